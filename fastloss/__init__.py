@@ -1,0 +1,66 @@
+"""Losses, their gradients and Hessians, at the speed of memory."""
+
+import os as _os
+from importlib.metadata import version as _version
+
+from fastloss import _core
+from fastloss._core import DomainError as DomainError
+from fastloss.base import Loss as Loss
+from fastloss.base import get_loss as get_loss
+from fastloss.base import loss_names as loss_names
+from fastloss.classification import (
+    BinaryKL as BinaryKL,
+    Brier as Brier,
+    Exponential as Exponential,
+    Focal as Focal,
+    Hinge as Hinge,
+    LogLoss as LogLoss,
+    Logistic as Logistic,
+    ModifiedHuber as ModifiedHuber,
+    Perceptron as Perceptron,
+    SquaredHinge as SquaredHinge,
+)
+from fastloss.config import last_level_cache as _last_level_cache
+from fastloss.config import show_config as show_config
+from fastloss.regression import (
+    AbsoluteError as AbsoluteError,
+    AbsolutePercentageError as AbsolutePercentageError,
+    EpsilonInsensitive as EpsilonInsensitive,
+    Expectile as Expectile,
+    Gamma as Gamma,
+    GammaDeviance as GammaDeviance,
+    Huber as Huber,
+    LogCosh as LogCosh,
+    Poisson as Poisson,
+    PoissonDeviance as PoissonDeviance,
+    Quantile as Quantile,
+    RootMeanSquaredError as RootMeanSquaredError,
+    SmoothL1 as SmoothL1,
+    SmoothL2 as SmoothL2,
+    SquaredEpsilonInsensitive as SquaredEpsilonInsensitive,
+    SquaredError as SquaredError,
+    SquaredLogError as SquaredLogError,
+    SymmetricAbsolutePercentageError as SymmetricAbsolutePercentageError,
+    Tweedie as Tweedie,
+    TweedieDeviance as TweedieDeviance,
+)
+from fastloss.robust import (
+    Cauchy as Cauchy,
+    GemanMcClure as GemanMcClure,
+    GeneralRobust as GeneralRobust,
+    Welsch as Welsch,
+)
+from fastloss.scoring import Scorer as Scorer
+from fastloss.scoring import Scores as Scores
+from fastloss.scoring import score as score
+from fastloss.threads import default_threads as _default_threads
+from fastloss.threads import get_num_threads as get_num_threads
+from fastloss.threads import num_threads as num_threads
+from fastloss.threads import set_num_threads as set_num_threads
+
+__version__ = _version("fastloss")
+
+_core.configure(threads=_default_threads(), cache=_last_level_cache())
+if hasattr(_os, "register_at_fork"):
+    # A child has none of the threads that its copy of the OpenMP runtime believes in.
+    _os.register_at_fork(after_in_child=_core.stay_serial)

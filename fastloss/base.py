@@ -1,0 +1,199 @@
+"""What every loss has in common: parameters, documentation, and a place in the registry."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Mapping
+from numbers import Real
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from fastloss._core import PointwiseLoss
+from fastloss.domain import REAL, Domain
+
+_REGISTRY: dict[str, type[Loss]] = {}
+_ALIASES: dict[str, str] = {}  # the class's name in snake case -> the registry's name
+
+_NOTES = """\
+    Notes
+    -----
+    The loss of a sample with target ``y`` and prediction ``z`` is ::
+
+        {definition}
+
+    for y in {y_domain} and z in {z_domain}; other values raise `DomainError`, a `ValueError`.
+    Targets and predictions have the same shape, and so have the derivatives. float32 and float64
+    predictions are computed in their own type, float16 and bfloat16 as float32, integers as
+    float64.
+
+"""
+
+
+class Loss(PointwiseLoss):
+    """Base of the pointwise losses: immutable, hashable, picklable.
+
+    A subclass says what a loss is: ``name``; ``definition``, its formula in y, z and the
+    parameters, which the tests evaluate to 50 digits; the domains; the parameters and their
+    ranges. What it computes stands in the branch of the same name in ``src/pointwise.pxi``.
+    """
+
+    name: ClassVar[str]
+    definition: ClassVar[str]
+    root: ClassVar[bool] = False
+    ranges: ClassVar[Mapping[str, Domain]] = {}
+    y_domain: Domain = REAL
+    z_domain: Domain = REAL
+
+    def __init_subclass__(cls) -> None:
+        if "name" not in cls.__dict__:  # shared by losses, not one
+            return
+        _REGISTRY[cls.name] = cls
+        _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
+        for parameter in cls.ranges:
+            setattr(cls, parameter, property(lambda self, key=parameter: self.parameters[key]))
+        cls.__doc__ = _with_notes(cls)
+
+    def __init__(self) -> None:
+        self._set()
+
+    def _set(self, **parameters: float | None) -> None:
+        """Check and set the parameters, once."""
+        if self.parameters is not None:
+            raise AttributeError(f"{type(self).__name__} is immutable")
+        checked = {name: self._check(name, value) for name, value in parameters.items()}
+        self._bind(MappingProxyType(checked))
+
+    def _check(self, name: str, value: Any) -> float | None:
+        """A parameter as a float, if it is in its range."""
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{name} must be a real number; got {value!r}")
+        if float(value) not in self.ranges[name]:
+            raise ValueError(f"{name} must be in {self.ranges[name]}; got {value!r}")
+        return float(value)
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        """The kernel to run and its parameters."""
+        return type(self).__name__, self.parameters
+
+    @property
+    def spec(self) -> str:
+        """Name and parameters as `get_loss` and the command line read them."""
+        defaults = inspect.signature(type(self)).parameters
+        changed = [f"{k}={v!r}" for k, v in self.parameters.items() if v != defaults[k].default]
+        return ":".join([self.name, *([",".join(changed)] if changed else [])])
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable: {name!r} cannot be set")
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({arguments})".replace("=-inf", "=float('-inf')")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return bool(self.parameters == other.parameters)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.parameters.values()))
+
+    def __reduce__(self) -> tuple[type[Loss], tuple[float | None, ...]]:
+        return type(self), tuple(self.parameters.values())
+
+
+def _with_notes(cls: type[Loss]) -> str:
+    """The docstring with what follows from the class itself."""
+    domains = {
+        name: value if isinstance(value := getattr(cls, name), Domain) else "a set that depends on "
+        + ", ".join(cls.ranges)
+        for name in ("y_domain", "z_domain")
+    }
+    notes = _NOTES.format(definition=cls.definition, **domains)
+    text = cls.__doc__ or ""
+    place = min(
+        (i for head in ("References", "Examples") if (i := text.find(f"    {head}\n")) >= 0),
+        default=len(text),
+    )
+    return text[:place] + notes + text[place:]
+
+
+def loss_names() -> tuple[str, ...]:
+    """Names of all losses, as `get_loss` takes them.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> "huber" in fl.loss_names()
+    True
+    """
+    return tuple(_REGISTRY)
+
+
+def loss_class(name: str) -> type[Loss]:
+    """The class of a registry name, or of a class's name in snake case."""
+    cls = _REGISTRY.get(_ALIASES.get(name, name))
+    if cls is None:
+        near = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES], n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"unknown loss {name!r}{hint} (loss_names() lists them all)")
+    return cls
+
+
+def get_loss(name: str, **parameters: float | None) -> Loss:
+    """Make a loss from its name.
+
+    Parameters
+    ----------
+    name : str
+        A name from `loss_names`, with parameters behind a colon if it has any:
+        ``"huber:delta=1.5"``.
+    **parameters : float
+        Parameters of the loss.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss, or a parameter is out of its range.
+    TypeError
+        If a parameter is not one of the loss's, or not a number.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.get_loss("huber", delta=1.5) == fl.get_loss("huber:delta=1.5") == fl.Huber(delta=1.5)
+    True
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string; got {name!r}")
+    name, colon, rest = name.partition(":")
+    cls = loss_class(name)
+    given: dict[str, float | None] = {}
+    for part in rest.split(",") if colon else ():
+        key, equals, text = part.partition("=")
+        try:
+            given[key.strip()] = float(text)
+        except ValueError:
+            raise ValueError(
+                f"{name}: expected PARAMETER=NUMBER behind the colon; got {part!r}"
+            ) from None
+    given |= parameters
+    unknown = [key for key in given if key not in cls.ranges]
+    if unknown:
+        known = ", ".join(cls.ranges) or "none"
+        raise TypeError(f"{name} has no parameter {unknown[0]!r}; it has: {known}")
+    return cls(**given)
+
+
+def as_loss(loss: str | Loss) -> Loss:
+    """A loss, given itself or its name."""
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, str):
+        return get_loss(loss)
+    raise TypeError(f"a loss is a name or a Loss; got {loss!r}")

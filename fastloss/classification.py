@@ -1,0 +1,230 @@
+"""Losses for two classes: y is the label; z a raw score, or a probability where it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastloss.base import Loss
+from fastloss.domain import NONNEGATIVE, SIGNS, UNIT
+
+
+class LogLoss(Loss):
+    """Log loss (binary cross-entropy) of a probability.
+
+    Nothing is clipped: a probability of 0 for a label of 1 is an infinite loss. A label between 0
+    and 1 is the probability of the positive class.
+
+    References
+    ----------
+    Good (1952), Rational Decisions, Journal of the Royal Statistical Society B 14.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.LogLoss()([1, 0], [0.9, 0.2])
+    """
+
+    name = "log_loss"
+    definition = "(-y*log(z) if y > 0 else 0) - ((1 - y)*log1p(-z) if y < 1 else 0)"
+    y_domain = UNIT
+    z_domain = UNIT
+
+
+class Brier(Loss):
+    """Brier score of a probability, in its binary form: the two-class form is twice it.
+
+    References
+    ----------
+    Brier (1950), Verification of Forecasts Expressed in Terms of Probability, Monthly Weather
+    Review 78.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Brier()([1], [0.7])
+    """
+
+    name = "brier"
+    definition = "(z - y)**2"
+    y_domain = UNIT
+    z_domain = UNIT
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        return "SquaredError", {"scale": 1.0}
+
+
+class Logistic(Loss):
+    """Logistic loss (binary cross-entropy) of a raw score, the logit of the probability.
+
+    Parameters
+    ----------
+    pos_weight : float, default=1.0
+        Weight of the positive class, as in ``torch.nn.BCEWithLogitsLoss``.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Logistic().value_and_grad([1.0, 0.0], [-1000.0, 0.0])
+    """
+
+    name = "logistic"
+    definition = "pos_weight*y*log1p(exp(-z)) + (1 - y)*log1p(exp(z))"
+    y_domain = UNIT
+    ranges = {"pos_weight": NONNEGATIVE}
+    pos_weight: float
+
+    def __init__(self, pos_weight: float = 1.0) -> None:
+        self._set(pos_weight=pos_weight)
+
+
+class Focal(Loss):
+    """Focal loss of a raw score: the logistic loss, less of it for samples that are well classified.
+
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        How much less; with 0 the loss is the logistic one.
+    alpha : float, optional
+        Weight of the positive class; the negative one has 1 - alpha. None: both have 1.
+
+    References
+    ----------
+    Lin et al. (2017), Focal Loss for Dense Object Detection, ICCV.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Focal(gamma=2.0)([1.0, 0.0], [3.0, 3.0], reduction="none")
+    """
+
+    name = "focal"
+    definition = (
+        "(1 if alpha is None else alpha)*y*(1 + exp(z))**-gamma*log1p(exp(-z))"
+        " + (1 if alpha is None else 1 - alpha)*(1 - y)*(1 + exp(-z))**-gamma*log1p(exp(z))"
+    )
+    y_domain = UNIT
+    ranges = {"gamma": NONNEGATIVE, "alpha": UNIT}
+    gamma: float
+    alpha: float | None
+
+    def __init__(self, gamma: float = 2.0, alpha: float | None = None) -> None:
+        self._set(gamma=gamma, alpha=alpha)
+
+    def _check(self, name: str, value: object) -> float | None:
+        return None if name == "alpha" and value is None else super()._check(name, value)
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        positive, negative = (1.0, 1.0) if self.alpha is None else (self.alpha, 1 - self.alpha)
+        return "Focal", {"gamma": self.gamma, "positive": positive, "negative": negative}
+
+
+class Hinge(Loss):
+    """Hinge loss of a raw score. At the margin, y z = 1, the gradient is 0.
+
+    References
+    ----------
+    Cortes and Vapnik (1995), Support-Vector Networks, Machine Learning 20.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Hinge()([1, -1], [0.5, -2.0], reduction="none")
+    """
+
+    name = "hinge"
+    definition = "max(1 - y*z, 0)"
+    y_domain = SIGNS
+
+
+class SquaredHinge(Loss):
+    """Square of the hinge loss. At the margin the second derivative, which jumps, is 0.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SquaredHinge()([1, -1], [0.5, -2.0], reduction="none")
+    """
+
+    name = "squared_hinge"
+    definition = "max(1 - y*z, 0)**2"
+    y_domain = SIGNS
+
+
+class ModifiedHuber(Loss):
+    """Squared hinge loss that is linear where y z < -1.
+
+    The second derivative jumps at y z = -1, where it is 2, and at y z = 1, where it is 0.
+
+    References
+    ----------
+    Zhang (2004), Solving Large Scale Linear Prediction Problems Using Stochastic Gradient Descent
+    Algorithms, ICML.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.ModifiedHuber()([1, -1], [-2.0, -0.5], reduction="none")
+    """
+
+    name = "modified_huber"
+    definition = "max(1 - y*z, 0)**2 if y*z >= -1 else -4*y*z"
+    y_domain = SIGNS
+
+
+class Exponential(Loss):
+    """Exponential loss of AdaBoost.
+
+    References
+    ----------
+    Friedman, Hastie and Tibshirani (2000), Additive Logistic Regression, Annals of Statistics 28.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Exponential()([1, -1], [0.0, 1.0], reduction="none")
+    """
+
+    name = "exponential"
+    definition = "exp(-y*z)"
+    y_domain = SIGNS
+
+
+class Perceptron(Loss):
+    """Perceptron loss of a raw score. At z = 0 the gradient is 0.
+
+    References
+    ----------
+    Rosenblatt (1958), The Perceptron, Psychological Review 65.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Perceptron()([1, -1], [0.5, 2.0], reduction="none")
+    """
+
+    name = "perceptron"
+    definition = "max(-y*z, 0)"
+    y_domain = SIGNS
+
+
+class BinaryKL(Loss):
+    """Kullback-Leibler divergence of a predicted probability from a target probability.
+
+    It is the log loss less the entropy of the target, and accurate where the two are close.
+
+    References
+    ----------
+    Kullback and Leibler (1951), On Information and Sufficiency, Annals of Mathematical Statistics 22.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.BinaryKL()([0.5, 1.0], [0.25, 0.5], reduction="none")
+    """
+
+    name = "binary_kl"
+    definition = (
+        "(y*log(y/z) if y > 0 else 0) + ((1 - y)*(log1p(-y) - log1p(-z)) if y < 1 else 0)"
+    )
+    y_domain = UNIT
+    z_domain = UNIT

@@ -1,0 +1,284 @@
+"""The commands: ``fastloss score``, ``fastloss losses``, ``fastloss info``."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+import fastloss
+from fastloss.tables import Batch, TableError, read, read_ahead
+
+DEFAULT_LOSSES = ("mse", "rmse", "mae")
+
+
+class Failure(click.ClickException):
+    """What the user can mend, said in one line."""
+
+    exit_code = 2
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, by default with the process's arguments; the exit status."""
+    try:
+        status = cli.main(arguments, prog_name="fastloss", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        print(f"fastloss: {' '.join(error.format_message().split())}", file=sys.stderr)
+        return error.exit_code
+    except click.Abort:
+        return Interrupted.exit_code
+    except BrokenPipeError:  # the reader of the output left; Python would complain at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(fastloss.__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Score files of predictions."""
+
+
+@cli.command()
+def info() -> None:
+    """Show the version, instruction set and threads in use."""
+    fastloss.show_config()
+
+
+@cli.command()
+def losses() -> None:
+    """List the losses with their parameters and formulas.
+
+    In the formulas y is the target and z the prediction.
+    """
+    from fastloss.report import print_losses
+
+    print_losses(map(fastloss.get_loss, fastloss.loss_names()))
+
+
+@cli.command()
+@click.argument("files", nargs=-1, metavar="FILE...")
+@click.option("--y-true", required=True, metavar="COL", help="Column of targets.")
+@click.option("--y-pred", required=True, metavar="COL", help="Column of predictions.")
+@click.option("--weight", metavar="COL", help="Column of sample weights.")
+@click.option("--by", metavar="COL", help="Score each value of this column too.")
+@click.option(
+    "--loss",
+    "specs",
+    multiple=True,
+    default=DEFAULT_LOSSES,
+    metavar="NAME[:PARAM=VALUE,...]",
+    help=f"A loss of those that `fastloss losses` lists; may be repeated.  [default: {', '.join(DEFAULT_LOSSES)}]",
+)
+@click.option(
+    "--nan-policy",
+    type=click.Choice(["propagate", "omit", "raise"]),
+    default="propagate",
+    show_default=True,
+    help="What a missing or NaN value does: make the score NaN, drop the row, or stop.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How the scores are printed.",
+)
+@click.option(
+    "--per-row",
+    type=click.Path(path_type=Path),
+    metavar="OUT.parquet",
+    help="Write each row's losses and gradients, times its weight, to this file.",
+)
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads that compute.")
+def score(
+    files: tuple[str, ...],
+    y_true: str,
+    y_pred: str,
+    weight: str | None,
+    by: str | None,
+    specs: tuple[str, ...],
+    nan_policy: str,
+    form: str,
+    per_row: Path | None,
+    threads: int | None,
+) -> None:
+    """Score the predictions in FILE..., which together are one data set.
+
+    FILE is CSV (.csv, .csv.gz), Parquet (.parquet, .pq), Arrow (.feather, .arrow, .arrows, .ipc)
+    or .npz, where the columns are the arrays' names. Without FILE the columns are .npy files:
+
+    \b
+        fastloss score --y-true y.npy --y-pred p.npy --loss log_loss
+
+    Files are read piece by piece and may be larger than memory. Missing numbers are NaN, and rows
+    without a group are the group "(missing)". Messages count the rows of each file from 1, and a
+    CSV file's header is not a row. JSON shows values that it cannot express as "NaN", "Infinity"
+    and "-Infinity".
+    """
+    from fastloss.report import print_scores
+
+    losses = _losses(specs)
+    columns = {"y_true": y_true, "y_pred": y_pred}
+    if weight is not None:
+        columns["sample_weight"] = weight
+    if threads is not None:
+        fastloss.set_num_threads(threads)
+    scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
+    try:
+        with (
+            closing(read_ahead(read(files, list(columns.values()), by))) as batches,
+            _row_writer(per_row, files, losses, columns, by, nan_policy) as write,
+            _progress() as show,
+        ):
+            for batch in batches:
+                arrays = {name: batch.numbers[column] for name, column in columns.items()}
+                try:
+                    scorer.update(**arrays, groups=batch.groups)
+                except fastloss.DomainError as error:
+                    raise Failure(_domain_message(error, batch, columns, losses)) from error
+                write(batch, arrays)
+                show(batch)
+            scores = _result(scorer)
+    except TableError as error:
+        raise Failure(str(error)) from error
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
+    print_scores(scores, by, form)
+
+
+def _result(scorer: fastloss.Scorer) -> fastloss.Scores:
+    try:
+        return scorer.result()
+    except ValueError as error:  # a mean over nothing
+        raise Failure(f"nothing to score: {error}") from error
+
+
+def _losses(specs: Sequence[str]) -> dict[str, Any]:
+    """Each loss by the name that its column has."""
+    losses: dict[str, Any] = {}
+    for spec in specs:
+        try:
+            loss = fastloss.get_loss(spec)
+        except (ValueError, TypeError) as error:
+            raise Failure(f"--loss {spec}: {error}") from error
+        if loss.spec in losses:
+            raise Failure(f"--loss {spec}: this loss is asked for twice")
+        losses[loss.spec] = loss
+    return losses
+
+
+def _domain_message(
+    error: fastloss.DomainError,
+    batch: Batch,
+    columns: Mapping[str, str],
+    losses: Mapping[str, Any],
+) -> str:
+    """Name the file, row and column of a value that cannot be scored, and who refuses it."""
+    row = error.index[0]
+    place = f"{batch.path}: row {batch.start + row + 1}: column {columns[error.argument]!r}"
+    if math.isnan(error.value):
+        return f"{place} is missing or NaN"
+    y, p = (batch.numbers[columns[name]][row : row + 1] for name in ("y_true", "y_pred"))
+    refusing = [name for name, loss in losses.items() if not _takes(loss, y, p)]
+    names = f" ({', '.join(refusing)})" if refusing else ""
+    return f"{place} = {error.value} is not {error.domain}{names}"
+
+
+def _takes(loss: Any, y: Any, p: Any) -> bool:
+    try:
+        loss(y, p, reduction="none")
+    except fastloss.DomainError:
+        return False
+    return True
+
+
+@contextmanager
+def _row_writer(
+    path: Path | None,
+    files: Sequence[str],
+    losses: Mapping[str, Any],
+    columns: Mapping[str, str],
+    by: str | None,
+    nan_policy: str,
+) -> Iterator[Callable[[Batch, Mapping[str, Any]], None]]:
+    """A function that writes the losses and gradients of a batch; it does nothing without path."""
+    if path is None:
+        yield lambda batch, arrays: None
+        return
+    from fastloss.per_row import parquet_writer
+
+    if path.suffix != ".parquet":
+        raise Failure(f"--per-row {path}: the file is Parquet, so name it .parquet")
+    if path.is_dir():
+        raise Failure(f"--per-row {path}: this is a directory")
+    if any(os.path.realpath(path) == os.path.realpath(file) for file in files):
+        raise Failure(f"--per-row {path}: this is one of the files to read")
+    names = [*dict.fromkeys(columns.values())]
+    names += [name + end for name in losses for end in ("", "_grad")]
+    text = None if by in names else by
+    if len({*names, text}) <= len(names):
+        raise Failure(f"--per-row {path}: two columns would have the same name")
+
+    def write(batch: Batch, arrays: Mapping[str, Any]) -> None:
+        out = {columns[name]: array for name, array in arrays.items()}
+        for name, loss in losses.items():
+            out[name], out[name + "_grad"] = loss.value_and_grad(
+                **arrays, reduction="none", nan_policy=nan_policy
+            )
+        append(out, batch.groups if text else None)
+
+    try:
+        with parquet_writer(path, names, text) as append:
+            yield write
+    except OSError as error:
+        raise Failure(f"--per-row {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Batch], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda batch: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        BarColumn(),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TextColumn("{task.fields[rate]:,.0f} rows/s"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    began = time.monotonic()
+    rows = 0
+    with bar:
+        task = bar.add_task("", total=1.0, rows=0, rate=0.0)
+
+        def show(batch: Batch) -> None:
+            nonlocal rows
+            rows += batch.rows
+            rate = rows / max(time.monotonic() - began, 1e-9)
+            bar.update(task, completed=batch.done, rows=rows, rate=rate)
+
+        yield show

@@ -1,0 +1,49 @@
+"""Each row's loss and gradient, written to a Parquet file as the rows go by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastloss.tables import Groups
+
+Write = Callable[[Mapping[str, NDArray[Any]], Groups | None], None]
+
+
+@contextmanager
+def parquet_writer(path: Path, numbers: list[str], by: str | None) -> Iterator[Write]:
+    """A function that appends rows; the file has its name only once it is whole."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    texts = [] if by is None else [by]
+    schema = pa.schema(
+        [pa.field(name, pa.string()) for name in texts]
+        + [pa.field(name, pa.float64()) for name in numbers]
+    )
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+    def write(columns: Mapping[str, NDArray[Any]], groups: Groups | None) -> None:
+        arrays = [pa.array(columns[name].astype(np.float64, copy=False)) for name in numbers]
+        if groups is not None:
+            labels = pa.array([str(label) for label in groups.categories], pa.string())
+            arrays.insert(0, labels.take(pa.array(groups.codes)))
+        writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+    try:
+        with (
+            open(partial, "xb") as file,
+            parquet.ParquetWriter(
+                file, schema, compression="zstd", use_dictionary=texts or False
+            ) as writer,
+        ):
+            yield write
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

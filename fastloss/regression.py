@@ -1,0 +1,465 @@
+"""Losses for regression: y is the target, z the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastloss.base import Loss
+from fastloss.domain import (
+    ABOVE_MINUS_ONE,
+    NONNEGATIVE,
+    NONZERO,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Domain,
+)
+
+class SquaredError(Loss):
+    """Squared error, the square of the residual (not half of it).
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SquaredError()([3.0, -0.5], [2.5, 0.0])
+    """
+
+    name = "mse"
+    definition = "(z - y)**2"
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        return "SquaredError", {"scale": 1.0}
+
+
+class RootMeanSquaredError(Loss):
+    """Root of the (weighted) mean squared error, and its gradient.
+
+    The reduction stands under the root: ``"mean"`` gives sqrt(sum(w r**2) / sum(w)), ``"sum"``
+    gives sqrt(sum(w r**2)), and ``"none"``, where each sample is by itself, w abs(r). Where the
+    root is 0 it has a kink; gradient and Hessian are 0 there.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.RootMeanSquaredError()([3.0, -0.5], [2.5, 1.0])
+    """
+
+    name = "rmse"
+    definition = "sqrt((z - y)**2)"
+    root = True
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        return "SquaredError", {"scale": 1.0}
+
+
+class AbsoluteError(Loss):
+    """Absolute error. At a residual of 0 the gradient is 0.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.AbsoluteError()([3.0, -0.5], [2.5, 1.0])
+    """
+
+    name = "mae"
+    definition = "abs(z - y)"
+
+
+class Huber(Loss):
+    """Huber loss: squared (halved) up to delta, linear beyond.
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Where the square ends. At this distance the second derivative jumps from 1 to 0; it is
+        given as 1.
+
+    References
+    ----------
+    Huber (1964), Robust Estimation of a Location Parameter, Annals of Mathematical Statistics 35.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Huber(delta=1.5)([3.0, -0.5], [2.5, 2.0])
+    """
+
+    name = "huber"
+    definition = "(z - y)**2/2 if abs(z - y) <= delta else delta*(abs(z - y) - delta/2)"
+    ranges = {"delta": NONNEGATIVE}
+    delta: float
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self._set(delta=delta)
+
+
+class SmoothL1(Loss):
+    """Smooth L1 loss: the Huber loss divided by its delta, called beta here.
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Where the square ends; with 0 the loss is the absolute error. At this distance the second
+        derivative jumps from 1/beta to 0; it is given as 0.
+
+    References
+    ----------
+    Girshick (2015), Fast R-CNN, section 2.3.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SmoothL1(beta=0.5)([3.0, -0.5], [2.5, 2.0])
+    """
+
+    name = "smooth_l1"
+    definition = "(z - y)**2/(2*beta) if abs(z - y) < beta else abs(z - y) - beta/2"
+    ranges = {"beta": NONNEGATIVE}
+    beta: float
+
+    def __init__(self, beta: float = 1.0) -> None:
+        self._set(beta=beta)
+
+
+class SmoothL2(Loss):
+    """Half the square where abs(z - y) <= 1, and abs(z - y) - 1 beyond.
+
+    The value jumps at abs(z - y) = 1, from 1/2 down to 0: this is the loss as it is defined, not
+    the Huber loss, which is continuous. The derivatives are those of the two pieces; at the jump,
+    of the inner one.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SmoothL2()([0.0, 0.0], [1.0, 1.5], reduction="none")
+    """
+
+    name = "smooth_l2"
+    definition = "(z - y)**2/2 if abs(z - y) <= 1 else abs(z - y) - 1"
+
+
+class LogCosh(Loss):
+    """Logarithm of the hyperbolic cosine of the residual: square near 0, absolute far away.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.LogCosh()([0.0, 0.0], [0.1, 1000.0], reduction="none")
+    """
+
+    name = "log_cosh"
+    definition = "log(cosh(z - y))"
+
+
+class Quantile(Loss):
+    """Quantile (pinball) loss, least at the q-quantile of the targets.
+
+    At a residual of 0 any slope in [-q, 1 - q] is a subgradient by z; the gradient is 0.
+
+    Parameters
+    ----------
+    q : float, default=0.5
+        The quantile, in [0, 1].
+
+    References
+    ----------
+    Koenker and Bassett (1978), Regression Quantiles, Econometrica 46.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Quantile(q=0.9)([1.0, 2.0], [0.0, 3.0], reduction="none")
+    """
+
+    name = "quantile"
+    definition = "(1 - q)*(z - y) if z > y else q*(y - z)"
+    ranges = {"q": UNIT}
+    q: float
+
+    def __init__(self, q: float = 0.5) -> None:
+        self._set(q=q)
+
+
+class Expectile(Loss):
+    """Expectile loss: the square, weighted by 1 - q above the target and by q below.
+
+    At a residual of 0 the second derivative jumps; it is given as 2 q.
+
+    Parameters
+    ----------
+    q : float, default=0.5
+        The expectile, in [0, 1].
+
+    References
+    ----------
+    Newey and Powell (1987), Asymmetric Least Squares Estimation and Testing, Econometrica 55.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Expectile(q=0.9)([1.0, 2.0], [0.0, 3.0], reduction="none")
+    """
+
+    name = "expectile"
+    definition = "(1 - q)*(z - y)**2 if z > y else q*(z - y)**2"
+    ranges = {"q": UNIT}
+    q: float
+
+    def __init__(self, q: float = 0.5) -> None:
+        self._set(q=q)
+
+
+class EpsilonInsensitive(Loss):
+    """Absolute error beyond a tube of half-width epsilon, in which the loss is 0.
+
+    On the edge of the tube the gradient is 0.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Half the width of the tube.
+
+    References
+    ----------
+    Vapnik (1995), The Nature of Statistical Learning Theory.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.EpsilonInsensitive(epsilon=0.5)([0.0, 0.0], [0.25, 2.0], reduction="none")
+    """
+
+    name = "epsilon_insensitive"
+    definition = "max(abs(z - y) - epsilon, 0)"
+    ranges = {"epsilon": NONNEGATIVE}
+    epsilon: float
+
+    def __init__(self, epsilon: float = 0.1) -> None:
+        self._set(epsilon=epsilon)
+
+
+class SquaredEpsilonInsensitive(Loss):
+    """Square of the error beyond a tube of half-width epsilon.
+
+    On the edge of the tube the second derivative jumps from 0 to 2; it is given as 0.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Half the width of the tube.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SquaredEpsilonInsensitive(epsilon=0.5)([0.0, 0.0], [0.25, 2.0], reduction="none")
+    """
+
+    name = "squared_epsilon_insensitive"
+    definition = "max(abs(z - y) - epsilon, 0)**2"
+    ranges = {"epsilon": NONNEGATIVE}
+    epsilon: float
+
+    def __init__(self, epsilon: float = 0.1) -> None:
+        self._set(epsilon=epsilon)
+
+
+class SquaredLogError(Loss):
+    """Squared logarithmic error: the square of the difference of log(1 + z) and log(1 + y).
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SquaredLogError()([3.0, 5.0], [2.5, 5.0])
+    """
+
+    name = "msle"
+    definition = "(log1p(z) - log1p(y))**2"
+    y_domain = ABOVE_MINUS_ONE
+    z_domain = ABOVE_MINUS_ONE
+
+
+class AbsolutePercentageError(Loss):
+    """Absolute error as a fraction of the target (1.0 is 100 %).
+
+    A target of 0 is outside the domain: there is no hidden epsilon that would turn it into an
+    arbitrary large number. At a residual of 0 the gradient is 0.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.AbsolutePercentageError()([2.0, -4.0], [1.0, -5.0])
+    """
+
+    name = "mape"
+    definition = "abs(z - y)/abs(y)"
+    y_domain = NONZERO
+
+
+class SymmetricAbsolutePercentageError(Loss):
+    """Absolute error as a fraction of the mean of abs(y) and abs(z), from 0 to 2.
+
+    It is 0 where both are 0. Where the signs differ the loss is 2 and the gradient 0, which is
+    also given at z = 0.
+
+    References
+    ----------
+    Makridakis (1993), Accuracy Measures, International Journal of Forecasting 9.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SymmetricAbsolutePercentageError()([2.0, 0.0, 1.0], [1.0, 0.0, -1.0], reduction="none")
+    """
+
+    name = "smape"
+    definition = "2*abs(z - y)/(abs(y) + abs(z)) if z != y else 0"
+
+
+class Poisson(Loss):
+    """Negative Poisson log-likelihood, z the logarithm of the mean; without terms of y alone.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Poisson()([0, 3], [0.0, 1.0])
+    """
+
+    name = "poisson"
+    definition = "exp(z) - y*z"
+    y_domain = NONNEGATIVE
+
+
+class Gamma(Loss):
+    """Negative gamma log-likelihood, z the logarithm of the mean; without terms of y alone.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Gamma()([1.0, 3.0], [0.0, 1.0])
+    """
+
+    name = "gamma"
+    definition = "z + y*exp(-z)"
+    y_domain = POSITIVE
+
+
+class _TweedieFamily(Loss):
+    """What the two forms of the Tweedie loss share: the power, and the targets it allows."""
+
+    ranges = {"power": REAL}
+    power: float
+
+    def __init__(self, power: float = 1.5) -> None:
+        self._set(power=power)
+
+    def _check(self, name: str, value: object) -> float:
+        power = super()._check(name, value)
+        if 0 < power < 1:
+            raise ValueError(f"power must be at most 0 or at least 1; got {value!r}")
+        return power
+
+    @property
+    def y_domain(self) -> Domain:
+        if self.power <= 0:
+            return REAL
+        return NONNEGATIVE if self.power < 2 else POSITIVE
+
+
+class Tweedie(_TweedieFamily):
+    """Negative Tweedie quasi-likelihood, z the logarithm of the mean; without terms of y alone.
+
+    power 0 is the normal distribution, 1 Poisson, between 1 and 2 compound Poisson and gamma, 2
+    gamma, 3 inverse Gaussian. At 1 and 2 the formula is that of `Poisson` and `Gamma`, its limits
+    but for a constant.
+
+    Parameters
+    ----------
+    power : float, default=1.5
+        The variance is proportional to the mean to this power. It is at most 0 or at least 1.
+
+    References
+    ----------
+    Jorgensen (1987), Exponential Dispersion Models, Journal of the Royal Statistical Society B 49.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Tweedie(power=1.5)([0.0, 3.0], [0.0, 1.0])
+    """
+
+    name = "tweedie"
+    definition = (
+        "exp(z) - y*z if power == 1 else z + y*exp(-z) if power == 2 else "
+        "exp((2 - power)*z)/(2 - power) - y*exp((1 - power)*z)/(1 - power)"
+    )
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        return {1: "Poisson", 2: "Gamma"}.get(self.power, "Tweedie"), self.parameters
+
+
+class PoissonDeviance(Loss):
+    """Poisson deviance, z the mean: twice the loss in log-likelihood against a perfect fit.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.PoissonDeviance()([0, 3], [1.0, 2.0])
+    """
+
+    name = "poisson_deviance"
+    definition = "2*((y*log(y/z) if y > 0 else 0) - y + z)"
+    y_domain = NONNEGATIVE
+    z_domain = POSITIVE
+
+
+class GammaDeviance(Loss):
+    """Gamma deviance, z the mean.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.GammaDeviance()([1.0, 3.0], [1.0, 2.0])
+    """
+
+    name = "gamma_deviance"
+    definition = "2*(log(z/y) + y/z - 1)"
+    y_domain = POSITIVE
+    z_domain = POSITIVE
+
+
+class TweedieDeviance(_TweedieFamily):
+    """Tweedie deviance, z the mean.
+
+    power 0 is the squared error, 1 the Poisson deviance, 2 the gamma deviance, 3 the inverse
+    Gaussian one.
+
+    Parameters
+    ----------
+    power : float, default=1.5
+        The variance is proportional to the mean to this power. It is at most 0 or at least 1.
+
+    References
+    ----------
+    Jorgensen (1987), Exponential Dispersion Models, Journal of the Royal Statistical Society B 49.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.TweedieDeviance(power=1.5)([0.0, 3.0], [1.0, 2.0])
+    """
+
+    name = "tweedie_deviance"
+    definition = (
+        "(z - y)**2 if power == 0 else 2*((y*log(y/z) if y > 0 else 0) - y + z) if power == 1 "
+        "else 2*(log(z/y) + y/z - 1) if power == 2 else 2*("
+        "max(y, 0)**(2 - power)/((1 - power)*(2 - power)) - y*z**(1 - power)/(1 - power)"
+        " + z**(2 - power)/(2 - power))"
+    )
+
+    @property
+    def z_domain(self) -> Domain:
+        return REAL if self.power == 0 else POSITIVE
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        special = {0: "SquaredError", 1: "PoissonDeviance", 2: "GammaDeviance"}
+        return special.get(self.power, "TweedieDeviance"), {"scale": 1.0, **self.parameters}

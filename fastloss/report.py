@@ -1,0 +1,134 @@
+"""Scores and losses, printed: as tables for people, as JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import fastloss
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ALL = "all"
+
+
+def print_scores(scores: fastloss.Scores, by: str | None, form: str) -> None:
+    """Print to standard output as "table", "json" or "csv"."""
+    if form == "json":
+        print(json.dumps(_finite(scores.to_dict()), indent=2, allow_nan=False))
+    elif form == "csv":
+        _print_csv(scores, by)
+    elif by is None:
+        _print_plain(scores)
+    else:
+        _print_grouped(scores, by)
+
+
+def print_losses(losses: Iterable[Any]) -> None:
+    """Print each loss's name, parameters and formula."""
+    table = _table("loss", "parameters", "formula")
+    for loss in losses:
+        parameters = ", ".join(f"{name}={value}" for name, value in loss.parameters.items())
+        table.add_row(loss.name, parameters, loss.definition)
+    _print(table)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinities: they and NaN become "Infinity", "-Infinity" and "NaN"."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _print_csv(scores: fastloss.Scores, by: str | None) -> None:
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow([*([] if by is None else [by]), *scores.names, "weight", "count"])
+    for label, values, weight, count in _rows(scores):
+        group = [] if by is None else [ALL if label is None else label]
+        out.writerow([*group, *map(float, values), weight, count])
+
+
+def _print_plain(scores: fastloss.Scores) -> None:
+    table = _table("loss", numbers=["value"])
+    for name, value in zip(scores.names, scores.values, strict=True):
+        table.add_row(name, _number(value))
+    _print(table)
+    weight = f", weight {scores.weight:.7g}" if _weighted(scores) else ""
+    print(f"\n{scores.count:,} rows{weight}")
+
+
+def _print_grouped(scores: fastloss.Scores, by: str) -> None:
+    """Groups as rows, losses as columns: one table under the other where the screen is narrow."""
+    from rich.console import Console
+
+    console = Console()
+    unbounded = console.options.update(max_width=1 << 16)
+    first = 0
+    while first < len(scores.names):
+        last = first + 1
+        while last < len(scores.names):
+            wider = _group_table(scores, by, slice(first, last + 1))
+            if console.measure(wider, options=unbounded).maximum > console.width:
+                break
+            last += 1
+        if first:
+            print()
+        _print(_group_table(scores, by, slice(first, last)))
+        first = last
+
+
+def _group_table(scores: fastloss.Scores, by: str, part: slice) -> Table:
+    weighted = _weighted(scores)
+    table = _table(by, numbers=["rows", *(["weight"] if weighted else []), *scores.names[part]])
+    for label, values, weight, count in _rows(scores):
+        if label is None:
+            table.add_section()
+        sizes = [f"{count:,}", f"{weight:.7g}"][: 1 + weighted]
+        table.add_row(ALL if label is None else str(label), *sizes, *map(_number, values[part]))
+    return table
+
+
+def _weighted(scores: fastloss.Scores) -> bool:
+    return bool(scores.weight != scores.count)
+
+
+def _rows(scores: fastloss.Scores) -> Iterable[tuple[Any, Any, float, int]]:
+    """Label, values, weight and count of each group, then of all rows, whose label is None."""
+    if scores.groups is not None:
+        yield from zip(
+            scores.groups,
+            scores.group_values,
+            map(float, scores.group_weights),
+            map(int, scores.group_counts),
+            strict=True,
+        )
+    yield None, scores.values, float(scores.weight), int(scores.count)
+
+
+def _number(value: float) -> str:
+    return f"{value:#.7g}" if math.isfinite(value) else str(float(value))
+
+
+def _table(*texts: str, numbers: Sequence[str] = ()) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False)
+    for name in texts:
+        table.add_column(name, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, markup=False).print(table)

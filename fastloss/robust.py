@@ -1,0 +1,130 @@
+"""Robust losses for regression, in the scales of Barron (2019)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from fastloss.base import Loss
+from fastloss.domain import POSITIVE, Domain
+
+
+class Cauchy(Loss):
+    """Cauchy (Lorentzian) loss.
+
+    Parameters
+    ----------
+    c : float, default=1.0
+        Scale: residuals beyond it weigh less and less.
+
+    References
+    ----------
+    Barron (2019), A General and Adaptive Robust Loss Function, CVPR.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Cauchy(c=2.0)([0.0, 0.0], [1.0, 100.0], reduction="none")
+    """
+
+    name = "cauchy"
+    definition = "log(((z - y)/c)**2/2 + 1)"
+    ranges = {"c": POSITIVE}
+    c: float
+
+    def __init__(self, c: float = 1.0) -> None:
+        self._set(c=c)
+
+
+class GemanMcClure(Loss):
+    """Geman-McClure loss, which tends to 2 far away.
+
+    Parameters
+    ----------
+    c : float, default=1.0
+        Scale.
+
+    References
+    ----------
+    Barron (2019), A General and Adaptive Robust Loss Function, CVPR.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.GemanMcClure(c=2.0)([0.0, 0.0], [1.0, 100.0], reduction="none")
+    """
+
+    name = "geman_mcclure"
+    definition = "2*((z - y)/c)**2/(((z - y)/c)**2 + 4)"
+    ranges = {"c": POSITIVE}
+    c: float
+
+    def __init__(self, c: float = 1.0) -> None:
+        self._set(c=c)
+
+
+class Welsch(Loss):
+    """Welsch (Leclerc) loss, which tends to 1 far away.
+
+    Parameters
+    ----------
+    c : float, default=1.0
+        Scale.
+
+    References
+    ----------
+    Barron (2019), A General and Adaptive Robust Loss Function, CVPR.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Welsch(c=2.0)([0.0, 0.0], [1.0, 100.0], reduction="none")
+    """
+
+    name = "welsch"
+    definition = "1 - exp(-((z - y)/c)**2/2)"
+    ranges = {"c": POSITIVE}
+    c: float
+
+    def __init__(self, c: float = 1.0) -> None:
+        self._set(c=c)
+
+
+class GeneralRobust(Loss):
+    """Barron's general robust loss, of which many others are special cases.
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        Shape: 2 is half the square, 1 the pseudo-Huber (Charbonnier) loss, 0 Cauchy, -2
+        Geman-McClure, ``float("-inf")`` Welsch.
+    c : float, default=1.0
+        Scale: half the width of the quadratic bowl.
+
+    References
+    ----------
+    Barron (2019), A General and Adaptive Robust Loss Function, CVPR, equation 8.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.GeneralRobust(alpha=1.0)([0.0, 0.0], [1.0, 100.0], reduction="none")
+    """
+
+    name = "general_robust"
+    definition = (
+        "((z - y)/c)**2/2 if alpha == 2 else log(((z - y)/c)**2/2 + 1) if alpha == 0 else "
+        "1 - exp(-((z - y)/c)**2/2) if alpha == -inf else "
+        "abs(alpha - 2)/alpha*((((z - y)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)"
+    )
+    ranges = {"alpha": Domain("[-inf, inf)", open_high=True), "c": POSITIVE}
+    alpha: float
+    c: float
+
+    def __init__(self, alpha: float = 1.0, c: float = 1.0) -> None:
+        self._set(alpha=alpha, c=c)
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        special = {2: "SquaredError", 0: "Cauchy", -2: "GemanMcClure", -math.inf: "Welsch"}
+        scale = 0.5 / self.c**2
+        return special.get(self.alpha, "GeneralRobust"), {"scale": scale, **self.parameters}

@@ -1,0 +1,121 @@
+"""How many threads the computations use."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastloss import _core
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads that large arrays are processed with.
+
+    Small arrays are processed by the calling thread alone. Results have the same bits for every
+    number of threads. At import the number is the smallest of ``OMP_NUM_THREADS``, the CPUs that
+    the process may run on, and the CPU quota of its control group.
+
+    Parameters
+    ----------
+    n : int
+        At least 1; more than there are CPUs is allowed.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.set_num_threads(2)
+    >>> fl.get_num_threads()
+    2
+    """
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"n must be an integer; got {n!r}")
+    if not 1 <= n <= 1024:
+        raise ValueError(f"n must be from 1 to 1024; got {n}")
+    _core.configure(threads=int(n))
+
+
+def get_num_threads() -> int:
+    """Return the number of threads that large arrays are processed with."""
+    return _core.get_thread_count()
+
+
+@contextmanager
+def num_threads(n: int) -> Iterator[None]:
+    """Set the number of threads for a ``with`` block.
+
+    The number is that of the process: other Python threads see it too.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> with fl.num_threads(1):
+    ...     fl.get_num_threads()
+    1
+    """
+    before = get_num_threads()
+    set_num_threads(n)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+def default_threads() -> int:
+    """The smallest of OMP_NUM_THREADS, CPU affinity and the control group's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        limits = [len(os.sched_getaffinity(0))]
+    else:
+        limits = [os.cpu_count() or 1]
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if asked.isdigit() and int(asked) > 0:
+        limits.append(int(asked))
+    quota = cgroup_cpus()
+    if quota is not None:
+        limits.append(max(1, math.ceil(quota)))
+    return min(limits)
+
+
+def cgroup_cpus(root: Path = Path("/")) -> float | None:
+    """CPUs that the control group of this process may use, or None if they are not limited."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for line in groups:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            quotas += _quotas(root / "sys/fs/cgroup", path, _read_v2)
+        elif "cpu" in controllers.split(","):
+            quotas += _quotas(root / "sys/fs/cgroup" / controllers, path, _read_v1)
+            quotas += _quotas(root / "sys/fs/cgroup/cpu", path, _read_v1)
+    return min(quotas, default=None)
+
+
+def _quotas(mount: Path, path: str, read) -> list[float]:  # type: ignore[no-untyped-def]
+    """Quotas of a group and of all above it; each limits what is below."""
+    folder = mount / path.lstrip("/")
+    found = []
+    while True:
+        try:
+            quota = read(folder)
+        except (OSError, ValueError):
+            quota = None
+        if quota is not None:
+            found.append(quota)
+        if folder == mount or mount not in folder.parents:
+            return found
+        folder = folder.parent
+
+
+def _read_v2(folder: Path) -> float | None:
+    quota, period = (folder / "cpu.max").read_text().split()
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _read_v1(folder: Path) -> float | None:
+    quota = int((folder / "cpu.cfs_quota_us").read_text())
+    return None if quota < 0 else quota / int((folder / "cpu.cfs_period_us").read_text())

@@ -1,0 +1,52 @@
+# cython: language_level=3, cdivision=True, freethreading_compatible=True, embedsignature=True
+"""The compiled core: argument checks, the driver, and the base of every loss."""
+
+import importlib
+import os
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject
+from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY, isnan, sqrt
+from libc.string cimport memcpy, memset
+from kernel_table cimport (
+    BLOCK, GRAD, GRAD_HESS, LANES, MAX_PARAMETERS, N_MODES, VALUE, VALUE_GRAD, MapFn, Passes, WeightStats)
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    int NPY_HALF
+
+cdef int thread_count = 1
+cdef bint serial = False            # for good: this process was forked
+cdef Py_ssize_t cache_bytes = 1 << 25
+
+
+def configure(*, threads=None, cache=None):
+    """Set the number of threads, or the size of the last-level cache in bytes."""
+    global thread_count, cache_bytes
+    if threads is not None:
+        thread_count = threads
+    if cache is not None:
+        cache_bytes = cache
+
+
+def get_thread_count():
+    return thread_count
+
+
+def stay_serial():
+    """Never start threads again."""
+    global serial
+    serial = True
+
+
+include "isa.pxi"
+include "operand.pxi"
+include "driver.pxi"
+include "arguments.pxi"
+include "loss.pxi"
+include "score.pxi"

@@ -1,0 +1,145 @@
+# Checking what the caller passed, through the NumPy C API. Nothing is converted here: an array
+# of another dtype is read through its operand.
+
+class DomainError(ValueError):
+    """A value outside the domain of a loss.
+
+    Attributes
+    ----------
+    argument : str
+        ``"y_true"``, ``"y_pred"`` or ``"sample_weight"``.
+    index : tuple of int
+        Where in the array the value is.
+    value : float
+        The value.
+    domain : str
+        What it should have been in, as in ``"[0, 1]"``.
+    """
+
+    def __init__(self, argument, index, value, domain):
+        super().__init__(argument, index, value, domain)
+        self.argument, self.index, self.value, self.domain = argument, index, value, domain
+
+    def __str__(self):
+        index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        return f"{self.argument}{index} = {self.value} is not {self.domain}"
+
+
+cdef cnp.ndarray as_array(object given, str name):
+    cdef cnp.ndarray array
+    if cnp.PyArray_CheckExact(given):
+        return given
+    if isinstance(given, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array; pass its data, and the mask as sample_weight=~mask")
+    array = np.asarray(given)
+    return array
+
+
+cdef int compute_type(cnp.ndarray array, str name) except -1:
+    """NPY_FLOAT or NPY_DOUBLE: what an array of predictions is computed in."""
+    cdef int type_num = cnp.PyArray_TYPE(array)
+    if type_num == cnp.NPY_FLOAT or type_num == cnp.NPY_DOUBLE:
+        return type_num
+    if type_num == NPY_HALF:
+        return cnp.NPY_FLOAT
+    if cnp.PyTypeNum_ISINTEGER(type_num) or type_num == cnp.NPY_BOOL:
+        return cnp.NPY_DOUBLE
+    if cnp.PyTypeNum_ISUSERDEF(type_num) and array.dtype.name == "bfloat16":
+        return cnp.NPY_FLOAT
+    raise TypeError(f"{name} must hold real, integer or bool values; got dtype {array.dtype}")
+
+
+cdef bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:
+    cdef int i
+    if cnp.PyArray_NDIM(a) != cnp.PyArray_NDIM(b):
+        return False
+    for i in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_DIM(a, i) != cnp.PyArray_DIM(b, i):
+            return False
+    return True
+
+
+cdef tuple shape_of(cnp.ndarray array):
+    return tuple([cnp.PyArray_DIM(array, i) for i in range(cnp.PyArray_NDIM(array))])
+
+
+cdef int check_pair(cnp.ndarray y, cnp.ndarray z) except -1:
+    """The type to compute in."""
+    cdef int type_num = compute_type(z, "y_pred")
+    compute_type(y, "y_true")
+    if not same_shape(y, z):
+        raise ValueError(
+            f"y_true and y_pred must have the same shape (nothing is broadcast); "
+            f"got {shape_of(y)} and {shape_of(z)}")
+    return type_num
+
+
+cdef cnp.ndarray check_weight(object given, cnp.ndarray y):
+    cdef cnp.ndarray w
+    if given is None:
+        return None
+    w = as_array(given, "sample_weight")
+    compute_type(w, "sample_weight")
+    if same_shape(w, y):
+        return w
+    if cnp.PyArray_NDIM(w) == 1 and cnp.PyArray_NDIM(y) > 1 and (
+            cnp.PyArray_DIM(w, 0) == cnp.PyArray_DIM(y, 0)):
+        return w
+    rows = f", or ({cnp.PyArray_DIM(y, 0)},) for its rows" if cnp.PyArray_NDIM(y) > 1 else ""
+    raise ValueError(
+        f"sample_weight must have y_true's shape {shape_of(y)}{rows}; got {shape_of(w)}")
+
+
+cdef cnp.ndarray check_out(object given, cnp.ndarray z, int type_num):
+    """given, if results can be written straight into it; a new array if it is None."""
+    cdef cnp.ndarray out
+    if given is None:
+        return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z), cnp.PyArray_DIMS(z), type_num, 0)
+    if not isinstance(given, np.ndarray):
+        raise TypeError(f"out must be a numpy.ndarray; got {type(given).__name__}")
+    out = given
+    if not (same_shape(out, z) and is_direct(out, type_num) and cnp.PyArray_ISWRITEABLE(out)):
+        flags = "" if out.flags.c_contiguous else " not C-contiguous"
+        flags += "" if out.flags.writeable else " read-only"
+        raise ValueError(
+            f"out must be a writeable, C-contiguous, aligned array of native "
+            f"{'float32' if type_num == cnp.NPY_FLOAT else 'float64'} and shape {shape_of(z)}; "
+            f"got{flags} dtype {out.dtype} and shape {shape_of(out)}")
+    return out
+
+
+cdef void extent(cnp.ndarray array, char** low, char** high) noexcept:
+    """The bytes that an array spans."""
+    cdef int i
+    cdef Py_ssize_t reach
+    low[0] = cnp.PyArray_BYTES(array)
+    high[0] = low[0] + (cnp.PyArray_ITEMSIZE(array) if cnp.PyArray_SIZE(array) else 0)
+    for i in range(cnp.PyArray_NDIM(array)):
+        reach = (cnp.PyArray_DIM(array, i) - 1) * cnp.PyArray_STRIDE(array, i)
+        if reach < 0:
+            low[0] += reach
+        else:
+            high[0] += reach
+
+
+cdef bint overlap(cnp.ndarray a, cnp.ndarray b) noexcept:
+    cdef char* a_low
+    cdef char* a_high
+    cdef char* b_low
+    cdef char* b_high
+    extent(a, &a_low, &a_high)
+    extent(b, &b_low, &b_high)
+    return a_low < b_high and b_low < a_high
+
+
+cdef bint check_overlap(cnp.ndarray out, cnp.ndarray array, str name, int type_num) except -1:
+    """True if out is array itself; an error if the two share memory in any other way."""
+    if array is None or not overlap(out, array):
+        return False
+    if (is_direct(array, type_num) and same_shape(out, array)
+            and cnp.PyArray_BYTES(out) == cnp.PyArray_BYTES(array)):
+        return True
+    raise ValueError(
+        f"out overlaps {name} in memory; it may be the whole of a contiguous {name} of the "
+        f"result's dtype, or separate from it")

@@ -1,0 +1,335 @@
+# The driver: cuts the work into blocks and tasks, runs the tasks on threads, and adds their sums
+# in task order, so that the bits of a result do not depend on the number of threads. It knows
+# nothing of instruction sets and, but for table lookups, nothing of losses.
+
+cdef enum:
+    MAX_TASKS = 256             # bounds the memory for partial sums; enough for as many threads
+    PARALLEL_MIN = 32768        # elements below which starting threads costs more than it gains
+
+cdef enum:                      # what a job does with each block
+    WEIGH                       # add up the weights
+    CHECK                       # look at the inputs only
+    MAP                         # one loss: its sum and/or its arrays
+    SCORE                       # several losses: their sums, per group
+
+cdef struct Check:              # y (or |y|, z, |z|) has to lie in low..high
+    bint on
+    double low
+    double high
+
+cdef struct Term:
+    MapFn* maps
+    double parameters[MAX_PARAMETERS]
+
+cdef struct TaskResult:
+    double weight
+    double total
+    Py_ssize_t count
+    Py_ssize_t failed           # where the first block with a bad input starts; -1: none
+    bint no_memory
+
+cdef struct Job:
+    Passes* passes
+    int work, mode, dtype, n_terms, threads, tasks
+    Py_ssize_t n, itemsize, per_task
+    Operand y, z, w
+    bint weighted, omit, refuse_nan, staged, stream, needs_gil
+    Check checks[4]             # y, |y|, z, |z|
+    Term* terms
+    double scale                # of gradients and Hessians
+    double root                 # > 0: the Hessian is that of a root with this value
+    char* value                 # outputs, each NULL if not asked for
+    char* grad
+    char* hess
+    const Py_ssize_t* groups    # SCORE: each row's group, and per task and group the sums of
+    Py_ssize_t n_groups         # the terms, the weight and the count
+    double* sums
+    TaskResult results[MAX_TASKS]
+
+cdef struct Block:
+    const char* y
+    const char* z
+    const char* w               # NULL: all 1
+    Py_ssize_t n, padded        # rows, and rows rounded up to full lanes
+    double weight
+    Py_ssize_t count            # of rows whose weight is not 0
+
+cdef struct Scratch:            # a task's buffers, each of BLOCK doubles
+    char* y
+    char* z
+    char* w
+    char* scaled
+    char* value
+    char* grad
+    char* hess
+
+cdef enum:
+    SCRATCH_BYTES = 7 * 8 * BLOCK + 64
+
+
+cdef void plan(Job* job, Py_ssize_t n, int max_tasks) noexcept nogil:
+    """Cut n elements into tasks of whole blocks; n alone decides, never the threads."""
+    cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK
+    job.n = n
+    job.per_task = max((blocks + max_tasks - 1) // max_tasks, 1) * BLOCK
+    job.tasks = <int>((n + job.per_task - 1) // job.per_task)
+    job.threads = min(thread_count, job.tasks) if n >= PARALLEL_MIN and not serial else 1
+
+
+# ---- one block ---------------------------------------------------------------------------------
+
+cdef const char* padded(
+        Job* job, const char* data, char* buffer, Py_ssize_t n, Py_ssize_t full) noexcept nogil:
+    """data with its last element repeated up to full lanes."""
+    cdef Py_ssize_t i, size = job.itemsize
+    if n == full:
+        return data
+    if data != buffer:
+        memcpy(buffer, data, n * size)
+    for i in range(n, full):
+        memcpy(buffer + i * size, buffer + (n - 1) * size, size)
+    return buffer
+
+
+cdef bint load_weights(
+        Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b) noexcept nogil:
+    """b.w, b.weight and b.count; False if a weight is not finite."""
+    cdef WeightStats stats
+    cdef Py_ssize_t i
+    cdef float one = 1
+    cdef double one_double = 1
+    if job.weighted:
+        b.w = read(&job.w, thread, start, b.n, s.w)
+        if b.w != s.w and (job.omit or b.n != b.padded):
+            memcpy(s.w, b.w, b.n * job.itemsize)
+            b.w = s.w
+    else:
+        for i in range(b.n):
+            if job.dtype == 0:
+                (<float*>s.w)[i] = 1
+            else:
+                (<double*>s.w)[i] = 1
+        b.w = s.w
+    if b.n != b.padded:
+        memset(s.w + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
+    if job.omit:
+        job.passes.drop_nan(b.y, b.z, b.padded, s.w)
+    stats = job.passes.weight_stats(b.w, b.padded)
+    b.weight = stats.total
+    b.count = stats.nonzero
+    return stats.finite
+
+
+cdef bint load(
+        Job* job, int thread, Py_ssize_t start, Py_ssize_t n, Scratch* s, Block* b) noexcept nogil:
+    """Bring n rows from start on into b, checked; False if one of them is bad."""
+    cdef Py_ssize_t bytes
+    b.n = n
+    b.padded = (n + LANES - 1) // LANES * LANES
+    b.w = NULL
+    b.weight = n
+    b.count = n
+    if job.work == WEIGH and not job.omit:
+        return load_weights(job, thread, start, s, b)
+    b.y = padded(job, read(&job.y, thread, start, n, s.y), s.y, n, b.padded)
+    b.z = padded(job, read(&job.z, thread, start, n, s.z), s.z, n, b.padded)
+    if job.weighted or job.omit:
+        if not load_weights(job, thread, start, s, b):
+            return False
+        if b.count != b.padded:
+            # rows of weight 0 are as good as absent, whatever they hold
+            bytes = b.padded * job.itemsize
+            if b.y != s.y:
+                memcpy(s.y, b.y, bytes)
+                b.y = s.y
+            if b.z != s.z:
+                memcpy(s.z, b.z, bytes)
+                b.z = s.z
+            job.passes.neutralise(s.y, b.w, b.padded)
+            job.passes.neutralise(s.z, b.w, b.padded)
+    if job.refuse_nan and (
+            job.passes.any_nan(b.y, b.padded) or job.passes.any_nan(b.z, b.padded)):
+        return False
+    return in_domain(job, b)
+
+
+cdef bint in_domain(Job* job, Block* b) noexcept nogil:
+    cdef double low, high
+    cdef int i
+    for i in range(4):
+        if job.checks[i].on:
+            low = INFINITY
+            high = -INFINITY
+            job.passes.range(b.y if i < 2 else b.z, b.padded, i & 1, &low, &high)
+            if low < job.checks[i].low or high > job.checks[i].high:
+                return False
+    return True
+
+
+cdef inline char* target(
+        Job* job, char* out, char* buffer, Py_ssize_t start, Block* b) noexcept nogil:
+    """Where a map writes: straight into the output where that may be."""
+    if out == NULL or job.staged or job.stream or b.n != b.padded:
+        return buffer
+    return out + start * job.itemsize
+
+
+cdef inline void deliver(
+        Job* job, char* out, char* written, Py_ssize_t start, Block* b) noexcept nogil:
+    """Bring what a map wrote into a buffer to the output."""
+    cdef char* place = out + start * job.itemsize
+    if out == NULL or written == place:
+        return
+    if job.stream:
+        job.passes.stream(written, b.n, place)
+    else:
+        memcpy(place, written, b.n * job.itemsize)
+
+
+cdef double map_block(Job* job, Py_ssize_t start, Scratch* s, Block* b) noexcept nogil:
+    """Evaluate one loss on a block; its weighted sum."""
+    cdef char* value = target(job, job.value, s.value, start, b)
+    cdef char* grad = target(job, job.grad, s.grad, start, b)
+    cdef char* hess = target(job, job.hess, s.hess, start, b)
+    cdef bint has_value = job.mode == VALUE or job.mode == VALUE_GRAD
+    cdef double total = 0
+    job.terms.maps[job.mode](
+        job.terms.parameters, b.y, b.z, b.padded, 1 if b.w != NULL else job.scale,
+        value, grad, hess)
+    if b.w != NULL:
+        if has_value:
+            job.passes.multiply(value, b.w, b.padded)
+        if job.mode != VALUE:
+            job.passes.scale(b.w, job.scale, b.padded, s.scaled)
+            job.passes.multiply(grad, s.scaled, b.padded)
+        if job.mode == GRAD_HESS:
+            job.passes.multiply(hess, s.scaled, b.padded)
+    if job.root > 0 and job.mode == GRAD_HESS:
+        job.passes.root_hess(grad, job.root, b.padded, hess)
+    if has_value and job.value == NULL:
+        total = block_sum(job, value, b)
+    deliver(job, job.value, value, start, b)
+    deliver(job, job.grad, grad, start, b)
+    deliver(job, job.hess, hess, start, b)
+    return total
+
+
+cdef double block_sum(Job* job, char* value, Block* b) noexcept nogil:
+    memset(value + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
+    return job.passes.sum(value, b.padded)
+
+
+cdef void score_block(
+        Job* job, Py_ssize_t start, Scratch* s, Block* b, double* sums) noexcept nogil:
+    """Add a block's sums of every term, weight and count to those of its groups."""
+    cdef int t, width = job.n_terms + 2
+    cdef Py_ssize_t i
+    cdef const Py_ssize_t* group = job.groups + start
+    for t in range(job.n_terms):
+        job.terms[t].maps[VALUE](
+            job.terms[t].parameters, b.y, b.z, b.padded, 1, s.value, NULL, NULL)
+        if b.w != NULL:
+            job.passes.multiply(s.value, b.w, b.padded)
+        if job.groups == NULL:
+            sums[t] += block_sum(job, s.value, b)
+        elif job.dtype == 0:
+            for i in range(b.n):
+                sums[group[i] * width + t] += (<float*>s.value)[i]
+        else:
+            for i in range(b.n):
+                sums[group[i] * width + t] += (<double*>s.value)[i]
+    if job.groups == NULL:
+        sums[job.n_terms] += b.weight
+        sums[job.n_terms + 1] += b.count
+        return
+    for i in range(b.n):
+        if b.w == NULL:
+            sums[group[i] * width + job.n_terms] += 1
+            sums[group[i] * width + job.n_terms + 1] += 1
+        else:
+            sums[group[i] * width + job.n_terms] += (
+                (<const float*>b.w)[i] if job.dtype == 0 else (<const double*>b.w)[i])
+            sums[group[i] * width + job.n_terms + 1] += (
+                (<const float*>b.w)[i] != 0 if job.dtype == 0 else (<const double*>b.w)[i] != 0)
+
+
+# ---- tasks and threads -------------------------------------------------------------------------
+
+cdef void run_task(Job* job, int task, int thread) noexcept nogil:
+    cdef char memory[SCRATCH_BYTES]
+    cdef char* base = <char*>((<size_t>memory + 63) & ~<size_t>63)
+    cdef Scratch s
+    cdef Block b
+    cdef TaskResult* result = &job.results[task]
+    cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
+    cdef Py_ssize_t step = 8 * BLOCK
+    s.y = base
+    s.z = base + step
+    s.w = base + 2 * step
+    s.scaled = base + 3 * step
+    s.value = base + 4 * step
+    s.grad = base + 5 * step
+    s.hess = base + 6 * step
+    result.weight = 0
+    result.total = 0
+    result.count = 0
+    result.failed = -1
+    result.no_memory = not (
+        seek(&job.y, thread, start, stop) and seek(&job.z, thread, start, stop)
+        and seek(&job.w, thread, start, stop))
+    if result.no_memory:
+        return
+    while start < stop:
+        if not load(job, thread, start, min(stop - start, <Py_ssize_t>BLOCK), &s, &b):
+            result.failed = start
+            return
+        result.weight += b.weight
+        result.count += b.count
+        if job.work == MAP:
+            result.total += map_block(job, start, &s, &b)
+        elif job.work == SCORE:
+            score_block(
+                job, start, &s, &b, job.sums + task * job.n_groups * (job.n_terms + 2))
+        start += BLOCK
+    if job.stream:
+        kernels.fence()
+
+
+cdef void run_parallel(Job* job) noexcept nogil:
+    cdef int task
+    for task in prange(job.tasks, schedule="dynamic", num_threads=job.threads):
+        run_task(job, task, threadid())
+
+
+cdef void run_serial(Job* job) noexcept nogil:
+    cdef int task
+    for task in range(job.tasks):
+        run_task(job, task, 0)
+
+
+cdef TaskResult run(Job* job) except *:
+    """Run all tasks; the sum of their results, in task order."""
+    cdef TaskResult sum
+    cdef int task
+    if job.needs_gil or job.tasks <= 1:
+        run_serial(job)
+    elif job.threads == 1:
+        with nogil:
+            run_serial(job)
+    else:
+        with nogil:
+            run_parallel(job)
+    sum.weight = 0
+    sum.total = 0
+    sum.count = 0
+    sum.failed = -1
+    for task in range(job.tasks):
+        if job.results[task].no_memory:
+            raise MemoryError("no memory for converting an input")
+        if job.results[task].failed >= 0:
+            sum.failed = job.results[task].failed
+            break
+        sum.weight += job.results[task].weight
+        sum.total += job.results[task].total
+        sum.count += job.results[task].count
+    return sum

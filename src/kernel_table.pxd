@@ -1,0 +1,48 @@
+# What a kernel module hands to the driver: function pointers for each dtype,
+# and nothing that knows which instruction set stands behind them.
+
+cdef enum:
+    BLOCK = 512         # elements a pass works on: all buffers of a block stay in L1
+    LANES = 16          # every pass takes a multiple of this many elements
+    MAX_PARAMETERS = 4
+    MAX_LOSSES = 128
+
+cdef enum:              # modes: which outputs a map computes
+    VALUE
+    GRAD
+    VALUE_GRAD
+    GRAD_HESS
+    N_MODES
+
+# y, z -> value, scale * gradient, scale * Hessian (those that the mode names)
+ctypedef void (*MapFn)(
+    const void* parameters, const void* y, const void* z, Py_ssize_t n, double scale,
+    void* value, void* grad, void* hess) noexcept nogil
+
+cdef struct WeightStats:
+    double total
+    Py_ssize_t nonzero
+    bint finite
+
+# The passes over a block that are the same for every loss, one table per dtype.
+cdef struct Passes:
+    double (*sum)(const void* v, Py_ssize_t n) noexcept nogil
+    # widens low..high to the values of v (of |v| if absolute); NaN is passed over
+    void (*range)(const void* v, Py_ssize_t n, bint absolute, double* low, double* high) noexcept nogil
+    bint (*any_nan)(const void* v, Py_ssize_t n) noexcept nogil
+    void (*multiply)(void* v, const void* w, Py_ssize_t n) noexcept nogil
+    void (*scale)(const void* w, double factor, Py_ssize_t n, void* scaled) noexcept nogil
+    WeightStats (*weight_stats)(const void* w, Py_ssize_t n) noexcept nogil
+    # w = 0 where y or z is NaN
+    void (*drop_nan)(const void* y, const void* z, Py_ssize_t n, void* w) noexcept nogil
+    # v = 1 where w is 0: a point where every loss and its derivatives are finite
+    void (*neutralise)(void* v, const void* w, Py_ssize_t n) noexcept nogil
+    # hess -= grad**2 / root, which makes the Hessian of a mean that of its root
+    void (*root_hess)(const void* grad, double root, Py_ssize_t n, void* hess) noexcept nogil
+    # copy past the cache; any n
+    void (*stream)(const void* source, Py_ssize_t n, void* target) noexcept nogil
+
+cdef struct KernelTable:
+    Passes passes[2]                        # float32, float64
+    MapFn maps[MAX_LOSSES][2][N_MODES]
+    void (*fence)() noexcept nogil          # orders streamed stores before what follows

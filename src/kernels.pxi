@@ -1,0 +1,242 @@
+# Block loops, compiled once per instruction set: a map per loss, dtype and mode, and the passes
+# that all losses share. n is a multiple of LANES throughout (stream alone takes any n), which
+# saves every loop its scalar tail.
+
+from cpython.pycapsule cimport PyCapsule_New
+from kernel_table cimport (
+    BLOCK, GRAD, GRAD_HESS, LANES, MAX_LOSSES, KernelTable, MapFn, Passes, VALUE, VALUE_GRAD,
+    WeightStats)
+
+include "vecmath.pxi"
+include "pointwise.pxi"
+
+cdef extern from "stream.h" nogil:
+    void fl_stream(const void* source, Py_ssize_t bytes, void* target) noexcept
+    void fl_fence() noexcept
+
+
+# ---- maps --------------------------------------------------------------------------------------
+
+cdef inline void evaluate(
+        const Loss* p, real y, real z, real* value, real* grad, real* hess) noexcept nogil:
+    """pointwise(), with NaN out wherever NaN went in."""
+    cdef bint nan = (y != y) | (z != z)     # "or" would branch
+    cdef real v, g, h, s = y + z
+    pointwise(p, y, z, &v, &g, &h)
+    value[0] = s if nan else v
+    grad[0] = s if nan else g
+    hess[0] = s if nan else h
+
+
+cdef void map_value(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real v, g, h
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], &v, &g, &h)
+        value[i] = v
+
+
+cdef void map_grad(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real v, g, h, factor = <real>scale
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], &v, &g, &h)
+        grad[i] = factor * g
+
+
+cdef void map_value_grad(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real v, g, h, factor = <real>scale
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], &v, &g, &h)
+        value[i] = v
+        grad[i] = factor * g
+
+
+cdef void map_grad_hess(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real v, g, h, factor = <real>scale
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], &v, &g, &h)
+        grad[i] = factor * g
+        hess[i] = factor * h
+
+
+# ---- passes ------------------------------------------------------------------------------------
+
+cdef double pass_sum(const real* v, Py_ssize_t n) noexcept nogil:
+    # a fixed number of lanes, so that every instruction set adds in the same order
+    cdef double lanes[LANES]
+    cdef double total = 0
+    cdef Py_ssize_t i, k
+    for k in range(LANES):
+        lanes[k] = 0
+    for i in range(n // LANES):
+        for k in range(LANES):
+            lanes[k] += v[i * LANES + k]
+    for k in range(LANES):
+        total += lanes[k]
+    return total
+
+
+cdef void pass_range(
+        const real* v, Py_ssize_t n, bint absolute_value, double* low, double* high
+        ) noexcept nogil:
+    cdef real least[LANES]
+    cdef real most[LANES]
+    cdef real x
+    cdef Py_ssize_t i, k
+    for k in range(LANES):
+        least[k] = <real>INFINITY
+        most[k] = <real>-INFINITY
+    if absolute_value:
+        for i in range(n // LANES):
+            for k in range(LANES):
+                x = absolute(v[i * LANES + k])
+                least[k] = x if x < least[k] else least[k]
+                most[k] = x if x > most[k] else most[k]
+    else:
+        for i in range(n // LANES):
+            for k in range(LANES):
+                x = v[i * LANES + k]
+                least[k] = x if x < least[k] else least[k]
+                most[k] = x if x > most[k] else most[k]
+    for k in range(LANES):
+        low[0] = least[k] if least[k] < low[0] else low[0]
+        high[0] = most[k] if most[k] > high[0] else high[0]
+
+
+cdef bint pass_any_nan(const real* v, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int found = 0
+    for i in range(n & -LANES):
+        found |= v[i] != v[i]
+    return found
+
+
+cdef void pass_multiply(real* restrict v, const real* restrict w, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        v[i] *= w[i]
+
+
+cdef void pass_scale(
+        const real* restrict w, double factor, Py_ssize_t n, real* restrict scaled) noexcept nogil:
+    # in double: a factor of 1 / sum(w) need not fit float32
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        scaled[i] = <real>(w[i] * factor)
+
+
+cdef WeightStats pass_weight_stats(const real* w, Py_ssize_t n) noexcept nogil:
+    cdef WeightStats stats
+    cdef Py_ssize_t i
+    cdef int nonzero = 0
+    for i in range(n & -LANES):
+        nonzero += w[i] != 0
+    stats.nonzero = nonzero
+    stats.total = pass_sum(w, n)
+    stats.finite = stats.total - stats.total == 0
+    return stats
+
+
+cdef void pass_drop_nan(
+        const real* restrict y, const real* restrict z, Py_ssize_t n, real* restrict w
+        ) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        w[i] = 0 if (y[i] != y[i]) | (z[i] != z[i]) else w[i]
+
+
+cdef void pass_neutralise(real* restrict v, const real* restrict w, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        v[i] = 1 if w[i] == 0 else v[i]
+
+
+cdef void pass_root_hess(
+        const real* restrict grad, double root, Py_ssize_t n, real* restrict hess) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real inverse = <real>(1 / root)
+    for i in range(n & -LANES):
+        hess[i] -= grad[i] * grad[i] * inverse
+
+
+cdef void pass_stream(const real* source, Py_ssize_t n, real* target) noexcept nogil:
+    fl_stream(source, n * sizeof(real), target)
+
+
+# ---- the table ---------------------------------------------------------------------------------
+
+cdef KernelTable kernels
+
+
+cdef void fill_passes(real tag) noexcept:
+    cdef Passes* passes = &kernels.passes[0 if real is float else 1]
+    passes.sum = <double (*)(const void*, Py_ssize_t) noexcept nogil>pass_sum[real]
+    passes.range = <void (*)(const void*, Py_ssize_t, bint, double*, double*) noexcept nogil>(
+        pass_range[real])
+    passes.any_nan = <bint (*)(const void*, Py_ssize_t) noexcept nogil>pass_any_nan[real]
+    passes.multiply = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>pass_multiply[real]
+    passes.scale = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
+        pass_scale[real])
+    passes.weight_stats = <WeightStats (*)(const void*, Py_ssize_t) noexcept nogil>(
+        pass_weight_stats[real])
+    passes.drop_nan = <void (*)(const void*, const void*, Py_ssize_t, void*) noexcept nogil>(
+        pass_drop_nan[real])
+    passes.neutralise = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
+        pass_neutralise[real])
+    passes.root_hess = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
+        pass_root_hess[real])
+    passes.stream = <void (*)(const void*, Py_ssize_t, void*) noexcept nogil>pass_stream[real]
+
+
+def add_maps(int index, Loss parameters):
+    """Enter one loss; return its parameters' names in the order of the struct."""
+    kernels.maps[index][0][VALUE] = <MapFn>map_value[Loss, float]
+    kernels.maps[index][0][GRAD] = <MapFn>map_grad[Loss, float]
+    kernels.maps[index][0][VALUE_GRAD] = <MapFn>map_value_grad[Loss, float]
+    kernels.maps[index][0][GRAD_HESS] = <MapFn>map_grad_hess[Loss, float]
+    kernels.maps[index][1][VALUE] = <MapFn>map_value[Loss, double]
+    kernels.maps[index][1][GRAD] = <MapFn>map_grad[Loss, double]
+    kernels.maps[index][1][VALUE_GRAD] = <MapFn>map_value_grad[Loss, double]
+    kernels.maps[index][1][GRAD_HESS] = <MapFn>map_grad_hess[Loss, double]
+    return tuple(name for name in parameters if name != "_")
+
+
+class _Parameters(dict):
+    """Stands for any struct while the table is filled: every parameter is there, and is 0."""
+    def __missing__(self, name):
+        return 0.0
+
+
+def _fill():
+    fill_passes[float](0)
+    fill_passes[double](0)
+    kernels.fence = fl_fence
+    names = {}
+    for index, (name, specialised) in enumerate(add_maps.__signatures__.items()):
+        names[name] = index, specialised(index, _Parameters())
+    return names
+
+
+# name of a loss -> (its index in the table, the names of its parameters)
+losses = _fill()
+assert len(losses) <= MAX_LOSSES
+table = PyCapsule_New(&kernels, "fastloss.kernels", NULL)

@@ -1,0 +1,350 @@
+# The base of every pointwise loss: it owns the public methods, so that no Python frame stands
+# between the caller and the driver.
+
+cdef enum Reduction:
+    MEAN
+    SUM
+    NONE
+
+cdef enum NanPolicy:
+    PROPAGATE
+    OMIT
+    RAISE
+
+cdef struct Interval:               # per dtype: an open end is closed at the next number inside
+    double low[2]
+    double high[2]
+    bint absolute
+    bint bounded
+
+
+cdef int parse_reduction(object reduction) except -1:
+    if reduction == "mean":
+        return MEAN
+    if reduction == "sum":
+        return SUM
+    if reduction == "none":
+        return NONE
+    raise ValueError(f'reduction must be "mean", "sum" or "none"; got {reduction!r}')
+
+
+cdef int parse_nan_policy(object nan_policy) except -1:
+    if nan_policy == "propagate":
+        return PROPAGATE
+    if nan_policy == "omit":
+        return OMIT
+    if nan_policy == "raise":
+        return RAISE
+    raise ValueError(f'nan_policy must be "propagate", "omit" or "raise"; got {nan_policy!r}')
+
+
+cdef class PointwiseLoss:
+    """A loss of one target and one prediction at a time."""
+
+    cdef MapFn* maps                # by dtype and mode
+    cdef MapFn* single_maps         # of a single sample, where that differs: the root of a square
+    cdef double kernel_parameters[MAX_PARAMETERS]
+    cdef Interval domains[2]        # of y_true and y_pred
+    cdef tuple domain_names
+    cdef bint is_root               # the reduced value is the root of what the kernel gives
+    cdef readonly object parameters
+    cdef object __weakref__
+
+    def _bind(self, parameters):
+        """Tie the face to its kernel; the constructor's last step."""
+        self.parameters = parameters
+        kernel, values = self._kernel()
+        index, names = kernel_losses[kernel]
+        self.maps = &kernels.maps[index][0][0]
+        self.single_maps = self.maps
+        self.is_root = self.root
+        if self.is_root:
+            self.single_maps = &kernels.maps[kernel_losses["AbsoluteError"][0]][0][0]
+        for i, name in enumerate(names):
+            self.kernel_parameters[i] = values[name]
+        domains = self.y_domain, self.z_domain
+        self.domain_names = tuple(map(str, domains))
+        for i, domain in enumerate(domains):
+            self.domains[i].absolute = domain.absolute
+            self.domains[i].bounded = domain.bounded
+            for k, dtype in enumerate((np.float32, np.float64)):
+                self.domains[i].low[k], self.domains[i].high[k] = domain.closed(dtype)
+
+    def __call__(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
+                 nan_policy="propagate", out=None):
+        """Compute the loss.
+
+        Parameters
+        ----------
+        y_true, y_pred : array_like
+            Targets and predictions, of the same shape. The dtype of ``y_pred`` is computed in.
+        sample_weight : array_like, optional
+            Of the shape of ``y_true``, or one weight per row.
+        reduction : {"mean", "sum", "none"}
+            The weighted average, the weighted sum, or the weighted loss of each sample.
+        nan_policy : {"propagate", "omit", "raise"}
+            What a NaN in ``y_true`` or ``y_pred`` does.
+        out : ndarray, optional
+            Where the result of ``reduction="none"`` is written.
+
+        Returns
+        -------
+        float or ndarray
+        """
+        return evaluate(
+            self, VALUE, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+
+    def grad(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
+             nan_policy="propagate", out=None):
+        """Compute the derivative of the reduced loss by ``y_pred``.
+
+        Parameters are those of calling the loss. With ``reduction="none"`` the derivative is
+        that of each sample's own weighted loss.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``y_pred``.
+        """
+        return evaluate(self, GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+
+    def value_and_grad(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
+                       nan_policy="propagate", out=None):
+        """Compute the loss and its derivative by ``y_pred`` in one pass.
+
+        Parameters are those of calling the loss; ``out`` is the array for the gradient (with
+        ``reduction="none"``: a pair of arrays, for values and gradients).
+
+        Returns
+        -------
+        value : float, or ndarray with ``reduction="none"``
+        grad : ndarray
+        """
+        return evaluate(
+            self, VALUE_GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+
+    def grad_and_hess(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
+                      nan_policy="propagate", out=None):
+        """Compute the gradient and the diagonal of the Hessian in one pass.
+
+        Parameters are those of calling the loss; ``out`` is a pair of arrays.
+
+        Returns
+        -------
+        grad, hess : ndarray
+            First and second derivative of the reduced loss by each element of ``y_pred``.
+        """
+        return evaluate(
+            self, GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+
+
+cdef inline void set_checks(Job* job, PointwiseLoss loss) noexcept:
+    """Add a loss's domain to what the job checks."""
+    cdef int i
+    cdef Check* check
+    for i in range(2):
+        if loss.domains[i].bounded:
+            check = &job.checks[2 * i + loss.domains[i].absolute]
+            if not check.on:
+                check.on = True
+                check.low = -INFINITY
+                check.high = INFINITY
+            check.low = max(check.low, loss.domains[i].low[job.dtype])
+            check.high = min(check.high, loss.domains[i].high[job.dtype])
+
+
+cdef void start_job(
+        Job* job, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, int type_num, int nan_policy,
+        int max_tasks) except *:
+    """Fill in all that does not depend on the work, and open the operands."""
+    memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
+    job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
+    job.itemsize = 4 if job.dtype == 0 else 8
+    job.passes = &kernels.passes[job.dtype]
+    job.weighted = w is not None
+    job.omit = nan_policy == OMIT
+    job.refuse_nan = nan_policy == RAISE
+    plan(job, cnp.PyArray_SIZE(z), max_tasks)
+    job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
+    job.needs_gil |= open_operand(&job.z, z, z, type_num, job.threads)
+    if job.weighted:
+        job.needs_gil |= open_operand(&job.w, w, z, type_num, job.threads)
+
+
+cdef void end_job(Job* job) noexcept:
+    close_operand(&job.y)
+    close_operand(&job.z)
+    close_operand(&job.w)
+
+
+cdef void fail(
+        Job* job, Py_ssize_t start, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, list losses
+        ) except *:
+    """Raise the error of the first bad row at or after start."""
+    cdef Py_ssize_t i
+    cdef PointwiseLoss loss
+    dtype = np.float32 if job.dtype == 0 else np.float64
+    rows = None
+    if w is not None:
+        rows = np.broadcast_to(w.reshape(np.shape(w) + (1,) * (z.ndim - w.ndim)), np.shape(z))
+    with np.errstate(all="ignore"):
+        for i in range(start, min(start + BLOCK, job.n)):
+            index = tuple(map(int, np.unravel_index(i, np.shape(z))))
+            if rows is not None:
+                weight = dtype(rows[index])
+                if not np.isfinite(weight):
+                    raise DomainError("sample_weight", index, rows[index], "finite")
+                if weight == 0:
+                    continue
+            pair = dtype(y[index]), dtype(z[index])
+            if job.omit and (isnan(pair[0]) or isnan(pair[1])):
+                continue
+            for k, name in enumerate(("y_true", "y_pred")):
+                item = (y, z)[k][index]
+                if job.refuse_nan and isnan(pair[k]):
+                    raise DomainError(name, index, item, 'a number (nan_policy="raise")')
+                for loss in losses:
+                    x = abs(pair[k]) if loss.domains[k].absolute else pair[k]
+                    if (x < loss.domains[k].low[job.dtype]
+                            or x > loss.domains[k].high[job.dtype]):
+                        raise DomainError(name, index, item, "in " + loss.domain_names[k])
+    raise ValueError("the sum of sample_weight overflows")
+
+
+cdef double total_weight(TaskResult* result) except? -1:
+    """The weight that a mean divides by."""
+    if result.count == 0:
+        raise ValueError(
+            'the mean over nothing is undefined: there is no sample of non-zero weight '
+            '(reduction="sum" gives 0.0)')
+    if result.weight == 0:
+        raise ValueError("the mean is undefined: the weights add up to 0")
+    return result.weight
+
+
+cdef object evaluate(
+        PointwiseLoss loss, int mode, object y_true, object y_pred, object sample_weight,
+        object reduction_name, object nan_policy_name, object out):
+    cdef int reduction = parse_reduction(reduction_name)
+    cdef int nan_policy = parse_nan_policy(nan_policy_name)
+    cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
+    cdef cnp.ndarray w, value = None, first = None, second = None
+    cdef int type_num = check_pair(y, z)
+    cdef bint per_sample = reduction == NONE, has_value = mode == VALUE or mode == VALUE_GRAD
+    cdef bint in_place = False
+    cdef Py_ssize_t arrays
+    cdef Job job
+    cdef Term term
+    w = check_weight(sample_weight, y)
+
+    # the output arrays, in the order in which they are returned
+    arrays = (has_value and per_sample) + (mode != VALUE) + (mode == GRAD_HESS)
+    if arrays == 2:
+        if out is None:
+            out = (None, None)
+        elif not isinstance(out, (tuple, list)) or len(out) != 2:
+            raise TypeError("out must be a pair of arrays here")
+        first = check_out(out[0], z, type_num)
+        second = check_out(out[1], z, type_num)
+        if overlap(first, second):
+            raise ValueError("the two arrays of out overlap in memory")
+        in_place = in_place_out(out[1], second, y, z, w, type_num)
+        in_place |= in_place_out(out[0], first, y, z, w, type_num)
+    elif arrays == 1:
+        first = check_out(out, z, type_num)
+        in_place = in_place_out(out, first, y, z, w, type_num)
+    elif out is not None:
+        raise ValueError('out is for reduction="none" here: the reduced loss is a float')
+
+    try:
+        start_job(&job, y, z, w, type_num, nan_policy, MAX_TASKS)
+        set_checks(&job, loss)
+        job.terms = &term
+        job.n_terms = 1
+        job.mode = mode
+        memcpy(term.parameters, loss.kernel_parameters, sizeof(term.parameters))
+        term.maps = (loss.single_maps if per_sample else loss.maps) + job.dtype * N_MODES
+        if has_value and per_sample:
+            job.value = cnp.PyArray_BYTES(first)
+            job.grad = cnp.PyArray_BYTES(second) if mode == VALUE_GRAD else NULL
+        else:
+            job.grad = cnp.PyArray_BYTES(first) if mode != VALUE else NULL
+            job.hess = cnp.PyArray_BYTES(second) if mode == GRAD_HESS else NULL
+        job.staged = in_place
+        job.stream = (
+            arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0
+        return compute(&job, loss, reduction, y, z, w, first, second)
+    finally:
+        end_job(&job)
+
+
+cdef bint in_place_out(
+        object given, cnp.ndarray out, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, int type_num
+        ) except -1:
+    """Whether the caller's out is one of the inputs."""
+    cdef bint found
+    if given is None:
+        return False
+    found = check_overlap(out, z, "y_pred", type_num)
+    found |= check_overlap(out, y, "y_true", type_num)
+    found |= check_overlap(out, w, "sample_weight", type_num)
+    return found
+
+
+cdef object compute(
+        Job* job, PointwiseLoss loss, int reduction, cnp.ndarray y, cnp.ndarray z,
+        cnp.ndarray w, cnp.ndarray first, cnp.ndarray second):
+    """Run a prepared job as often as its reduction needs, and return what the method does."""
+    cdef TaskResult result
+    cdef int mode = job.mode
+    cdef bint weigh = reduction == MEAN and mode != VALUE
+    cdef double value = 0, weight
+
+    if job.staged and not (loss.is_root and reduction != NONE):
+        # in place: bad input must show before anything is overwritten
+        job.work = CHECK
+        run_checked(job, loss, y, z, w)
+    job.scale = 1
+    if weigh:
+        if job.weighted or job.omit:
+            job.work = WEIGH
+            result = run_checked(job, loss, y, z, w)
+        else:
+            result.weight = job.n
+            result.count = job.n
+        job.scale = 1 / total_weight(&result)
+
+    job.work = MAP
+    if loss.is_root and reduction != NONE:
+        job.mode = VALUE
+        result = run_checked(job, loss, y, z, w)
+        weight = total_weight(&result) if reduction == MEAN else 1
+        value = sqrt(result.total / weight)
+        if mode == VALUE:
+            return value
+        # at a root of 0 there is a kink: gradient and Hessian are 0 there, as those of |x|
+        job.scale = 1 / (2 * weight * value) if value != 0 else 0
+        job.root = value
+        job.mode = GRAD if mode == VALUE_GRAD else mode
+        run_checked(job, loss, y, z, w)
+    else:
+        result = run_checked(job, loss, y, z, w)
+        if mode == VALUE or mode == VALUE_GRAD:
+            weight = total_weight(&result) if reduction == MEAN else 1
+            value = result.total / weight
+
+    if reduction == NONE:
+        return first if second is None else (first, second)
+    if mode == VALUE:
+        return value
+    if mode == VALUE_GRAD:
+        return value, first
+    return first if mode == GRAD else (first, second)
+
+
+cdef TaskResult run_checked(
+        Job* job, PointwiseLoss loss, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w) except *:
+    cdef TaskResult result = run(job)
+    if result.failed >= 0:
+        fail(job, result.failed, y, z, w, [loss])
+    return result

@@ -1,0 +1,139 @@
+# An input array as a stream of blocks: in place where it is contiguous, native and of the type
+# computed in; else converted a buffer at a time by NumPy's own iterator, which knows every
+# stride, byte order, alignment and dtype, and runs without the GIL.
+
+cdef extern from "numpy/arrayobject.h":
+    ctypedef struct NpyIter:
+        pass
+    ctypedef int (*IterNext "NpyIter_IterNextFunc *")(NpyIter*) noexcept nogil
+    NpyIter* NpyIter_AdvancedNew(
+        int nop, PyObject** op, int flags, int order, int casting, cnp.npy_uint32* op_flags,
+        PyObject** dtypes, int ndim, int** axes, cnp.npy_intp* shape, cnp.npy_intp buffer
+        ) except NULL
+    NpyIter* NpyIter_Copy(NpyIter*) except NULL
+    int NpyIter_Deallocate(NpyIter*)
+    IterNext NpyIter_GetIterNext(NpyIter*, char**) except NULL
+    char** NpyIter_GetDataPtrArray(NpyIter*) noexcept nogil
+    cnp.npy_intp* NpyIter_GetInnerLoopSizePtr(NpyIter*) noexcept nogil
+    bint NpyIter_IterationNeedsAPI(NpyIter*) noexcept nogil
+    int NpyIter_ResetToIterIndexRange(
+        NpyIter*, cnp.npy_intp start, cnp.npy_intp stop, char** error) noexcept nogil
+    int NPY_ITER_BUFFERED, NPY_ITER_EXTERNAL_LOOP, NPY_ITER_RANGED, NPY_ITER_DELAY_BUFALLOC
+    int NPY_ITER_ZEROSIZE_OK, NPY_ITER_READONLY, NPY_ITER_CONTIG, NPY_ITER_ALIGNED, NPY_ITER_NBO
+    int NPY_CORDER, NPY_UNSAFE_CASTING
+
+cdef enum:
+    CONVERSION_BUFFER = 8 * BLOCK
+    MAX_DIMS = 64               # NumPy's own limit
+
+cdef struct Reader:             # one thread's place in an operand that is converted
+    NpyIter* iterator
+    IterNext advance
+    char** data
+    cnp.npy_intp* size
+    cnp.npy_intp used           # elements of the iterator's buffer that were handed out
+
+cdef struct Operand:
+    char* data                  # NULL: converted through the readers
+    Py_ssize_t itemsize
+    Reader* readers
+    int n_readers
+
+
+cdef inline bint is_direct(cnp.ndarray array, int type_num) noexcept:
+    return (
+        cnp.PyArray_TYPE(array) == type_num
+        and cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED)
+        and cnp.PyArray_ISNOTSWAPPED(array))
+
+
+cdef bint open_operand(
+        Operand* operand, cnp.ndarray array, cnp.ndarray like, int type_num, int threads
+        ) except? True:
+    """Prepare to read array, of the shape of like or of one value per row of it.
+
+    True if reading it needs the GIL.
+    """
+    cdef cnp.npy_uint32 op_flags = (
+        NPY_ITER_READONLY | NPY_ITER_CONTIG | NPY_ITER_ALIGNED | NPY_ITER_NBO)
+    cdef int axes[MAX_DIMS]
+    cdef int* op_axes = axes
+    cdef int i, ndim = cnp.PyArray_NDIM(like)
+    cdef PyObject* op = <PyObject*>array
+    cdef PyObject* op_dtype
+    cdef NpyIter* iterator
+    cdef Reader* reader
+    operand.itemsize = 4 if type_num == cnp.NPY_FLOAT else 8
+    operand.readers = NULL
+    operand.n_readers = 0
+    operand.data = NULL
+    if is_direct(array, type_num) and cnp.PyArray_NDIM(array) == ndim:
+        operand.data = cnp.PyArray_BYTES(array)
+        return False
+    if cnp.PyArray_SIZE(like) == 0:
+        return False
+    for i in range(ndim):
+        axes[i] = i if i < cnp.PyArray_NDIM(array) else -1
+    dtype = cnp.PyArray_DescrFromType(type_num)
+    op_dtype = <PyObject*>dtype
+    operand.readers = <Reader*>PyMem_Calloc(threads, sizeof(Reader))
+    if operand.readers == NULL:
+        raise MemoryError()
+    for i in range(threads):
+        reader = &operand.readers[i]
+        if i == 0:
+            iterator = NpyIter_AdvancedNew(
+                1, &op,
+                NPY_ITER_BUFFERED | NPY_ITER_EXTERNAL_LOOP | NPY_ITER_RANGED
+                | NPY_ITER_DELAY_BUFALLOC | NPY_ITER_ZEROSIZE_OK,
+                NPY_CORDER, NPY_UNSAFE_CASTING, &op_flags, &op_dtype,
+                ndim if ndim else -1, &op_axes if ndim else NULL,
+                cnp.PyArray_DIMS(like) if ndim else NULL, CONVERSION_BUFFER)
+        else:
+            iterator = NpyIter_Copy(operand.readers[0].iterator)
+        reader.iterator = iterator
+        operand.n_readers = i + 1
+        reader.advance = NpyIter_GetIterNext(iterator, NULL)
+        reader.data = NpyIter_GetDataPtrArray(iterator)
+        reader.size = NpyIter_GetInnerLoopSizePtr(iterator)
+    return NpyIter_IterationNeedsAPI(operand.readers[0].iterator)
+
+
+cdef void close_operand(Operand* operand) noexcept:
+    for i in range(operand.n_readers):
+        NpyIter_Deallocate(operand.readers[i].iterator)
+    PyMem_Free(operand.readers)
+    operand.readers = NULL
+    operand.n_readers = 0
+
+
+cdef bint seek(Operand* operand, int thread, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Let a thread's next reads go through start..stop; False if NumPy cannot (no memory)."""
+    cdef char* error = NULL
+    if operand.readers == NULL:
+        return True
+    operand.readers[thread].used = 0
+    return NpyIter_ResetToIterIndexRange(
+        operand.readers[thread].iterator, start, stop, &error) != 0
+
+
+cdef const char* read(
+        Operand* operand, int thread, Py_ssize_t start, Py_ssize_t count, char* buffer
+        ) noexcept nogil:
+    """The next count elements, from start on: where they lie, or copied into buffer."""
+    cdef Reader* reader
+    cdef Py_ssize_t done = 0, part
+    if operand.data != NULL:
+        return operand.data + start * operand.itemsize
+    reader = &operand.readers[thread]
+    while done < count:
+        if reader.used == reader.size[0]:
+            reader.advance(reader.iterator)
+            reader.used = 0
+        part = min(count - done, reader.size[0] - reader.used)
+        memcpy(
+            buffer + done * operand.itemsize,
+            reader.data[0] + reader.used * operand.itemsize, part * operand.itemsize)
+        reader.used += part
+        done += part
+    return buffer

@@ -1,0 +1,110 @@
+# vecmath.h for both dtypes: one fused name per function, the right one chosen at compile time.
+
+ctypedef fused real:
+    float
+    double
+
+cdef extern from "vecmath.h" nogil:
+    float fl_exp_f32(float) noexcept
+    double fl_exp_f64(double) noexcept
+    float fl_exp_neg_f32(float) noexcept
+    double fl_exp_neg_f64(double) noexcept
+    float fl_log_f32(float) noexcept
+    double fl_log_f64(double) noexcept
+    float fl_log1p_f32(float) noexcept
+    double fl_log1p_f64(double) noexcept
+    float fl_log1p_unit_f32(float) noexcept
+    double fl_log1p_unit_f64(double) noexcept
+    float fl_log1pmx_f32(float) noexcept
+    double fl_log1pmx_f64(double) noexcept
+    float fl_expm1_f32(float) noexcept
+    double fl_expm1_f64(double) noexcept
+    float fl_exp_mul_f32(float, float) noexcept
+    double fl_exp_mul_f64(double, double) noexcept
+    float fl_pow_f32(float, float) noexcept
+    double fl_pow_f64(double, double) noexcept
+    float fl_pow1p_f32(float, float) noexcept
+    double fl_pow1p_f64(double, double) noexcept
+    float fl_pow1p_m1_f32(float, float) noexcept
+    double fl_pow1p_m1_f64(double, double) noexcept
+
+cdef extern from "<math.h>" nogil:
+    float INFINITY
+    float fabsf(float) noexcept
+    double fabs(double) noexcept
+
+cdef inline real absolute(real x) noexcept nogil:
+    if real is float:
+        return fabsf(x)
+    else:
+        return fabs(x)
+
+cdef inline real exp(real x) noexcept nogil:
+    if real is float:
+        return fl_exp_f32(x)
+    else:
+        return fl_exp_f64(x)
+
+cdef inline real exp_neg(real x) noexcept nogil:
+    if real is float:
+        return fl_exp_neg_f32(x)
+    else:
+        return fl_exp_neg_f64(x)
+
+cdef inline real log(real x) noexcept nogil:
+    if real is float:
+        return fl_log_f32(x)
+    else:
+        return fl_log_f64(x)
+
+cdef inline real log1p(real x) noexcept nogil:
+    if real is float:
+        return fl_log1p_f32(x)
+    else:
+        return fl_log1p_f64(x)
+
+cdef inline real log1p_unit(real x) noexcept nogil:
+    if real is float:
+        return fl_log1p_unit_f32(x)
+    else:
+        return fl_log1p_unit_f64(x)
+
+cdef inline real log1pmx(real x) noexcept nogil:
+    if real is float:
+        return fl_log1pmx_f32(x)
+    else:
+        return fl_log1pmx_f64(x)
+
+cdef inline real expm1(real x) noexcept nogil:
+    if real is float:
+        return fl_expm1_f32(x)
+    else:
+        return fl_expm1_f64(x)
+
+cdef inline real exp_mul(real a, real b) noexcept nogil:
+    if real is float:
+        return fl_exp_mul_f32(a, b)
+    else:
+        return fl_exp_mul_f64(a, b)
+
+cdef inline real power(real x, real a) noexcept nogil:
+    if real is float:
+        return fl_pow_f32(x, a)
+    else:
+        return fl_pow_f64(x, a)
+
+cdef inline real pow1p(real t, real a) noexcept nogil:
+    if real is float:
+        return fl_pow1p_f32(t, a)
+    else:
+        return fl_pow1p_f64(t, a)
+
+cdef inline real pow1p_m1(real t, real a) noexcept nogil:
+    if real is float:
+        return fl_pow1p_m1_f32(t, a)
+    else:
+        return fl_pow1p_m1_f64(t, a)
+
+cdef extern from "<float.h>" nogil:
+    float FLT_MAX
+    double DBL_MAX
