@@ -6,15 +6,22 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 import fastloss
-from fastloss.tables import Batch, TableError, read, read_ahead
+from fastloss.tables import Batch, TableError, read
+
+T = TypeVar("T")
+R = TypeVar("R")
+Rows = dict[str, Any]  # losses and gradients by the names of their columns
 
 DEFAULT_LOSSES = ("mse", "rmse", "mae")
 
@@ -85,7 +92,8 @@ def losses() -> None:
     multiple=True,
     default=DEFAULT_LOSSES,
     metavar="NAME[:PARAM=VALUE,...]",
-    help=f"A loss of those that `fastloss losses` lists; may be repeated.  [default: {', '.join(DEFAULT_LOSSES)}]",
+    help="A loss that `fastloss losses` lists; may be repeated.  "
+    f"[default: {', '.join(DEFAULT_LOSSES)}]",
 )
 @click.option(
     "--nan-policy",
@@ -140,22 +148,20 @@ def score(
     columns = {"y_true": y_true, "y_pred": y_pred}
     if weight is not None:
         columns["sample_weight"] = weight
-    if threads is not None:
-        fastloss.set_num_threads(threads)
+    work = partial(_score_batch, losses, columns, nan_policy, per_row is not None)
     scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
+    threads = threads or fastloss.get_num_threads()
     try:
+        batches = read(files, list(columns.values()), by)
         with (
-            closing(read_ahead(read(files, list(columns.values()), by))) as batches,
-            _row_writer(per_row, files, losses, columns, by, nan_policy) as write,
+            _row_writer(per_row, files, losses, columns, by) as write,
             _progress() as show,
+            closing(_in_order(work, batches, threads)) as parts,
+            fastloss.num_threads(1),  # each batch on one thread: none waits for another
         ):
-            for batch in batches:
-                arrays = {name: batch.numbers[column] for name, column in columns.items()}
-                try:
-                    scorer.update(**arrays, groups=batch.groups)
-                except fastloss.DomainError as error:
-                    raise Failure(_domain_message(error, batch, columns, losses)) from error
-                write(batch, arrays)
+            for batch, part, rows in parts:
+                scorer.merge(part)
+                write(batch, rows)
                 show(batch)
             scores = _result(scorer)
     except TableError as error:
@@ -163,6 +169,40 @@ def score(
     except KeyboardInterrupt:
         raise Interrupted("interrupted") from None
     print_scores(scores, by, form)
+
+
+def _in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Generator[R, None, None]:
+    """``work`` of each item, on threads, while the next items are being made on this one."""
+    with ThreadPoolExecutor(threads) as pool:
+        coming: deque[Future[R]] = deque()
+        for item in items:
+            coming.append(pool.submit(work, item))
+            if len(coming) > threads + 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def _score_batch(
+    losses: Mapping[str, Any],
+    columns: Mapping[str, str],
+    nan_policy: str,
+    each_row: bool,
+    batch: Batch,
+) -> tuple[Batch, fastloss.Scorer, Rows]:
+    """Score a batch alone; if asked, its losses and gradients row by row too."""
+    arrays = {argument: batch.numbers[column] for argument, column in columns.items()}
+    scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
+    rows: Rows = {}
+    try:
+        scorer.update(**arrays, groups=batch.groups)
+    except fastloss.DomainError as error:
+        raise Failure(_domain_message(error, batch, columns, losses)) from error
+    for name, loss in losses.items() if each_row else ():
+        rows[name], rows[name + "_grad"] = loss.value_and_grad(
+            **arrays, reduction="none", nan_policy=nan_policy
+        )
+    return batch, scorer, rows
 
 
 def _result(scorer: fastloss.Scorer) -> fastloss.Scores:
@@ -200,7 +240,7 @@ def _domain_message(
     y, p = (batch.numbers[columns[name]][row : row + 1] for name in ("y_true", "y_pred"))
     refusing = [name for name, loss in losses.items() if not _takes(loss, y, p)]
     names = f" ({', '.join(refusing)})" if refusing else ""
-    return f"{place} = {error.value} is not {error.domain}{names}"
+    return f"{place} = {error.value:.15g} is not {error.domain}{names}"
 
 
 def _takes(loss: Any, y: Any, p: Any) -> bool:
@@ -218,11 +258,10 @@ def _row_writer(
     losses: Mapping[str, Any],
     columns: Mapping[str, str],
     by: str | None,
-    nan_policy: str,
-) -> Iterator[Callable[[Batch, Mapping[str, Any]], None]]:
-    """A function that writes the losses and gradients of a batch; it does nothing without path."""
+) -> Iterator[Callable[[Batch, Rows], None]]:
+    """A function that writes a batch's rows to ``path``; without a path it does nothing."""
     if path is None:
-        yield lambda batch, arrays: None
+        yield lambda batch, rows: None
         return
     from fastloss.per_row import parquet_writer
 
@@ -235,20 +274,13 @@ def _row_writer(
     names = [*dict.fromkeys(columns.values())]
     names += [name + end for name in losses for end in ("", "_grad")]
     text = None if by in names else by
-    if len({*names, text}) <= len(names):
+    if len({*names}) < len(names):
         raise Failure(f"--per-row {path}: two columns would have the same name")
-
-    def write(batch: Batch, arrays: Mapping[str, Any]) -> None:
-        out = {columns[name]: array for name, array in arrays.items()}
-        for name, loss in losses.items():
-            out[name], out[name + "_grad"] = loss.value_and_grad(
-                **arrays, reduction="none", nan_policy=nan_policy
-            )
-        append(out, batch.groups if text else None)
-
     try:
         with parquet_writer(path, names, text) as append:
-            yield write
+            yield lambda batch, rows: append(
+                {**batch.numbers, **rows}, batch.groups if text else None
+            )
     except OSError as error:
         raise Failure(f"--per-row {path}: {(error.strerror or str(error)).lower()}") from error
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ALL = "all"
+INDENT = "    "
 
 
 def print_scores(scores: fastloss.Scores, by: str | None, form: str) -> None:
@@ -29,13 +32,21 @@ def print_scores(scores: fastloss.Scores, by: str | None, form: str) -> None:
         _print_grouped(scores, by)
 
 
-def print_losses(losses: Iterable[Any]) -> None:
-    """Print each loss's name, parameters and formula."""
-    table = _table("loss", "parameters", "formula")
+def print_losses(losses: Iterable[fastloss.Loss]) -> None:
+    """Print each loss as --loss takes it, with its default parameters, and its formula."""
+    width = shutil.get_terminal_size().columns
     for loss in losses:
-        parameters = ", ".join(f"{name}={value}" for name, value in loss.parameters.items())
-        table.add_row(loss.name, parameters, loss.definition)
-    _print(table)
+        parameters = ",".join(f"{name}={value}" for name, value in loss.parameters.items())
+        print(f"{loss.name}:{parameters}" if parameters else loss.name)
+        print(
+            textwrap.fill(
+                loss.definition,
+                width,
+                initial_indent=INDENT,
+                subsequent_indent=INDENT,
+                break_on_hyphens=False,
+            )
+        )
 
 
 def _finite(value: Any) -> Any:

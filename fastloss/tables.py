@@ -10,13 +10,11 @@ import os
 import re
 import zipfile
 import zlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +32,6 @@ UNREADABLE = (  # what pyarrow, zipfile and NumPy raise for a broken file
     zlib.error,
 )
 
-T = TypeVar("T")
 Label = str | int
 Part = tuple[Mapping[str, Any], float]  # columns of some rows, share of the file read so far
 Reader = Callable[[str, list[str], str | None], Iterator[Part]]
@@ -74,16 +71,6 @@ def read(paths: Sequence[str], numbers: Sequence[str], by: str | None = None) ->
         sources = [(", ".join(columns), _read_npy)]
         sizes = [sum(_size(path) for path in columns)]
     return _stream(sources, sizes, list(dict.fromkeys(numbers)), by)
-
-
-def read_ahead(items: Iterable[T], depth: int = 2) -> Generator[T]:
-    """The same items, the next ``depth`` of them prepared on another thread meanwhile."""
-    source = iter(items)
-    with ThreadPoolExecutor(1) as worker:
-        coming = deque(worker.submit(next, source, None) for _ in range(depth))
-        while (item := coming.popleft().result()) is not None:
-            coming.append(worker.submit(next, source, None))
-            yield item
 
 
 def _stream(

@@ -197,8 +197,8 @@ FL_INLINE R FN(exp_kernel)(R x, R lo)
     return p * FN(real)(half << MANT) * FN(real)((n - half) << MANT);
 }
 
-/* (exp(x + lo) - 1) / 2, less a small *tail, for x from EXPM1_MIN to EXP_MAX:
-   halved, 2^n is finite */
+/* (exp(x + lo) - 1) / 2 as a sum, that returned and *tail, for x from EXPM1_MIN
+   to EXP_MAX; halved, 2^n is finite */
 FL_INLINE R FN(expm1_half)(R x, R lo, R *tail)
 {
     R rh, rl;

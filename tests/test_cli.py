@@ -5,7 +5,6 @@ import errno
 import gzip
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -359,6 +358,16 @@ def test_per_row_of_nothing_leaves_nothing(failure):
     assert [path.name for path in Path().iterdir()] == ["data.csv"]
 
 
+def test_threads_do_not_change_a_bit(command):
+    save(columns_of(300_000), "data.parquet")
+    options = ["--by", "g", "--weight", "w", *both(), "--format", "csv"]
+    results = {
+        command("score", "data.parquet", *COLUMNS, *options, "--threads", threads)
+        for threads in (1, 2, 3, 7)
+    }
+    assert len(results) == 1
+
+
 # Errors.
 
 
@@ -517,11 +526,17 @@ def test_labels_outside_the_domain(failure):
 # The other commands.
 
 
-def test_losses(command):
+def test_losses(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     status, out, err = command("losses")
     assert (status, err) == (0, "")
-    words = out.split()
-    assert all(name in words for name in fastloss.loss_names())
+    lines = out.splitlines()
+    assert [line.partition(":")[0] for line in lines if line[0] != " "] == list(
+        fastloss.loss_names()
+    )
+    assert "huber:delta=1.0" in lines
+    assert "    (z - y)**2" in lines
+    assert max(map(len, lines)) <= 80
 
 
 def test_info(command):
@@ -554,6 +569,8 @@ def test_missing_extra(extra):
 
 # As a process.
 
+posix = pytest.mark.skipif(os.name != "posix", reason="needs signals, terminals and rusage")
+
 
 @pytest.fixture(scope="module")
 def many_rows(tmp_path_factory):
@@ -568,6 +585,7 @@ def many_rows(tmp_path_factory):
     return folder
 
 
+@posix
 def test_memory_does_not_grow_with_the_file(many_rows):
     code = (
         "import resource; from fastloss.cli import run; assert not run();"
@@ -583,9 +601,12 @@ def test_memory_does_not_grow_with_the_file(many_rows):
     assert megabytes("long.parquet") < megabytes("short.parquet") + 40
 
 
+@posix
 def test_interrupt_leaves_nothing(many_rows, tmp_path):
     rows = tmp_path / "rows.parquet"
     command = [*FASTLOSS, "score", many_rows / "long.parquet", *COLUMNS, "--per-row", rows]
+    # a process started in the background would inherit that SIGINT is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not any(path.stat().st_size > 100_000 for path in tmp_path.iterdir()):
         assert process.poll() is None
@@ -596,7 +617,10 @@ def test_interrupt_leaves_nothing(many_rows, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@posix
 def test_progress_bar_on_a_terminal_only(many_rows):
+    import pty
+
     command = [*FASTLOSS, "score", many_rows / "long.parquet", *COLUMNS]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stderr == ""
@@ -614,6 +638,7 @@ def test_progress_bar_on_a_terminal_only(many_rows):
     assert b"rows/s" in shown
 
 
+@posix
 def test_output_that_nobody_reads():
     command = f"{sys.executable} -m fastloss losses | true"
     done = subprocess.run(command, check=True, shell=True, capture_output=True, text=True)
