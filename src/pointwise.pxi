@@ -3,7 +3,8 @@
 # z). Everything else follows: dtypes, instruction sets, loops, weights, reductions.
 #
 # Rules for a branch: no calls or memory accesses inside one arm of a select (both arms are
-# computed), no "and"/"or" (they branch: use & and |), constants as <real>0.5 (a bare 0.5 would turn float32 lanes into double), finite
+# computed); no "and", "or" (they branch: & and | do not); constants in sums and products by the
+# names below (Cython writes 1 + x as 1.0 + x, which turns float32 lanes into double); finite
 # results at y = z = 1. NaN inputs need no care: evaluate() sees to them.
 
 cdef struct SquaredError:
@@ -140,24 +141,27 @@ cdef inline real poisson_deviance(real y, real z, real distance) noexcept nogil:
 
 cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
     """Derivatives by p of -y log(p) - (1 - y) log(1 - p)."""
-    cdef real n = 1 - p, a = y / p, b = (1 - y) / n, a2 = a / p, b2 = b / n
-    cdef real g = (p - y) / (p * n), g0 = 1 / n, g1 = -1 / p
-    a2 = 0 if y == 0 else a2
-    b2 = 0 if y == 1 else b2
-    g = g0 if y == 0 else g
-    grad[0] = g1 if y == 1 else g
-    hess[0] = a2 + b2
+    cdef real one = 1, n = one - p, distance = p - y, product = p * n
+    cdef real g = distance / product, end = n - p
+    cdef real a = (y / p) / p, b = ((one - y) / n) / n
+    # 0/0: one term of the definition is absent, and at p = y the other has slope 1 or -1
+    grad[0] = end if (distance == 0) & (product == 0) else g
+    a = 0 if y == 0 else a
+    b = 0 if y == 1 else b
+    hess[0] = a + b
 
 
 cdef inline void pointwise(
         const Loss* p, real y, real z, real* value, real* grad, real* hess) noexcept nogil:
+    cdef real largest = FLT_MAX if real is float else DBL_MAX
+    cdef real quarter = 0.25, half = 0.5, one = 1, two = 2, three = 3, four = 4
     cdef real r, a, b, c, s, t, u, v, w, e, q, m
 
     if Loss is SquaredError:
         r = z - y
         s = <real>p.scale * r
         value[0] = s * r
-        grad[0] = 2 * s
+        grad[0] = two * s
         hess[0] = <real>(2 * p.scale)
 
     elif Loss is AbsoluteError:
@@ -171,7 +175,7 @@ cdef inline void pointwise(
         a = <real>p.delta
         c = -a if r < -a else r
         c = a if r > a else c
-        value[0] = c * (r - <real>0.5 * c)
+        value[0] = c * (r - half * c)
         grad[0] = c
         hess[0] = 1 if absolute(r) <= a else <real>0
 
@@ -180,8 +184,8 @@ cdef inline void pointwise(
         a = absolute(r)
         b = <real>p.beta
         s = r / b
-        v = <real>0.5 * a * absolute(s)
-        u = a - <real>0.5 * b
+        v = half * a * absolute(s)
+        u = a - half * b
         value[0] = v if a < b else u
         t = sign(r)
         grad[0] = s if a < b else t
@@ -191,8 +195,8 @@ cdef inline void pointwise(
     elif Loss is SmoothL2:
         r = z - y
         a = absolute(r)
-        v = <real>0.5 * r * r
-        u = a - 1
+        v = half * r * r
+        u = a - one
         value[0] = v if a <= 1 else u
         s = sign(r)
         grad[0] = r if a <= 1 else s
@@ -203,18 +207,18 @@ cdef inline void pointwise(
         r = z - y
         a = absolute(r)
         m = expm1(-a)
-        e = 1 + m
-        t = m * (2 + m)                     # e^-2a - 1
-        u = m * m / (2 * e)
-        c = <real>0.5 * t
+        e = one + m
+        t = m * (two + m)                     # e^-2a - 1
+        u = m * m / (two * e)
+        c = half * t
         v = log1p(u if a < 1 else c)
         s = v + a
         value[0] = v if a < 1 else s
-        q = 1 / (2 + t)
+        q = one / (two + t)
         w = -t * q
         grad[0] = -w if r < 0 else w
         e = exp_neg(-a)                      # 1 + m has lost its digits where a is large
-        w = 2 * e * q
+        w = two * e * q
         hess[0] = w * w
 
     elif Loss is Quantile:
@@ -232,8 +236,8 @@ cdef inline void pointwise(
         b = <real>p.q
         s = a if r > 0 else b
         value[0] = s * r * r
-        grad[0] = 2 * s * r
-        hess[0] = 2 * s
+        grad[0] = two * s * r
+        hess[0] = two * s
 
     elif Loss is EpsilonInsensitive:
         r = z - y
@@ -248,27 +252,27 @@ cdef inline void pointwise(
         m = absolute(r) - <real>p.epsilon
         m = m if m > 0 else <real>0
         value[0] = m * m
-        s = 2 * m
+        s = two * m
         grad[0] = -s if r < 0 else s
         hess[0] = 2 if m > 0 else <real>0
 
     elif Loss is SquaredLogError:
         # Near y the difference of the logarithms is log1p of the relative distance.
-        b = 1 + y
-        c = 1 + z
+        b = one + y
+        c = one + z
         u = (z - y) / b
         a = absolute(u)
-        v = log1p(u if a < <real>0.5 else z)
+        v = log1p(u if a < half else z)
         w = v - log1p(y)
-        v = v if a < <real>0.5 else w
+        v = v if a < half else w
         value[0] = v * v
-        q = 1 / c
-        grad[0] = 2 * v * q
-        hess[0] = 2 * (1 - v) * q * q
+        q = one / c
+        grad[0] = two * v * q
+        hess[0] = two * (one - v) * q * q
 
     elif Loss is AbsolutePercentageError:
         r = z - y
-        q = 1 / absolute(y)
+        q = one / absolute(y)
         value[0] = absolute(r) / absolute(y)
         grad[0] = -q if r < 0 else q
         grad[0] = 0 if r == 0 else grad[0]
@@ -279,13 +283,13 @@ cdef inline void pointwise(
         r = z - y
         a = absolute(y)
         s = a + absolute(z)
-        q = 1 / s
-        v = 2 * absolute(r) / s
+        q = one / s
+        v = two * absolute(r) / s
         value[0] = 0 if r == 0 else v
         t = sign(y) * sign(z)
-        u = 4 * (a * q) * q
+        u = four * (a * q) * q
         u = u if t > 0 else <real>0
-        w = -2 * u * q * sign(r) * sign(z)
+        w = -two * u * q * sign(r) * sign(z)
         grad[0] = u * sign(r)
         hess[0] = w if t > 0 else <real>0
 
@@ -300,7 +304,7 @@ cdef inline void pointwise(
     elif Loss is Gamma:
         t = y * exp(-z)
         value[0] = z + t
-        grad[0] = 1 - t
+        grad[0] = one - t
         hess[0] = t
 
     elif Loss is Tweedie:
@@ -315,20 +319,20 @@ cdef inline void pointwise(
 
     elif Loss is PoissonDeviance:
         r = z - y
-        value[0] = 2 * poisson_deviance(y, z, absolute(r))
-        grad[0] = 2 * (r / z)
-        hess[0] = 2 * ((y / z) / z)
+        value[0] = two * poisson_deviance(y, z, absolute(r))
+        grad[0] = two * (r / z)
+        hess[0] = two * ((y / z) / z)
 
     elif Loss is GammaDeviance:
         r = z - y
         m = y if y < z else z
         t = absolute(r) / m
         deviance(t, &a, &b)
-        c = b / (1 + t)
-        value[0] = 2 * (c if y < z else a)
-        q = 1 / z
-        grad[0] = 2 * (r * q) * q
-        hess[0] = 2 * ((2 * y - z) * q) * q * q
+        c = b / (one + t)
+        value[0] = two * (c if y < z else a)
+        q = one / z
+        grad[0] = two * (r * q) * q
+        hess[0] = two * ((two * y - z) * q) * q * q
 
     elif Loss is TweedieDeviance:
         a = <real>(1 - p.power)
@@ -337,38 +341,38 @@ cdef inline void pointwise(
         s = power(z, a)
         t = power(absolute(y), b)
         t = t if y > 0 else <real>0
-        value[0] = 2 * (t / (a * b) - y * s / a + z * s / b)
+        value[0] = two * (t / (a * b) - y * s / a + z * s / b)
         q = s / z
-        grad[0] = 2 * ((z - y) * q)
-        hess[0] = 2 * ((a * z + c * y) * q) / z
+        grad[0] = two * ((z - y) * q)
+        hess[0] = two * ((a * z + c * y) * q) / z
 
     elif Loss is Cauchy:
         r = z - y
         s = <real>(1 / (p.c * p.c))
-        t = <real>0.5 * s * r * r
-        q = 1 / (1 + t)
+        t = half * s * r * r
+        q = one / (one + t)
         value[0] = log1p(t)
         grad[0] = r * s * q
-        hess[0] = s * (1 - t) * q * q
+        hess[0] = s * (one - t) * q * q
 
     elif Loss is GemanMcClure:
         r = z - y
         s = <real>(1 / (p.c * p.c))
-        t = <real>0.25 * s * r * r
-        q = 1 / (1 + t)
-        value[0] = 2 * t * q
+        t = quarter * s * r * r
+        q = one / (one + t)
+        value[0] = two * t * q
         grad[0] = r * s * q * q
-        hess[0] = s * (1 - 3 * t) * q * q * q
+        hess[0] = s * (one - three * t) * q * q * q
 
     elif Loss is Welsch:
         r = z - y
         s = <real>(1 / (p.c * p.c))
-        t = <real>0.5 * s * r * r
+        t = half * s * r * r
         m = expm1(-t)
-        e = exp_mul(<real>-0.5 * s * r, r)
+        e = exp_mul(-half * s * r, r)
         value[0] = -m
         grad[0] = r * s * e
-        hess[0] = s * (1 - 2 * t) * e
+        hess[0] = s * (one - two * t) * e
 
     elif Loss is GeneralRobust:
         # b = |alpha - 2|; alpha = 2, 0, -2 and -inf have kernels of their own.
@@ -380,15 +384,15 @@ cdef inline void pointwise(
         m = <real>((p.alpha - 2) / fabs(p.alpha - 2))
         t = s * r * r
         u = t / b
-        q = pow1p(u, a - 1)
+        q = pow1p(u, a - one)
         value[0] = c * pow1p_m1(u, a)
         grad[0] = r * s * q
-        hess[0] = s * q * ((1 + u + m * t) / (1 + u))
+        hess[0] = s * q * ((one + u + m * t) / (one + u))
 
     elif Loss is LogLoss:
         t = y * log(z)
         t = 0 if y == 0 else t
-        u = (1 - y) * log1p(-z)
+        u = (one - y) * log1p(-z)
         u = 0 if y == 1 else u
         value[0] = -(t + u)
         odds_derivatives(y, z, grad, hess)
@@ -396,9 +400,9 @@ cdef inline void pointwise(
     elif Loss is Logistic:
         # e = e^-|z|; the sigmoids of |z| and -|z| are q and e q
         e = exp_neg(-absolute(z))
-        q = 1 / (1 + e)
+        q = one / (one + e)
         a = <real>p.pos_weight * y
-        b = 1 - y
+        b = one - y
         c = a if z < 0 else b               # the label's weight that z speaks against
         t = absolute(z) * c
         t = 0 if c == 0 else t
@@ -410,41 +414,53 @@ cdef inline void pointwise(
         hess[0] = (a + b) * s * q
 
     elif Loss is Focal:
-        # For one label: f(z) = s(-z)^gamma softplus(-z), s the sigmoid; the other mirrors it.
-        focal(<real>p.gamma, z, &a, &b, &c)
-        focal(<real>p.gamma, -z, &u, &v, &w)
-        s = <real>p.positive * y
-        t = <real>p.negative * (1 - y)
-        a = s * a
-        u = t * u
-        a = 0 if s == 0 else a
-        u = 0 if t == 0 else u
-        value[0] = a + u
-        grad[0] = s * b - t * v
-        hess[0] = s * c + t * w
+        # A label weighs s(-z)^gamma softplus(-z) for s the sigmoid, or its mirror image. Of
+        # |z| and -|z|, "near" is the label that z speaks for, "far" the other.
+        a = absolute(z)
+        e = exp_neg(-a)
+        q = one / (one + e)                 # s(|z|)
+        s = e * q                           # s(-|z|)
+        c = <real>p.gamma
+        t = log1p_unit(e)                   # softplus(-|z|)
+        u = exp(-c * t)                     # s(|z|)^gamma
+        v = u * exp_mul(-c, a if a < largest else largest)      # s(-|z|)^gamma
+        m = <real>p.positive * y
+        w = <real>p.negative * (one - y)
+        b = w if z < 0 else m               # the weights of near
+        m = m if z < 0 else w               # and far
+        w = t + a
+        r = u * w
+        r = m * (u * w)
+        value[0] = b * (v * t) + (0 if m == 0 else r)
+        # the slopes of the two, and their second derivatives
+        r = b * v * (c * q * t + s) - m * u * (c * s * w + q)
+        grad[0] = r if z < 0 else -r
+        r = m * u * s * (c * (c * s - q) * w + (two * c + one) * q)
+        s = b * v * q * (c * (c * q - s) * t + (two * c + one) * s)
+        hess[0] = s + (0 if m == 0 else r)
 
     elif Loss is Hinge:
-        m = 1 - y * z
+        m = one - y * z
         value[0] = m if m > 0 else <real>0
         grad[0] = -y if m > 0 else <real>0
         hess[0] = 0
 
     elif Loss is SquaredHinge:
-        m = 1 - y * z
+        m = one - y * z
         m = m if m > 0 else <real>0
         value[0] = m * m
-        grad[0] = -2 * y * m
+        grad[0] = -two * y * m
         hess[0] = 2 if m > 0 else <real>0
 
     elif Loss is ModifiedHuber:
         t = y * z
-        m = 1 - t
+        m = one - t
         m = m if m > 0 else <real>0
         v = m * m
-        u = -4 * t
+        u = -four * t
         value[0] = u if t < -1 else v
         s = 2 if m > 2 else m
-        grad[0] = -2 * y * s
+        grad[0] = -two * y * s
         c = 2 if m > 0 else <real>0
         hess[0] = 0 if t < -1 else c
 
@@ -463,19 +479,5 @@ cdef inline void pointwise(
     elif Loss is BinaryKL:
         # Two Poisson deviances: what they add to the definition cancels between them.
         a = absolute(z - y)
-        value[0] = poisson_deviance(y, z, a) + poisson_deviance(1 - y, 1 - z, a)
+        value[0] = poisson_deviance(y, z, a) + poisson_deviance(one - y, one - z, a)
         odds_derivatives(y, z, grad, hess)
-
-
-cdef inline void focal(real gamma, real z, real* value, real* grad, real* hess) noexcept nogil:
-    """f = s(-z)^gamma softplus(-z) and its derivatives, s the sigmoid."""
-    cdef real largest = FLT_MAX if real is float else DBL_MAX
-    cdef real a = absolute(z), e = exp_neg(-a), q = 1 / (1 + e), tail = log1p_unit(e), s = e * q
-    cdef real up = z if z > 0 else <real>0, down = 0 if z > 0 else a
-    cdef real softplus = tail + down        # of -z
-    cdef real p = q if z > 0 else s, n = s if z > 0 else q
-    # n^gamma = exp(-gamma softplus(z)); the cap keeps 0 * inf out of gamma = 0
-    cdef real m = exp_mul(-gamma, largest if up > largest else up) * exp(-gamma * tail)
-    value[0] = m * softplus
-    grad[0] = -m * (gamma * p * softplus + n)
-    hess[0] = m * p * (gamma * (gamma * p - n) * softplus + (2 * gamma + 1) * n)

@@ -1,0 +1,139 @@
+"""What a loss should be: its definition in high precision, with derivatives, and where to look.
+
+The definition is evaluated with a truncated Taylor series in place of z, so value and derivatives
+come from the same text, and no step size is to be chosen.
+"""
+
+import mpmath
+import numpy as np
+from mpmath import mp, mpf
+
+
+
+def digits_for(y, z):
+    """How many digits leave 50 where a definition subtracts, as in 1 - exp(-(z - y)**2)."""
+    return 100 if min(abs(z), abs(z - y)) > 1e-20 else 400
+
+
+class Jet:
+    """A function's value and first three derivatives by z, at one point.
+
+    The losses have two; the third tells how far an error of z spreads into the Hessian.
+    """
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def chain(self, *outer):
+        """The composition with a function of which the derivatives at self are given."""
+        _, a, b, c = self.parts
+        f, g, h, k = outer
+        return Jet(f, g * a, h * a * a + g * b, k * a**3 + 3 * h * a * b + g * c)
+
+    def __add__(self, other):
+        return Jet(*(a + b for a, b in zip(self.parts, jet(other).parts, strict=True)))
+
+    def __mul__(self, other):
+        if not isinstance(other, Jet):
+            return Jet(*(a * other for a in self.parts))
+        f, f1, f2, f3 = self.parts
+        g, g1, g2, g3 = other.parts
+        return Jet(
+            f * g,
+            f1 * g + f * g1,
+            f2 * g + 2 * f1 * g1 + f * g2,
+            f3 * g + 3 * (f2 * g1 + f1 * g2) + f * g3,
+        )
+
+    def __pow__(self, power):
+        x, outer, factor = self.parts[0], [], mpf(1)
+        for n in range(4):
+            outer.append(factor * x ** (power - n) if factor else factor)
+            factor *= power - n
+        return self.chain(*outer)
+
+    def __neg__(self):
+        return self * -1
+
+    def __sub__(self, other):
+        return self + -jet(other)
+
+    def __truediv__(self, other):
+        return self * (other**-1 if isinstance(other, Jet) else 1 / mpf(other))
+
+    def __rsub__(self, other):
+        return jet(other) - self
+
+    def __rtruediv__(self, other):
+        return jet(other) / self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __abs__(self):
+        return -self if self < 0 else self
+
+    def __lt__(self, other):
+        return self.parts[0] < jet(other).parts[0]
+
+    def __le__(self, other):
+        return self.parts[0] <= jet(other).parts[0]
+
+    def __gt__(self, other):
+        return self.parts[0] > jet(other).parts[0]
+
+    def __ge__(self, other):
+        return self.parts[0] >= jet(other).parts[0]
+
+    def __eq__(self, other):
+        return self.parts[0] == jet(other).parts[0]
+
+
+def jet(x):
+    return x if isinstance(x, Jet) else Jet(mpf(x), mpf(0), mpf(0), mpf(0))
+
+
+def exp(x):
+    return jet(x).chain(*[mpmath.exp(jet(x).parts[0])] * 4)
+
+
+def log(x):
+    x = jet(x)
+    return x.chain(mpmath.log(x.parts[0]), *_reciprocals(x.parts[0]))
+
+
+def log1p(x):
+    x = jet(x)
+    return x.chain(mpmath.log1p(x.parts[0]), *_reciprocals(1 + x.parts[0]))
+
+
+def _reciprocals(x):
+    return (1 / x, -1 / x**2, 2 / x**3)
+
+
+def sqrt(x):
+    return jet(x) ** mpf("0.5")
+
+
+def cosh(x):
+    return (exp(x) + exp(-x)) / 2
+
+
+FUNCTIONS = {
+    "exp": exp, "log": log, "log1p": log1p, "sqrt": sqrt, "cosh": cosh, "inf": mpmath.inf,
+    "abs": abs, "max": max, "None": None, "__builtins__": {},
+}  # fmt: skip
+
+
+def derivatives(loss, y, z):
+    """The loss and its first three derivatives by z, as mpf, at one point inside the domain."""
+    y, z = float(y), float(z)
+    with mp.workdps(digits_for(y, z)):
+        names = {key: x if x is None else mpf(x) for key, x in loss.parameters.items()}
+        names |= {"y": mpf(y), "z": Jet(mpf(z), mpf(1), mpf(0), mpf(0))}
+        return jet(eval(loss.definition, FUNCTIONS | names)).parts  # noqa: S307
+
+
+def two_doubles(x):
+    """x as the unevaluated sum of two doubles: enough to measure errors of doubles in ulp."""
+    high = float(x)
+    return high, float(mpmath.fsub(x, high, exact=True)) if np.isfinite(high) else 0.0
