@@ -37,7 +37,7 @@ OPTIMISE = {
     "unix": ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"],
     "msvc": ["/O2", "/fp:precise"],
 }
-WARNINGS = ["-Wno-unused-function", "-Wno-maybe-uninitialized", "-Wno-unknown-warning-option"]
+WARNINGS = ["-Werror=implicit-function-declaration", "-Wno-unused-function", "-Wno-maybe-uninitialized", "-Wno-unknown-warning-option"]
 OPENMP = {
     "msvc": [(["/openmp"], [])],
     "unix": [

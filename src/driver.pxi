@@ -154,15 +154,13 @@ cdef bint load(
 
 
 cdef bint in_domain(Job* job, Block* b) noexcept nogil:
-    cdef double low, high
+    cdef Check* check
     cdef int i
     for i in range(4):
-        if job.checks[i].on:
-            low = INFINITY
-            high = -INFINITY
-            job.passes.range(b.y if i < 2 else b.z, b.padded, i & 1, &low, &high)
-            if low < job.checks[i].low or high > job.checks[i].high:
-                return False
+        check = &job.checks[i]
+        if check.on and job.passes.outside(
+                b.y if i < 2 else b.z, b.padded, i & 1, check.low, check.high):
+            return False
     return True
 
 

@@ -27,8 +27,9 @@ cdef struct WeightStats:
 # The passes over a block that are the same for every loss, one table per dtype.
 cdef struct Passes:
     double (*sum)(const void* v, Py_ssize_t n) noexcept nogil
-    # widens low..high to the values of v (of |v| if absolute); NaN is passed over
-    void (*range)(const void* v, Py_ssize_t n, bint absolute, double* low, double* high) noexcept nogil
+    # whether some v (or |v|) is not in low..high; NaN is not outside
+    bint (*outside)(
+        const void* v, Py_ssize_t n, bint of_magnitude, double low, double high) noexcept nogil
     bint (*any_nan)(const void* v, Py_ssize_t n) noexcept nogil
     void (*multiply)(void* v, const void* w, Py_ssize_t n) noexcept nogil
     void (*scale)(const void* w, double factor, Py_ssize_t n, void* scaled) noexcept nogil

@@ -95,31 +95,19 @@ cdef double pass_sum(const real* v, Py_ssize_t n) noexcept nogil:
     return total
 
 
-cdef void pass_range(
-        const real* v, Py_ssize_t n, bint absolute_value, double* low, double* high
-        ) noexcept nogil:
-    cdef real least[LANES]
-    cdef real most[LANES]
-    cdef real x
-    cdef Py_ssize_t i, k
-    for k in range(LANES):
-        least[k] = <real>INFINITY
-        most[k] = <real>-INFINITY
-    if absolute_value:
-        for i in range(n // LANES):
-            for k in range(LANES):
-                x = absolute(v[i * LANES + k])
-                least[k] = x if x < least[k] else least[k]
-                most[k] = x if x > most[k] else most[k]
+cdef bint pass_outside(
+        const real* v, Py_ssize_t n, bint of_magnitude, double low, double high) noexcept nogil:
+    cdef real x, least = <real>low, most = <real>high
+    cdef Py_ssize_t i
+    cdef int found = 0
+    if of_magnitude:
+        for i in range(n & -LANES):
+            x = absolute(v[i])
+            found |= (x < least) | (x > most)
     else:
-        for i in range(n // LANES):
-            for k in range(LANES):
-                x = v[i * LANES + k]
-                least[k] = x if x < least[k] else least[k]
-                most[k] = x if x > most[k] else most[k]
-    for k in range(LANES):
-        low[0] = least[k] if least[k] < low[0] else low[0]
-        high[0] = most[k] if most[k] > high[0] else high[0]
+        for i in range(n & -LANES):
+            found |= (v[i] < least) | (v[i] > most)
+    return found
 
 
 cdef bint pass_any_nan(const real* v, Py_ssize_t n) noexcept nogil:
@@ -190,8 +178,8 @@ cdef KernelTable kernels
 cdef void fill_passes(real tag) noexcept:
     cdef Passes* passes = &kernels.passes[0 if real is float else 1]
     passes.sum = <double (*)(const void*, Py_ssize_t) noexcept nogil>pass_sum[real]
-    passes.range = <void (*)(const void*, Py_ssize_t, bint, double*, double*) noexcept nogil>(
-        pass_range[real])
+    passes.outside = <bint (*)(const void*, Py_ssize_t, bint, double, double) noexcept nogil>(
+        pass_outside[real])
     passes.any_nan = <bint (*)(const void*, Py_ssize_t) noexcept nogil>pass_any_nan[real]
     passes.multiply = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>pass_multiply[real]
     passes.scale = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(

@@ -120,23 +120,22 @@ cdef inline void deviance(real t, real* low, real* high) noexcept nogil:
 
     They are the unit deviances of Poisson and Gamma in terms of the relative distance of y and z.
     """
-    cdef real m = log1pmx(t)
+    cdef real whole, m = log1p_pair(t, &whole)
     low[0] = -m
-    high[0] = m + t * log1p(t)
+    high[0] = m + t * whole
 
 
 cdef inline real poisson_deviance(real y, real z, real distance) noexcept nogil:
     """y log(y / z) - y + z, never negative; distance = |y - z|."""
-    cdef real low, high, least = y if y < z else z, most = z if y < z else y
+    cdef real low, high, least = y if y < z else z
     cdef real inner, outer, v
     deviance(distance / least, &low, &high)
     inner = y * low
     outer = z * high
     v = inner if y < z else outer
-    v = z if least == 0 else v              # y = 0: the logarithm's term vanishes
-    v = 0 if distance == 0 else v
-    # z = 0 < y: infinite
-    return <real>INFINITY if (z == 0) & (most > 0) else v
+    v = z if y == 0 else v                  # the logarithm's term vanishes
+    v = <real>INFINITY if z == 0 else v
+    return 0 if distance == 0 else v
 
 
 cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
@@ -477,7 +476,18 @@ cdef inline void pointwise(
         hess[0] = 0
 
     elif Loss is BinaryKL:
-        # Two Poisson deviances: what they add to the definition cancels between them.
-        a = absolute(z - y)
-        value[0] = poisson_deviance(y, z, a) + poisson_deviance(one - y, one - z, a)
+        # The Poisson deviances of y from z and of 1 - y from 1 - z: what they add to the
+        # definition cancels. One has y < z and so needs the low form, the other the high one.
+        r = z - y
+        m = absolute(r)
+        s = y if r > 0 else one - y         # below its prediction
+        t = one - z if r > 0 else z         # a prediction below its target
+        deviance(m / s, &a, &b)
+        deviance(m / t, &v, &w)
+        u = s * a
+        e = s + m
+        u = e if s == 0 else u
+        w = t * w
+        w = <real>INFINITY if t == 0 else w
+        value[0] = 0 if r == 0 else u + w
         odds_derivatives(y, z, grad, hess)

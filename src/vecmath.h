@@ -326,17 +326,22 @@ FL_INLINE R FN(softplus)(R x)
     return e + ((x > 0 ? x : 0) + FN(log1p_tail)(e));
 }
 
-/* log1p(v) - v; no reduction, so no cancellation, for -1/2 <= v <= 1 */
-FL_INLINE R FN(log1pmx)(R v)
+/* log1p(v) - v, and log1p(v) in *whole; no reduction, so no cancellation, for
+   -1/2 <= v <= 1 */
+FL_INLINE R FN(log1p_pair)(R v, R *whole)
 {
-    R k, f = FN(log1p_reduce)(v, &k), s, z, z2, h, r, low;
+    R k, f = FN(log1p_reduce)(v, &k), s, z, z2, h, r, w, low;
     int plain = v >= C(-.5) && v <= 1;
     f = plain ? v : f;
     k = plain ? 0 : k;
     s = f / (2 + f), z = s * s, z2 = z * z, h = C(.5) * f * f;
-    r = (k * -LN2_HI + (f - v)) - (h - (s * (h + z * LOG_PW(z, z2)) + k * -LN2_LO));
+    h -= s * (h + z * LOG_PW(z, z2)) + k * -LN2_LO;
+    r = (k * -LN2_HI + (f - v)) - h;
+    w = k * -LN2_HI + (f - h);
     low = v == -1 ? -INF : NOT_A_NUMBER;
     r = v < INF ? r : -v;
+    w = v < INF ? w : v;
+    *whole = v > -1 ? w : low;
     return v > -1 ? r : low;
 }
 

@@ -15,8 +15,8 @@ cdef extern from "vecmath.h" nogil:
     double fl_log1p_f64(double) noexcept
     float fl_log1p_unit_f32(float) noexcept
     double fl_log1p_unit_f64(double) noexcept
-    float fl_log1pmx_f32(float) noexcept
-    double fl_log1pmx_f64(double) noexcept
+    float fl_log1p_pair_f32(float, float*) noexcept
+    double fl_log1p_pair_f64(double, double*) noexcept
     float fl_expm1_f32(float) noexcept
     double fl_expm1_f64(double) noexcept
     float fl_exp_mul_f32(float, float) noexcept
@@ -69,11 +69,12 @@ cdef inline real log1p_unit(real x) noexcept nogil:
     else:
         return fl_log1p_unit_f64(x)
 
-cdef inline real log1pmx(real x) noexcept nogil:
+cdef inline real log1p_pair(real x, real* whole) noexcept nogil:
+    """log1p(x) - x, and log1p(x) in whole."""
     if real is float:
-        return fl_log1pmx_f32(x)
+        return fl_log1p_pair_f32(x, whole)
     else:
-        return fl_log1pmx_f64(x)
+        return fl_log1p_pair_f64(x, whole)
 
 cdef inline real expm1(real x) noexcept nogil:
     if real is float:

@@ -12,7 +12,8 @@ from mpmath import mp, mpf
 
 def digits_for(y, z):
     """How many digits leave 50 where a definition subtracts, as in 1 - exp(-(z - y)**2)."""
-    return 100 if min(abs(z), abs(z - y)) > 1e-20 else 400
+    ordinary = min(abs(z), abs(z - y)) > 1e-20 and max(abs(y), abs(z)) < 40
+    return 100 if ordinary else 400
 
 
 class Jet:
@@ -20,6 +21,8 @@ class Jet:
 
     The losses have two; the third tells how far an error of z spreads into the Hessian.
     """
+
+    tied = False
 
     def __init__(self, *parts):
         self.parts = parts
@@ -72,20 +75,26 @@ class Jet:
     def __abs__(self):
         return -self if self < 0 else self
 
+    def compare(self, other):
+        """The sign of the difference; a tie is where pieces of the definition meet."""
+        difference = self.parts[0] - jet(other).parts[0]
+        Jet.tied |= difference == 0
+        return mpmath.sign(difference)
+
     def __lt__(self, other):
-        return self.parts[0] < jet(other).parts[0]
+        return self.compare(other) < 0
 
     def __le__(self, other):
-        return self.parts[0] <= jet(other).parts[0]
+        return self.compare(other) <= 0
 
     def __gt__(self, other):
-        return self.parts[0] > jet(other).parts[0]
+        return self.compare(other) > 0
 
     def __ge__(self, other):
-        return self.parts[0] >= jet(other).parts[0]
+        return self.compare(other) >= 0
 
     def __eq__(self, other):
-        return self.parts[0] == jet(other).parts[0]
+        return self.compare(other) == 0
 
 
 def jet(x):
@@ -125,15 +134,37 @@ FUNCTIONS = {
 
 
 def derivatives(loss, y, z):
-    """The loss and its first three derivatives by z, as mpf, at one point inside the domain."""
+    """The loss and its first three derivatives by z as mpf, and whether z is at a kink.
+
+    None where they are infinite.
+    """
     y, z = float(y), float(z)
     with mp.workdps(digits_for(y, z)):
         names = {key: x if x is None else mpf(x) for key, x in loss.parameters.items()}
         names |= {"y": mpf(y), "z": Jet(mpf(z), mpf(1), mpf(0), mpf(0))}
-        return jet(eval(loss.definition, FUNCTIONS | names)).parts  # noqa: S307
+        Jet.tied = False
+        try:
+            return jet(eval(loss.definition, FUNCTIONS | names)).parts, Jet.tied  # noqa: S307
+        except ZeroDivisionError:
+            return None
 
 
 def two_doubles(x):
     """x as the unevaluated sum of two doubles: enough to measure errors of doubles in ulp."""
     high = float(x)
     return high, float(mpmath.fsub(x, high, exact=True)) if np.isfinite(high) else 0.0
+
+
+def spacing(x, dtype):
+    """The distance of the numbers of a dtype around x."""
+    limit = np.finfo(dtype).max
+    return np.spacing(np.minimum(np.abs(x), limit).astype(dtype)).astype(np.float64)
+
+
+def error(got, high, low, dtype):
+    """Distance of results from the exact high + low; beyond the dtype infinity is exact."""
+    limit = float(np.finfo(dtype).max)
+    got = got.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        beyond = (np.abs(high) > limit) & (got == np.copysign(np.inf, high))
+        return np.where(beyond, 0.0, np.abs((got - high) - low))

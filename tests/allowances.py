@@ -1,0 +1,106 @@
+"""Where a result may be further than 4 ulp from the exact one, and why.
+
+SUBTRACTIONS: the formula subtracts terms that are each rounded, so 4 ulp of the largest term are
+allowed. Where a term is an exponential or a power whose argument or base is a rounded number, its
+size is multiplied by 1 + abs(argument): so much does exp make of an error.
+
+RESIDUALS: z - y is rounded before a function of it is taken that changes fast: one rounding of
+z - y, times the derivative, is allowed besides.
+"""
+
+import numpy as np
+
+ULP = 4
+RESIDUALS = {"LogCosh", "Cauchy", "GemanMcClure", "Welsch", "GeneralRobust"}
+
+
+def subtractions(kernel, y, z, p, dtype):
+    """Sizes of the largest terms in value, gradient and Hessian; None: the result's own size."""
+    y, z = y.astype(np.longdouble), z.astype(np.longdouble)  # of no overflow
+    r = np.abs(z - y)
+    e = np.exp(z)
+
+    def rounded(x):
+        return 0 if dtype(x) == x else 1
+
+    match kernel:
+        case "SmoothL2":
+            return np.where(r > 1, r, 0), None, None
+        case "EpsilonInsensitive":
+            return np.maximum(r, p["epsilon"]), None, None
+        case "SquaredEpsilonInsensitive":
+            m = np.maximum(r, p["epsilon"])
+            return 2 * m * np.maximum(r - p["epsilon"], 0), 2 * m, None
+        case "Hinge":
+            return np.maximum(1, -y * z), None, None
+        case "SquaredHinge" | "ModifiedHuber":
+            m = np.maximum(1, np.abs(z))
+            return 2 * m * np.maximum(1 - y * z, 0), 2 * m, None
+        case "SquaredLogError":
+            v, t = np.abs(np.log1p(z) - np.log1p(y)), np.maximum(*np.abs(np.log1p([y, z])))
+            q = 2 / (1 + z)
+            return 2 * v * t, q * t, q / (1 + z) * np.maximum(1, t)
+        case "Poisson":
+            return np.maximum(e, np.abs(y * z)), np.maximum(e, y), None
+        case "Gamma":
+            return np.maximum(np.abs(z), y / e), np.maximum(1, y / e), None
+        case "Tweedie":  # float32 rounds 1 - power and 2 - power
+            a, b = 1 - p["power"], 2 - p["power"]
+            s = np.abs(y) * np.exp(a * z) * (1 + rounded(a) * np.abs(a * z))
+            t = np.exp(b * z) * (1 + rounded(b) * np.abs(b * z))
+            return (
+                np.maximum(s / abs(a), t / abs(b)),
+                np.maximum(s, t),
+                np.maximum(s * abs(a), t * abs(b)),
+            )
+        case "GammaDeviance":
+            return None, None, 2 * np.maximum(2 * y, z) / z**3
+        case "TweedieDeviance":
+            a, b = 1 - p["power"], 2 - p["power"]
+            s = z**a * (1 + rounded(a) * np.abs(a * np.log(z)))
+            t = np.maximum(y, 0) ** b * (1 + rounded(b) * np.abs(b * np.log(np.maximum(y, 1))))
+            terms = np.abs([t / (a * b), y * s / a, z * s / b])
+            return (
+                2 * np.max(terms, axis=0),
+                2 * r * s / z,
+                2 * np.maximum(np.abs(a * z), np.abs(p["power"] * y)) * s / z**2,
+            )
+        case "Cauchy":
+            s, t = 1 / p["c"] ** 2, (r / p["c"]) ** 2 / 2
+            return None, None, s * np.maximum(1, t) / (1 + t) ** 2
+        case "GemanMcClure":
+            s, t = 1 / p["c"] ** 2, (r / p["c"]) ** 2 / 4
+            return None, None, s * np.maximum(1, 3 * t) / (1 + t) ** 3
+        case "Welsch":
+            s, t = 1 / p["c"] ** 2, (r / p["c"]) ** 2 / 2
+            m = s * np.exp(-t) * (1 + t)
+            return None, r * m, m * np.maximum(1, 2 * t)
+        case "GeneralRobust":
+            a, b, s = p["alpha"] / 2, abs(p["alpha"] - 2), 1 / p["c"] ** 2
+            t = s * r**2
+            u = t / b
+            log = np.log1p(u)
+            value, slope = (1 + np.abs(k * log) for k in (a, a - 1))
+            q = s * (1 + u) ** (a - 1) * slope
+            v = b / abs(p["alpha"]) * np.abs(np.expm1(a * log))
+            return v * value, r * q, q * np.maximum(1 + u, t) / (1 + u)
+        case "Logistic":
+            a, b, q = p["pos_weight"] * y, 1 - y, 1 / (1 + e)
+            return None, np.maximum(a * q, b * (1 - q)), None
+        case "Focal":
+            return _focal(y, z, p)
+        case _:
+            return None, None, None
+
+
+def _focal(y, z, p):
+    g = p["gamma"]
+    weights = (1, 1) if p["alpha"] is None else (p["alpha"], 1 - p["alpha"])
+    parts = []
+    for w, z in ((weights[0] * y, z), (weights[1] * (1 - y), -z)):
+        p, n, softplus = 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(z)), np.log1p(np.exp(-z))
+        m = w * n**g * (1 + g * np.log1p(np.exp(-np.abs(z))))
+        slope = np.maximum(g * p * softplus, n)
+        bend = np.max([g * g * p * softplus, g * n * softplus, (2 * g + 1) * n], axis=0)
+        parts.append((m * softplus, m * slope, m * p * bend))
+    return tuple(map(np.maximum, *parts))
