@@ -383,10 +383,11 @@ cdef inline void pointwise(
         m = <real>((p.alpha - 2) / fabs(p.alpha - 2))
         t = s * r * r
         u = t / b
-        q = pow1p(u, a - one)
-        value[0] = c * pow1p_m1(u, a)
+        w = one + u
+        q = pow1p_pair(u, a, &v) / w
+        value[0] = c * v
         grad[0] = r * s * q
-        hess[0] = s * q * ((one + u + m * t) / (one + u))
+        hess[0] = s * q * ((w + m * t) / w)
 
     elif Loss is LogLoss:
         t = y * log(z)

@@ -400,22 +400,19 @@ FL_INLINE R FN(pow)(R x, R y)
     return ((y == 0) | (x == 1)) ? 1 : h;
 }
 
-/* (1 + t)^a */
-FL_INLINE R FN(pow1p)(R t, R a)
+/* (1 + t)^a, and (1 + t)^a - 1 in *m1, for t >= 0 and finite a */
+FL_INLINE R FN(pow1p_pair)(R t, R a, R *m1)
 {
-    R l, h = FN(log1p_dd)(t, &l);
-    h = FN(mul_dd)(a, h, &l);
-    h = FN(exp_dd)(h, l);
-    return a == 0 ? 1 : h;
-}
-
-/* (1 + t)^a - 1 */
-FL_INLINE R FN(pow1p_m1)(R t, R a)
-{
-    R l, h = FN(log1p_dd)(t, &l);
-    h = FN(mul_dd)(a, h, &l);
-    h = FN(expm1_dd)(h, l);
-    return a == 0 ? 0 : h;
+    R l, h = FN(mul_dd)(a, FN(log1p_dd)(t, &l), &l), rh, rl, x, m;
+    U n = FN(exp_reduce)(h < EXP_MIN ? EXP_MIN : h, h < EXP_MIN ? 0 : l, &rh, &rl), half = n >> 1;
+    R s = FN(real)((n - (BIAS + 1)) << MANT);
+    R r = rh - rl, r2 = r * r, q = r2 * EXP_Q(r, r2);
+    x = (1 + (r + q)) * FN(real)(half << MANT) * FN(real)((n - half) << MANT);
+    m = 2 * ((s * rh + (s - C(.5))) + s * (q - rl));
+    m = FN(abs)(h) < TINY ? h : m;
+    m = h < EXPM1_MIN ? -1 : m;
+    *m1 = h > EXP_MAX ? INF : m;
+    return h > EXP_MAX ? INF : x;
 }
 
 #undef FN

@@ -23,10 +23,8 @@ cdef extern from "vecmath.h" nogil:
     double fl_exp_mul_f64(double, double) noexcept
     float fl_pow_f32(float, float) noexcept
     double fl_pow_f64(double, double) noexcept
-    float fl_pow1p_f32(float, float) noexcept
-    double fl_pow1p_f64(double, double) noexcept
-    float fl_pow1p_m1_f32(float, float) noexcept
-    double fl_pow1p_m1_f64(double, double) noexcept
+    float fl_pow1p_pair_f32(float, float, float*) noexcept
+    double fl_pow1p_pair_f64(double, double, double*) noexcept
 
 cdef extern from "<math.h>" nogil:
     float INFINITY
@@ -94,17 +92,12 @@ cdef inline real power(real x, real a) noexcept nogil:
     else:
         return fl_pow_f64(x, a)
 
-cdef inline real pow1p(real t, real a) noexcept nogil:
+cdef inline real pow1p_pair(real t, real a, real* minus_one) noexcept nogil:
+    """(1 + t)^a, and that less 1 in minus_one."""
     if real is float:
-        return fl_pow1p_f32(t, a)
+        return fl_pow1p_pair_f32(t, a, minus_one)
     else:
-        return fl_pow1p_f64(t, a)
-
-cdef inline real pow1p_m1(real t, real a) noexcept nogil:
-    if real is float:
-        return fl_pow1p_m1_f32(t, a)
-    else:
-        return fl_pow1p_m1_f64(t, a)
+        return fl_pow1p_pair_f64(t, a, minus_one)
 
 cdef extern from "<float.h>" nogil:
     float FLT_MAX

@@ -21,7 +21,7 @@ def subtractions(kernel, y, z, p, dtype):
     e = np.exp(z)
 
     def rounded(x):
-        return 0 if dtype(x) == x else 1
+        return 0 if float(dtype(x)) == x else 1
 
     match kernel:
         case "SmoothL2":
@@ -29,13 +29,8 @@ def subtractions(kernel, y, z, p, dtype):
         case "EpsilonInsensitive":
             return np.maximum(r, p["epsilon"]), None, None
         case "SquaredEpsilonInsensitive":
-            m = np.maximum(r, p["epsilon"])
-            return 2 * m * np.maximum(r - p["epsilon"], 0), 2 * m, None
-        case "Hinge":
-            return np.maximum(1, -y * z), None, None
-        case "SquaredHinge" | "ModifiedHuber":
-            m = np.maximum(1, np.abs(z))
-            return 2 * m * np.maximum(1 - y * z, 0), 2 * m, None
+            m, d = np.maximum(r, p["epsilon"]), np.maximum(r - p["epsilon"], 0)
+            return m * (2 * d + ULP * m * np.finfo(dtype).eps), 2 * m, None
         case "SquaredLogError":
             v, t = np.abs(np.log1p(z) - np.log1p(y)), np.maximum(*np.abs(np.log1p([y, z])))
             q = 2 / (1 + z)

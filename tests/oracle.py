@@ -10,10 +10,8 @@ from mpmath import mp, mpf
 
 
 
-def digits_for(y, z):
-    """How many digits leave 50 where a definition subtracts, as in 1 - exp(-(z - y)**2)."""
-    ordinary = min(abs(z), abs(z - y)) > 1e-20 and max(abs(y), abs(z)) < 40
-    return 100 if ordinary else 400
+# enough where a definition subtracts, as in 1 - exp(-(z - y)**2): the least double is 5e-324
+DIGITS = 700
 
 
 class Jet:
@@ -22,7 +20,8 @@ class Jet:
     The losses have two; the third tells how far an error of z spreads into the Hessian.
     """
 
-    tied = False
+    rounding = 0.0  # how far z - y may be from its exact value
+    tied = False  # whether numbers compared so far were as close as that
 
     def __init__(self, *parts):
         self.parts = parts
@@ -78,7 +77,7 @@ class Jet:
     def compare(self, other):
         """The sign of the difference; a tie is where pieces of the definition meet."""
         difference = self.parts[0] - jet(other).parts[0]
-        Jet.tied |= difference == 0
+        Jet.tied |= abs(difference) <= Jet.rounding
         return mpmath.sign(difference)
 
     def __lt__(self, other):
@@ -133,20 +132,20 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
-def derivatives(loss, y, z):
-    """The loss and its first three derivatives by z as mpf, and whether z is at a kink.
+def derivatives(loss, y, z, dtype=np.float64):
+    """The loss and its first three derivatives by z as mpf; None if they are infinite.
 
-    None where they are infinite.
+    And whether z is at a kink, as far as the dtype can tell.
     """
     y, z = float(y), float(z)
-    with mp.workdps(digits_for(y, z)):
+    with mp.workdps(DIGITS):
         names = {key: x if x is None else mpf(x) for key, x in loss.parameters.items()}
         names |= {"y": mpf(y), "z": Jet(mpf(z), mpf(1), mpf(0), mpf(0))}
-        Jet.tied = False
+        Jet.rounding, Jet.tied = float(np.finfo(dtype).epsneg) * abs(mpf(z) - mpf(y)), False
         try:
             return jet(eval(loss.definition, FUNCTIONS | names)).parts, Jet.tied  # noqa: S307
         except ZeroDivisionError:
-            return None
+            return None, False
 
 
 def two_doubles(x):

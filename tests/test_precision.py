@@ -25,11 +25,14 @@ CASES = [(loss, dtype) for loss in variants() for dtype in DTYPES]
 def exact(loss, dtype):
     """Inputs, exact results as pairs of doubles, and the error that is allowed."""
     y, z = pairs(loss, dtype)
-    found = [derivatives(loss, *pair) for pair in zip(y, z, strict=True)]
-    finite = np.array([result is not None for result in found])
-    y, z = y[finite], z[finite]
-    parts, kinks = zip(*(result for result in found if result is not None), strict=True)
-    doubles = np.array([[two_doubles(part) for part in sample] for sample in parts])
+    found = [derivatives(loss, *pair, dtype) for pair in zip(y, z, strict=True)]
+    # kinks and infinite derivatives have tests of their own
+    smooth = np.array([parts is not None and not kink for parts, kink in found])
+    assert smooth.mean() > 0.6
+    y, z = y[smooth], z[smooth]
+    doubles = np.array(
+        [[two_doubles(part) for part in parts] for (parts, _), ok in zip(found, smooth) if ok]
+    )
     kernel, p = loss._kernel()
     p = {**loss.parameters, **p}
     rounding = spacing(z.astype(np.float64) - y, dtype) / 2
@@ -41,8 +44,6 @@ def exact(loss, dtype):
             allowed = ULP * spacing(size, dtype)
             if kernel in RESIDUALS:
                 allowed += rounding * np.abs(doubles[:, k + 1, 0])
-            if k:
-                allowed[np.array(kinks)] = np.nan  # the tests of kinks say what holds there
             expected[METHODS[k]] = high, low, allowed
     return y, z, expected
 
@@ -77,7 +78,7 @@ def test_results_are_within_the_budget(loss, dtype, isa, results):
         failures += [
             f"{method}(y={y[i]!r}, z={z[i]!r}) = {got[i]!r}, exactly {high[i]!r}: "
             f"{excess[i]:.3g} times the budget"
-            for i in np.flatnonzero(~(excess <= 1) & ~np.isnan(allowed))
+            for i in np.flatnonzero(~(excess <= 1))
         ]
     assert not failures, f"{len(failures)} of {3 * len(y)}:\n" + "\n".join(failures[:9])
 

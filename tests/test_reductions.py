@@ -1,0 +1,281 @@
+"""What mean, sum and none are, and what weights and NaN do to them."""
+
+import numpy as np
+import pytest
+from samples import DTYPES, SIZES, defaults, typical
+
+import fastloss as fl
+
+LOSSES = [loss for loss in defaults() if not loss.root]  # the root has tests of its own below
+BAD = (np.nan, np.inf, -np.inf)
+every_loss = pytest.mark.parametrize("loss", defaults(), ids=lambda loss: loss.name)
+every_additive_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def weights(n, dtype=np.float64, seed=1):
+    return np.random.default_rng(seed).uniform(0.1, 2, n).astype(dtype)
+
+
+def close(value, dtype=np.float64):
+    return pytest.approx(value, rel=1e-5 if dtype == np.float32 else 1e-12)
+
+
+@every_dtype
+@every_additive_loss
+@pytest.mark.parametrize("n", [n for n in SIZES if n])
+def test_sum_and_mean_are_those_of_none(loss, dtype, n):
+    y, z = typical(loss, n, dtype)
+    each = loss(y, z, reduction="none")
+    assert each.shape == z.shape
+    total = each.sum(dtype=np.float64)
+    assert loss(y, z, reduction="sum") == pytest.approx(total, rel=1e-13)
+    assert loss(y, z) == pytest.approx(total / n, rel=1e-13)
+
+
+@every_dtype
+@every_additive_loss
+def test_weighted_sum_and_mean_are_those_of_none(loss, dtype):
+    y, z = typical(loss, 1000, dtype)
+    w = weights(1000, dtype)
+    each = loss(y, z, sample_weight=w, reduction="none")
+    np.testing.assert_array_equal(each, w * loss(y, z, reduction="none"))
+    total = each.sum(dtype=np.float64)
+    assert loss(y, z, sample_weight=w, reduction="sum") == pytest.approx(total, rel=1e-12)
+    mean = total / w.sum(dtype=np.float64)
+    assert loss(y, z, sample_weight=w) == pytest.approx(mean, rel=1e-12)
+
+
+@every_dtype
+@every_additive_loss
+@pytest.mark.parametrize("weighted", [False, True])
+def test_derivatives_are_those_of_the_reduced_value(loss, dtype, weighted):
+    y, z = typical(loss, 700, dtype)
+    w = weights(700, dtype) if weighted else None
+    total = w.sum(dtype=np.float64) if weighted else len(y)
+    for name, factor in (("sum", 1), ("mean", 1 / total)):
+        each = loss.grad_and_hess(y, z, sample_weight=w, reduction="none")
+        reduced = loss.grad_and_hess(y, z, sample_weight=w, reduction=name)
+        for per_sample, result in zip(each, reduced, strict=True):
+            assert result.dtype == dtype
+            np.testing.assert_allclose(result, per_sample * factor, rtol=4 * np.finfo(dtype).eps)
+
+
+@every_dtype
+@every_loss
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_all_methods_give_the_same_bits(loss, dtype, reduction, weighted):
+    y, z = typical(loss, 1025, dtype)
+    options = {"reduction": reduction, "sample_weight": weights(1025, dtype) if weighted else None}
+    value, grad = loss.value_and_grad(y, z, **options)
+    np.testing.assert_array_equal(value, loss(y, z, **options))
+    np.testing.assert_array_equal(grad, loss.grad(y, z, **options))
+    np.testing.assert_array_equal(grad, loss.grad_and_hess(y, z, **options)[0])
+
+
+@every_loss
+def test_reduced_values_are_python_floats(loss):
+    y, z = typical(loss, 5, np.float32)
+    assert type(loss(y, z)) is float
+    assert type(loss(y, z, reduction="sum")) is float
+    assert type(loss.value_and_grad(y, z)[0]) is float
+
+
+@every_loss
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("which", ["y_true", "y_pred", "both"])
+def test_a_row_of_weight_0_is_as_good_as_absent(loss, bad, which):
+    n, absent = 700, [0, 3, 511, 512, 699]
+    y, z = typical(loss, n)
+    w = weights(n)
+    keep = np.delete(np.arange(n), absent)
+    expected = loss.value_and_grad(y[keep], z[keep], sample_weight=w[keep])
+    hess = loss.grad_and_hess(y[keep], z[keep], sample_weight=w[keep])[1]
+    w[absent] = 0
+    if which != "y_pred":
+        y[absent] = bad
+    if which != "y_true":
+        z[absent] = bad
+    value, grad = loss.value_and_grad(y, z, sample_weight=w)
+    assert value == close(expected[0])
+    np.testing.assert_allclose(grad[keep], expected[1], rtol=1e-12)
+    np.testing.assert_array_equal(grad[absent], 0)
+    grad, second = loss.grad_and_hess(y, z, sample_weight=w)
+    np.testing.assert_allclose(second[keep], hess, rtol=1e-12)
+    np.testing.assert_array_equal(second[absent], 0)
+    each = loss(y, z, sample_weight=w, reduction="none")
+    np.testing.assert_array_equal(each[absent], 0)
+
+
+@every_loss
+def test_integer_weights_count_rows(loss):
+    y, z = typical(loss, 100)
+    counts = np.random.default_rng(0).integers(0, 4, 100)
+    for reduction in ("mean", "sum"):
+        assert loss(y, z, sample_weight=counts, reduction=reduction) == close(
+            loss(np.repeat(y, counts), np.repeat(z, counts), reduction=reduction)
+        )
+
+
+@every_additive_loss
+def test_negative_weights_turn_the_sign(loss):
+    y, z = typical(loss, 100)
+    w = weights(100)
+    assert loss(y, z, sample_weight=-w, reduction="sum") == -loss(
+        y, z, sample_weight=w, reduction="sum"
+    )
+    assert loss(y, z, sample_weight=-w) == close(loss(y, z, sample_weight=w))
+    np.testing.assert_array_equal(
+        loss.grad(y, z, sample_weight=-w, reduction="sum"),
+        -loss.grad(y, z, sample_weight=w, reduction="sum"),
+    )
+
+
+@every_dtype
+@every_loss
+@pytest.mark.parametrize("how", ["empty", "weight 0", "omitted"])
+def test_over_nothing_mean_raises_and_sum_is_0(loss, dtype, how):
+    n = 0 if how == "empty" else 600
+    y, z = typical(loss, n, dtype)
+    options = {}
+    if how == "weight 0":
+        options["sample_weight"] = np.zeros(n)
+    if how == "omitted":
+        options["nan_policy"] = "omit"
+        z[:] = np.nan
+    for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess):
+        with pytest.raises(ValueError, match="mean over nothing"):
+            method(y, z, **options)
+    value, grad = loss.value_and_grad(y, z, reduction="sum", **options)
+    assert value == 0.0
+    for array in (grad, *loss.grad_and_hess(y, z, reduction="sum", **options)):
+        np.testing.assert_array_equal(array, np.zeros(n, dtype))
+
+
+def test_weights_that_add_up_to_0_have_no_mean():
+    loss = fl.SquaredError()
+    with pytest.raises(ValueError, match="add up to 0"):
+        loss([1.0, 2.0], [2.0, 4.0], sample_weight=[1.0, -1.0])
+    assert loss([1.0, 2.0], [2.0, 4.0], sample_weight=[1.0, -1.0], reduction="sum") == -3.0
+
+
+@every_dtype
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("place", [0, 511, 512, 699])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_weight_that_is_not_finite_raises(dtype, bad, place, reduction):
+    loss = fl.SquaredError()
+    y = z = np.ones(700, dtype)
+    w = np.ones(700)
+    w[place] = bad
+    for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess):
+        with pytest.raises(ValueError, match=rf"sample_weight\[{place}\] = {bad} is not finite"):
+            method(y, z, sample_weight=w, reduction=reduction)
+
+
+@every_loss
+def test_row_weights_are_those_of_each_element(loss):
+    y, z = (x.reshape(40, 25) for x in typical(loss, 1000))
+    w = weights(40)
+    full = np.repeat(w, 25).reshape(40, 25)
+    for reduction in ("mean", "sum", "none"):
+        for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess):
+            for by_row, by_element in zip(
+                np.atleast_1d(method(y, z, sample_weight=w, reduction=reduction)),
+                np.atleast_1d(method(y, z, sample_weight=full, reduction=reduction)),
+                strict=True,
+            ):
+                np.testing.assert_array_equal(by_row, by_element)
+
+
+def test_the_mean_weighs():
+    assert fl.AbsoluteError()([1, 2], [2, 3], sample_weight=[0, 1]) == 1.0
+    # class weights 1 and 3: the mean over the weights, not over the number of samples
+    y, z = np.array([0.0, 1.0]), np.array([1.0, 0.5])
+    each = fl.Logistic()(y, z, reduction="none")
+    assert fl.Logistic()(y, z, sample_weight=[1, 3]) == close((each[0] + 3 * each[1]) / 4)
+
+
+@every_dtype
+def test_gradients_keep_their_digits_when_the_sum_of_weights_is_huge(dtype):
+    y, z, w = np.zeros(4, dtype), np.ones(4, dtype), np.full(4, 1e38, dtype)
+    np.testing.assert_allclose(
+        fl.SquaredError().grad(y, z, sample_weight=w), 0.5, rtol=4 * np.finfo(dtype).eps
+    )
+
+
+@every_dtype
+@pytest.mark.parametrize("weighted", [False, True])
+def test_root_mean_squared_error_is_the_root_of_the_mean(dtype, weighted):
+    rmse, mse = fl.RootMeanSquaredError(), fl.SquaredError()
+    y, z = typical(rmse, 1000, dtype)
+    w = weights(1000, dtype) if weighted else None
+    for reduction in ("mean", "sum"):
+        options = {"sample_weight": w, "reduction": reduction}
+        root = rmse(y, z, **options)
+        assert root == pytest.approx(np.sqrt(mse(y, z, **options)), rel=1e-14)
+        grad, hess = mse.grad_and_hess(y, z, **options)
+        expected = grad / (2 * root), hess / (2 * root) - grad**2 / (4 * root**3)
+        for got, want in zip(rmse.grad_and_hess(y, z, **options), expected, strict=True):
+            tolerance = 20 * np.finfo(dtype).eps
+            np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * abs(want).max())
+
+
+def test_root_mean_squared_error_at_0_has_derivatives_0():
+    for method in (fl.RootMeanSquaredError().grad, fl.RootMeanSquaredError().grad_and_hess):
+        np.testing.assert_array_equal(method([1.0, 2.0], [1.0, 2.0]), 0)
+
+
+# ---- nan_policy --------------------------------------------------------------------------------
+
+
+@every_loss
+@pytest.mark.parametrize("which", ["y_true", "y_pred"])
+def test_nan_propagates(loss, which):
+    y, z = typical(loss, 600)
+    (y if which == "y_true" else z)[550] = np.nan
+    assert np.isnan(loss(y, z))
+    assert np.isnan(loss(y, z, reduction="sum"))
+    each = loss(y, z, reduction="none")
+    assert np.flatnonzero(np.isnan(each)).tolist() == [550]
+    if not loss.root:
+        assert np.flatnonzero(np.isnan(loss.grad(y, z))).tolist() == [550]
+
+
+@every_loss
+@pytest.mark.parametrize("weighted", [False, True])
+def test_omit_gives_rows_with_nan_weight_0(loss, weighted):
+    y, z = typical(loss, 600)
+    w = weights(600)
+    keep = np.delete(np.arange(600), [2, 599])
+    options = {"sample_weight": w[keep]} if weighted else {}
+    expected = loss.value_and_grad(y[keep], z[keep], **options)
+    y[2] = z[599] = np.nan
+    options = {"sample_weight": w} if weighted else {}
+    value, grad = loss.value_and_grad(y, z, nan_policy="omit", **options)
+    assert value == close(expected[0])
+    np.testing.assert_allclose(grad[keep], expected[1], rtol=1e-12)
+    np.testing.assert_array_equal(grad[[2, 599]], 0)
+    np.testing.assert_array_equal(
+        loss(y, z, nan_policy="omit", reduction="none", **options)[[2, 599]], 0
+    )
+
+
+@every_loss
+@pytest.mark.parametrize("which", ["y_true", "y_pred"])
+def test_raise_names_the_first_nan(loss, which):
+    y, z = typical(loss, 600)
+    (y if which == "y_true" else z)[[550, 560]] = np.nan
+    with pytest.raises(fl.DomainError, match=rf"{which}\[550\] = nan is not a number"):
+        loss(y, z, nan_policy="raise")
+    w = np.ones(600)
+    w[[550, 560]] = 0
+    assert np.isfinite(loss(y, z, nan_policy="raise", sample_weight=w))
+
+
+@pytest.mark.parametrize("option", ["reduction", "nan_policy"])
+@pytest.mark.parametrize("value", ["average", None, 1])
+def test_unknown_options_raise(option, value):
+    with pytest.raises(ValueError, match=option):
+        fl.SquaredError()([1.0], [1.0], **{option: value})
