@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+import textwrap
 from collections.abc import Mapping
 from numbers import Real
 from types import MappingProxyType
@@ -13,21 +14,32 @@ from typing import Any, ClassVar
 from fastloss._core import PointwiseLoss
 from fastloss.domain import REAL, Domain
 
+Parameters = Mapping[str, float | None]
+
 _REGISTRY: dict[str, type[Loss]] = {}
 _ALIASES: dict[str, str] = {}  # the class's name in snake case -> the registry's name
 
+_EVALUATING = {
+    "ValueError": "When called: if the shapes differ, or there is nothing to take the mean of.",
+    "DomainError": (
+        "When called: if a value is outside the domain, or a weight is not finite. It is a "
+        "ValueError that holds the argument, the index and the value."
+    ),
+    "TypeError": "When called: if an array holds anything but real numbers.",
+}
+
 _NOTES = """\
-    Notes
-    -----
-    The loss of a sample with target ``y`` and prediction ``z`` is ::
+Notes
+-----
+The loss of a target ``y`` and a prediction ``z`` is ::
 
-        {definition}
+{definition}
 
-    for y in {y_domain} and z in {z_domain}; other values raise `DomainError`, a `ValueError`.
-    Targets and predictions have the same shape, and so have the derivatives. float32 and float64
-    predictions are computed in their own type, float16 and bfloat16 as float32, integers as
-    float64.
+- y: {y_domain}
+- z: {z_domain}
 
+float32 and float64 predictions are computed in their own type, float16 and bfloat16 as float32,
+integers and booleans as float64.
 """
 
 
@@ -43,24 +55,33 @@ class Loss(PointwiseLoss):
     definition: ClassVar[str]
     root: ClassVar[bool] = False
     ranges: ClassVar[Mapping[str, Domain]] = {}
-    y_domain: Domain = REAL
-    z_domain: Domain = REAL
+
+    @property
+    def y_domain(self) -> Domain:
+        """(-inf, inf)"""
+        return REAL
+
+    @property
+    def z_domain(self) -> Domain:
+        """(-inf, inf)"""
+        return REAL
 
     def __init_subclass__(cls) -> None:
         if "name" not in cls.__dict__:  # shared by losses, not one
             return
         _REGISTRY[cls.name] = cls
         _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
-        for parameter in cls.ranges:
-            setattr(cls, parameter, property(lambda self, key=parameter: self.parameters[key]))
-        cls.__doc__ = _with_notes(cls)
+        for parameter, domain in cls.ranges.items():
+            setattr(cls, parameter, _parameter(parameter, domain))
+        if cls.__doc__:  # python -OO leaves none
+            cls.__doc__ = _documented(cls)
 
     def __init__(self) -> None:
         self._set()
 
     def _set(self, **parameters: float | None) -> None:
         """Check and set the parameters, once."""
-        if self.parameters is not None:
+        if self.parameters is not None:  # as it is until _bind
             raise AttributeError(f"{type(self).__name__} is immutable")
         checked = {name: self._check(name, value) for name, value in parameters.items()}
         self._bind(MappingProxyType(checked))
@@ -73,7 +94,7 @@ class Loss(PointwiseLoss):
             raise ValueError(f"{name} must be in {self.ranges[name]}; got {value!r}")
         return float(value)
 
-    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+    def _kernel(self) -> tuple[str, Parameters]:
         """The kernel to run and its parameters."""
         return type(self).__name__, self.parameters
 
@@ -103,20 +124,39 @@ class Loss(PointwiseLoss):
         return type(self), tuple(self.parameters.values())
 
 
-def _with_notes(cls: type[Loss]) -> str:
-    """The docstring with what follows from the class itself."""
+def _parameter(name: str, domain: Domain) -> property:
+    """A read-only attribute for a parameter."""
+    return property(lambda self: self.parameters[name], doc=f"A parameter, in {domain}.")
+
+
+def _documented(cls: type[Loss]) -> str:
+    """The docstring with what follows from the class itself, before its references or examples."""
+    text = inspect.cleandoc(cls.__doc__ or "")
+    found = re.search(r"^(References|Examples)\n-", text, re.MULTILINE)
+    place = found.start() if found else len(text)
+    errors = dict(_EVALUATING)
+    if cls.ranges:
+        outside = [f"{name} is not in {domain}" for name, domain in cls.ranges.items()]
+        errors["ValueError"] = f"If {' or '.join(outside)}. {errors['ValueError']}"
+        errors["TypeError"] = (
+            f"If {' or '.join(cls.ranges)} is not a real number. {errors['TypeError']}"
+        )
+    raises = "Raises\n------\n" + "".join(
+        f"{error}\n{_wrapped(when)}\n" for error, when in errors.items()
+    )
+    # a domain that depends on the parameters is a property, which says how in its docstring
     domains = {
-        name: value if isinstance(value := getattr(cls, name), Domain) else "a set that depends on "
-        + ", ".join(cls.ranges)
+        name: value if isinstance(value := getattr(cls, name), Domain) else value.__doc__
         for name in ("y_domain", "z_domain")
     }
-    notes = _NOTES.format(definition=cls.definition, **domains)
-    text = cls.__doc__ or ""
-    place = min(
-        (i for head in ("References", "Examples") if (i := text.find(f"    {head}\n")) >= 0),
-        default=len(text),
+    notes = _NOTES.format(definition=_wrapped(cls.definition), **domains)
+    return f"{text[:place]}{raises}\n{notes}\n{text[place:]}"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text, 92, initial_indent="    ", subsequent_indent="    ", break_long_words=False
     )
-    return text[:place] + notes + text[place:]
 
 
 def loss_names() -> tuple[str, ...]:
@@ -135,7 +175,8 @@ def loss_class(name: str) -> type[Loss]:
     """The class of a registry name, or of a class's name in snake case."""
     cls = _REGISTRY.get(_ALIASES.get(name, name))
     if cls is None:
-        near = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES], n=3)
+        near = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES], n=6)
+        near = list(dict.fromkeys(_ALIASES.get(match, match) for match in near))[:3]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"unknown loss {name!r}{hint} (loss_names() lists them all)")
     return cls
@@ -175,7 +216,7 @@ def get_loss(name: str, **parameters: float | None) -> Loss:
     cls = loss_class(name)
     given: dict[str, float | None] = {}
     for part in rest.split(",") if colon else ():
-        key, equals, text = part.partition("=")
+        key, _, text = part.partition("=")
         try:
             given[key.strip()] = float(text)
         except ValueError:

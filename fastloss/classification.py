@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from fastloss.base import Loss
+from fastloss.base import Loss, Parameters
 from fastloss.domain import NONNEGATIVE, SIGNS, UNIT
 
 
@@ -21,7 +19,8 @@ class LogLoss(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.LogLoss()([1, 0], [0.9, 0.2])
+    >>> round(fl.LogLoss()([1, 0], [0.9, 0.2]), 6)
+    0.164252
     """
 
     name = "log_loss"
@@ -41,7 +40,8 @@ class Brier(Loss):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Brier()([1], [0.7])
+    >>> fl.Brier()([1, 0], [0.75, 0.0])
+    0.03125
     """
 
     name = "brier"
@@ -49,7 +49,7 @@ class Brier(Loss):
     y_domain = UNIT
     z_domain = UNIT
 
-    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+    def _kernel(self) -> tuple[str, Parameters]:
         return "SquaredError", {"scale": 1.0}
 
 
@@ -65,6 +65,7 @@ class Logistic(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.Logistic().value_and_grad([1.0, 0.0], [-1000.0, 0.0])
+    (500.34657359027995, array([-0.5 ,  0.25]))
     """
 
     name = "logistic"
@@ -78,12 +79,12 @@ class Logistic(Loss):
 
 
 class Focal(Loss):
-    """Focal loss of a raw score: the logistic loss, less of it for samples that are well classified.
+    """Focal loss of a raw score: the logistic loss, damped for well-classified samples.
 
     Parameters
     ----------
     gamma : float, default=2.0
-        How much less; with 0 the loss is the logistic one.
+        How strongly it is damped; with 0 the loss is the logistic one.
     alpha : float, optional
         Weight of the positive class; the negative one has 1 - alpha. None: both have 1.
 
@@ -95,6 +96,7 @@ class Focal(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.Focal(gamma=2.0)([1.0, 0.0], [3.0, 3.0], reduction="none")
+    array([1.09283324e-04, 2.76628044e+00])
     """
 
     name = "focal"
@@ -113,7 +115,7 @@ class Focal(Loss):
     def _check(self, name: str, value: object) -> float | None:
         return None if name == "alpha" and value is None else super()._check(name, value)
 
-    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+    def _kernel(self) -> tuple[str, Parameters]:
         positive, negative = (1.0, 1.0) if self.alpha is None else (self.alpha, 1 - self.alpha)
         return "Focal", {"gamma": self.gamma, "positive": positive, "negative": negative}
 
@@ -129,6 +131,7 @@ class Hinge(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.Hinge()([1, -1], [0.5, -2.0], reduction="none")
+    array([0.5, 0. ])
     """
 
     name = "hinge"
@@ -143,6 +146,7 @@ class SquaredHinge(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.SquaredHinge()([1, -1], [0.5, -2.0], reduction="none")
+    array([0.25, 0.  ])
     """
 
     name = "squared_hinge"
@@ -164,6 +168,7 @@ class ModifiedHuber(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.ModifiedHuber()([1, -1], [-2.0, -0.5], reduction="none")
+    array([8.  , 0.25])
     """
 
     name = "modified_huber"
@@ -182,6 +187,7 @@ class Exponential(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.Exponential()([1, -1], [0.0, 1.0], reduction="none")
+    array([1.        , 2.71828183])
     """
 
     name = "exponential"
@@ -200,6 +206,7 @@ class Perceptron(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.Perceptron()([1, -1], [0.5, 2.0], reduction="none")
+    array([0., 2.])
     """
 
     name = "perceptron"
@@ -214,17 +221,17 @@ class BinaryKL(Loss):
 
     References
     ----------
-    Kullback and Leibler (1951), On Information and Sufficiency, Annals of Mathematical Statistics 22.
+    Kullback and Leibler (1951), On Information and Sufficiency, Annals of Mathematical
+    Statistics 22.
 
     Examples
     --------
     >>> import fastloss as fl
     >>> fl.BinaryKL()([0.5, 1.0], [0.25, 0.5], reduction="none")
+    array([0.14384104, 0.69314718])
     """
 
     name = "binary_kl"
-    definition = (
-        "(y*log(y/z) if y > 0 else 0) + ((1 - y)*(log1p(-y) - log1p(-z)) if y < 1 else 0)"
-    )
+    definition = "(y*log(y/z) if y > 0 else 0) + ((1 - y)*(log1p(-y) - log1p(-z)) if y < 1 else 0)"
     y_domain = UNIT
     z_domain = UNIT

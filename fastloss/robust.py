@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
-from fastloss.base import Loss
+from fastloss.base import Loss, Parameters
 from fastloss.domain import POSITIVE, Domain
 
 
@@ -15,7 +14,7 @@ class Cauchy(Loss):
     Parameters
     ----------
     c : float, default=1.0
-        Scale: residuals beyond it weigh less and less.
+        Scale: the gradient falls from a residual of sqrt(2) c on.
 
     References
     ----------
@@ -25,6 +24,7 @@ class Cauchy(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.Cauchy(c=2.0)([0.0, 0.0], [1.0, 100.0], reduction="none")
+    array([0.11778304, 7.13169851])
     """
 
     name = "cauchy"
@@ -52,6 +52,7 @@ class GemanMcClure(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.GemanMcClure(c=2.0)([0.0, 0.0], [1.0, 100.0], reduction="none")
+    array([0.11764706, 1.99680511])
     """
 
     name = "geman_mcclure"
@@ -79,6 +80,7 @@ class Welsch(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.Welsch(c=2.0)([0.0, 0.0], [1.0, 100.0], reduction="none")
+    array([0.1175031, 1.       ])
     """
 
     name = "welsch"
@@ -109,6 +111,7 @@ class GeneralRobust(Loss):
     --------
     >>> import fastloss as fl
     >>> fl.GeneralRobust(alpha=1.0)([0.0, 0.0], [1.0, 100.0], reduction="none")
+    array([ 0.41421356, 99.00499988])
     """
 
     name = "general_robust"
@@ -124,7 +127,12 @@ class GeneralRobust(Loss):
     def __init__(self, alpha: float = 1.0, c: float = 1.0) -> None:
         self._set(alpha=alpha, c=c)
 
-    def _kernel(self) -> tuple[str, Mapping[str, float]]:
-        special = {2: "SquaredError", 0: "Cauchy", -2: "GemanMcClure", -math.inf: "Welsch"}
+    def _kernel(self) -> tuple[str, Parameters]:
+        special: dict[float, str] = {
+            2: "SquaredError",
+            0: "Cauchy",
+            -2: "GemanMcClure",
+            -math.inf: "Welsch",
+        }
         scale = 0.5 / self.c**2
         return special.get(self.alpha, "GeneralRobust"), {"scale": scale, **self.parameters}

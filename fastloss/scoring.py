@@ -41,8 +41,14 @@ class Scores:
     >>> import fastloss as fl
     >>> scores = fl.score([1, 0, 1], [0.9, 0.2, 0.6], ["log_loss", "brier"], groups=["a", "b", "a"])
     >>> round(scores["brier"], 4)
+    0.07
     >>> scores
+         log_loss  brier  weight  count
+    a    0.308093  0.085       2      2
+    b    0.223144   0.04       1      1
+    all  0.279777   0.07       3      3
     >>> scores.to_dict()["groups"]["b"]["count"]
+    1
     """
 
     def __init__(
@@ -54,9 +60,9 @@ class Scores:
     ) -> None:
         self._losses = tuple(losses)
         self.names = tuple(loss.spec for loss in losses)
-        self.values, (self.weight,), (self.count,) = _reduce(self._losses, total[None])
-        self.values = self.values[0]
-        self.weight, self.count = float(self.weight), int(self.count)
+        values, weights, counts = _reduce(self._losses, total[None])
+        self.values: NDArray[np.float64] = values[0]
+        self.weight, self.count = float(weights[0]), int(counts[0])
         self.groups = None if groups is None else tuple(groups)
         self.group_values, self.group_weights, self.group_counts = _reduce(self._losses, sums)
 
@@ -148,6 +154,7 @@ class Scorer:
     >>> scorer.update([1.0, 2.0], [1.5, 2.5])
     >>> scorer.update([3.0], [5.0])
     >>> scorer.result()["mae"]
+    1.0
     """
 
     def __init__(
@@ -218,6 +225,7 @@ class Scorer:
         >>> b.update([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
         >>> a.merge(b)
         >>> a.result()["mse"]
+        0.25
         """
         if not isinstance(other, Scorer):
             raise TypeError(f"other must be a Scorer; got {type(other).__name__}")
@@ -283,8 +291,10 @@ def _codes(groups: Any, shape: tuple[int, ...]) -> tuple[list[Hashable], NDArray
         if array.dtype.kind in "iub":
             low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
             found, codes = _compact(array, low, high)
-        elif array.dtype.kind in "UST" or array.dtype.kind == "O" and all(
-            isinstance(label, str) for label in array.flat
+        elif (
+            array.dtype.kind in "UST"
+            or array.dtype.kind == "O"
+            and all(isinstance(label, str) for label in array.flat)
         ):
             found, codes = np.unique(array, return_inverse=True)
         else:
@@ -297,14 +307,15 @@ def _codes(groups: Any, shape: tuple[int, ...]) -> tuple[list[Hashable], NDArray
     return labels, np.ascontiguousarray(codes, dtype=np.intp)
 
 
-def _compact(
-    codes: NDArray[Any], low: int, high: int
-) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def _compact(codes: NDArray[Any], low: int, high: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """The distinct integers among codes, all in low..high, in order, and each one's place."""
     if high - low >= MAX_SPREAD or codes.dtype.kind == "b":
         found, places = np.unique(codes, return_inverse=True)
         return found, places
-    places = codes.astype(np.intp) - low if codes.dtype.kind != "u" else (codes - low).astype(np.intp)
+    if codes.dtype.kind == "u":
+        places = (codes - low).astype(np.intp)
+    else:
+        places = codes.astype(np.intp) - low
     occurs = np.bincount(places.ravel(), minlength=1) > 0
     rank = np.cumsum(occurs) - 1
     return np.flatnonzero(occurs) + low, rank[places]
@@ -348,6 +359,8 @@ def score(
     --------
     >>> import fastloss as fl
     >>> fl.score([1, 0, 1], [0.9, 0.2, 0.6], ["log_loss", "brier"])
+         log_loss  brier  weight  count
+    all  0.279777   0.07       3      3
     """
     scorer = Scorer(losses, nan_policy=nan_policy)
     scorer.update(y_true, y_pred, sample_weight, groups)

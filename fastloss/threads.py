@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,9 +26,11 @@ def set_num_threads(n: int) -> None:
     Examples
     --------
     >>> import fastloss as fl
+    >>> before = fl.get_num_threads()
     >>> fl.set_num_threads(2)
     >>> fl.get_num_threads()
     2
+    >>> fl.set_num_threads(before)
     """
     if isinstance(n, bool) or not hasattr(n, "__index__"):
         raise TypeError(f"n must be an integer; got {n!r}")
@@ -95,7 +97,7 @@ def cgroup_cpus(root: Path = Path("/")) -> float | None:
     return min(quotas, default=None)
 
 
-def _quotas(mount: Path, path: str, read) -> list[float]:  # type: ignore[no-untyped-def]
+def _quotas(mount: Path, path: str, read: Callable[[Path], float | None]) -> list[float]:
     """Quotas of a group and of all above it; each limits what is below."""
     folder = mount / path.lstrip("/")
     found = []

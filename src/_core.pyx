@@ -11,7 +11,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY, isnan, sqrt
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 from kernel_table cimport (
     BLOCK, GRAD, GRAD_HESS, LANES, MAX_PARAMETERS, N_MODES, VALUE, VALUE_GRAD, MapFn, Passes, WeightStats)
 

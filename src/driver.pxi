@@ -28,6 +28,9 @@ cdef struct TaskResult:
     Py_ssize_t failed           # where the first block with a bad input starts; -1: none
     bint no_memory
 
+cdef enum:
+    LINE = 64                       # bytes of a cache line
+
 cdef struct Job:
     Passes* passes
     int work, mode, dtype, n_terms, threads, tasks
@@ -53,6 +56,7 @@ cdef struct Block:
     Py_ssize_t n, padded        # rows, and rows rounded up to full lanes
     double weight
     Py_ssize_t count            # of rows whose weight is not 0
+    bint last                   # of its task
 
 cdef struct Scratch:            # a task's buffers, each of BLOCK doubles
     char* y
@@ -62,9 +66,11 @@ cdef struct Scratch:            # a task's buffers, each of BLOCK doubles
     char* value
     char* grad
     char* hess
+    Py_ssize_t carried[3]       # bytes before value, grad and hess that wait to be streamed
 
 cdef enum:
-    SCRATCH_BYTES = 7 * 8 * BLOCK + 64
+    STEP = 8 * BLOCK + LINE     # each buffer has a line of room before it
+    SCRATCH_BYTES = 7 * STEP + 2 * LINE
 
 
 cdef void plan(Job* job, Py_ssize_t n, int max_tasks) noexcept nogil:
@@ -173,15 +179,33 @@ cdef inline char* target(
 
 
 cdef inline void deliver(
-        Job* job, char* out, char* written, Py_ssize_t start, Block* b) noexcept nogil:
+        Job* job, char* out, char* written, Py_ssize_t start, Block* b, Py_ssize_t* carried
+        ) noexcept nogil:
     """Bring what a map wrote into a buffer to the output."""
     cdef char* place = out + start * job.itemsize
+    cdef Py_ssize_t bytes = b.n * job.itemsize, whole
     if out == NULL or written == place:
         return
-    if job.stream:
-        job.passes.stream(written, b.n, place)
+    if not job.stream:
+        memcpy(place, written, bytes)
+        return
+    # Stream whole lines only: what is left of the last one waits before the buffer for the
+    # next block. A line written in two parts would cost more than streaming gains.
+    place -= carried[0]
+    written -= carried[0]
+    bytes += carried[0]
+    whole = bytes - <Py_ssize_t>((<size_t>place + bytes) & (LINE - 1))
+    if whole <= 0:
+        whole = 0
+    job.passes.stream(written, whole, place)
+    written += whole
+    bytes -= whole
+    if b.last:
+        memcpy(place + whole, written, bytes)
+        bytes = 0
     else:
-        memcpy(place, written, b.n * job.itemsize)
+        memmove(written - whole + carried[0] - bytes, written, bytes)
+    carried[0] = bytes
 
 
 cdef double map_block(Job* job, Py_ssize_t start, Scratch* s, Block* b) noexcept nogil:
@@ -206,9 +230,9 @@ cdef double map_block(Job* job, Py_ssize_t start, Scratch* s, Block* b) noexcept
         job.passes.root_hess(grad, job.root, b.padded, hess)
     if has_value and job.value == NULL:
         total = block_sum(job, value, b)
-    deliver(job, job.value, value, start, b)
-    deliver(job, job.grad, grad, start, b)
-    deliver(job, job.hess, hess, start, b)
+    deliver(job, job.value, value, start, b, &s.carried[0])
+    deliver(job, job.grad, grad, start, b, &s.carried[1])
+    deliver(job, job.hess, hess, start, b, &s.carried[2])
     return total
 
 
@@ -255,19 +279,19 @@ cdef void score_block(
 
 cdef void run_task(Job* job, int task, int thread) noexcept nogil:
     cdef char memory[SCRATCH_BYTES]
-    cdef char* base = <char*>((<size_t>memory + 63) & ~<size_t>63)
+    cdef char* base = <char*>((<size_t>memory + 2 * LINE - 1) & ~<size_t>(LINE - 1))
     cdef Scratch s
     cdef Block b
     cdef TaskResult* result = &job.results[task]
     cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
-    cdef Py_ssize_t step = 8 * BLOCK
     s.y = base
-    s.z = base + step
-    s.w = base + 2 * step
-    s.scaled = base + 3 * step
-    s.value = base + 4 * step
-    s.grad = base + 5 * step
-    s.hess = base + 6 * step
+    s.z = base + STEP
+    s.w = base + 2 * STEP
+    s.scaled = base + 3 * STEP
+    s.value = base + 4 * STEP
+    s.grad = base + 5 * STEP
+    s.hess = base + 6 * STEP
+    memset(s.carried, 0, sizeof(s.carried))
     result.weight = 0
     result.total = 0
     result.count = 0
@@ -278,6 +302,7 @@ cdef void run_task(Job* job, int task, int thread) noexcept nogil:
     if result.no_memory:
         return
     while start < stop:
+        b.last = start + BLOCK >= stop
         if not load(job, thread, start, min(stop - start, <Py_ssize_t>BLOCK), &s, &b):
             result.failed = start
             return

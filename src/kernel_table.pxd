@@ -40,8 +40,8 @@ cdef struct Passes:
     void (*neutralise)(void* v, const void* w, Py_ssize_t n) noexcept nogil
     # hess -= grad**2 / root, which makes the Hessian of a mean that of its root
     void (*root_hess)(const void* grad, double root, Py_ssize_t n, void* hess) noexcept nogil
-    # copy past the cache; any n
-    void (*stream)(const void* source, Py_ssize_t n, void* target) noexcept nogil
+    # copy past the cache
+    void (*stream)(const void* source, Py_ssize_t bytes, void* target) noexcept nogil
 
 cdef struct KernelTable:
     Passes passes[2]                        # float32, float64

@@ -17,12 +17,24 @@ cdef extern from "stream.h" nogil:
 
 # ---- maps --------------------------------------------------------------------------------------
 
+cdef inline void run_stages(
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, real* first, real* second
+        ) noexcept nogil:
+    # for a loss without stages the compiler sees that nobody reads the zeros, and drops it all
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        first[i] = first_stage(p, y[i], z[i])
+    for i in range(n & -LANES):
+        second[i] = second_stage(p, y[i], z[i], first[i])
+
+
 cdef inline void evaluate(
-        const Loss* p, real y, real z, real* value, real* grad, real* hess) noexcept nogil:
+        const Loss* p, real y, real z, real first, real second,
+        real* value, real* grad, real* hess) noexcept nogil:
     """pointwise(), with NaN out wherever NaN went in."""
     cdef bint nan = (y != y) | (z != z)     # "or" would branch
     cdef real v, g, h, s = y + z
-    pointwise(p, y, z, &v, &g, &h)
+    pointwise(p, y, z, first, second, &v, &g, &h)
     value[0] = s if nan else v
     grad[0] = s if nan else g
     hess[0] = s if nan else h
@@ -33,10 +45,13 @@ cdef void map_value(
         double scale, real* restrict value, real* restrict grad, real* restrict hess
         ) noexcept nogil:
     cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
     cdef real v, g, h
     cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
     for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], &v, &g, &h)
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
         value[i] = v
 
 
@@ -45,10 +60,13 @@ cdef void map_grad(
         double scale, real* restrict value, real* restrict grad, real* restrict hess
         ) noexcept nogil:
     cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
     cdef real v, g, h, factor = <real>scale
     cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
     for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], &v, &g, &h)
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
         grad[i] = factor * g
 
 
@@ -57,10 +75,13 @@ cdef void map_value_grad(
         double scale, real* restrict value, real* restrict grad, real* restrict hess
         ) noexcept nogil:
     cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
     cdef real v, g, h, factor = <real>scale
     cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
     for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], &v, &g, &h)
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
         value[i] = v
         grad[i] = factor * g
 
@@ -70,10 +91,13 @@ cdef void map_grad_hess(
         double scale, real* restrict value, real* restrict grad, real* restrict hess
         ) noexcept nogil:
     cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
     cdef real v, g, h, factor = <real>scale
     cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
     for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], &v, &g, &h)
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
         grad[i] = factor * g
         hess[i] = factor * h
 
@@ -166,10 +190,6 @@ cdef void pass_root_hess(
         hess[i] -= grad[i] * grad[i] * inverse
 
 
-cdef void pass_stream(const real* source, Py_ssize_t n, real* target) noexcept nogil:
-    fl_stream(source, n * sizeof(real), target)
-
-
 # ---- the table ---------------------------------------------------------------------------------
 
 cdef KernelTable kernels
@@ -192,7 +212,7 @@ cdef void fill_passes(real tag) noexcept:
         pass_neutralise[real])
     passes.root_hess = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
         pass_root_hess[real])
-    passes.stream = <void (*)(const void*, Py_ssize_t, void*) noexcept nogil>pass_stream[real]
+    passes.stream = fl_stream
 
 
 def add_maps(int index, Loss parameters):

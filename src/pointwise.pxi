@@ -115,27 +115,17 @@ cdef inline real sign(real r) noexcept nogil:
     return -1 if r < 0 else s
 
 
-cdef inline void deviance(real t, real* low, real* high) noexcept nogil:
-    """low = t - log(1 + t), high = (1 + t) log(1 + t) - t, without cancellation for t >= 0.
+# The unit deviances of Poisson and gamma are t - log(1 + t) and (1 + t) log(1 + t) - t of the
+# relative distance t of y and z, depending on which is the larger; neither cancels here.
 
-    They are the unit deviances of Poisson and Gamma in terms of the relative distance of y and z.
-    """
+cdef inline real deviance_below(real t) noexcept nogil:
+    cdef real whole
+    return -log1p_pair(t, &whole)
+
+
+cdef inline real deviance_above(real t) noexcept nogil:
     cdef real whole, m = log1p_pair(t, &whole)
-    low[0] = -m
-    high[0] = m + t * whole
-
-
-cdef inline real poisson_deviance(real y, real z, real distance) noexcept nogil:
-    """y log(y / z) - y + z, never negative; distance = |y - z|."""
-    cdef real low, high, least = y if y < z else z
-    cdef real inner, outer, v
-    deviance(distance / least, &low, &high)
-    inner = y * low
-    outer = z * high
-    v = inner if y < z else outer
-    v = z if y == 0 else v                  # the logarithm's term vanishes
-    v = <real>INFINITY if z == 0 else v
-    return 0 if distance == 0 else v
+    return m + t * whole
 
 
 cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
@@ -150,8 +140,74 @@ cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexce
     hess[0] = a + b
 
 
+# Where one loss takes two or more long functions, its chain of dependent instructions is longer
+# than the processor looks ahead. Stages, each a loop of its own over the block, cut the chain:
+# they hand their results to pointwise(). (Logistic loss: 0.87 ns instead of 1.3.)
+
+cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
+    cdef real half = 0.5, one = 1, r, a, u
+    if Loss is Logistic or Loss is Focal:
+        return exp_neg(-absolute(z))
+    elif Loss is LogCosh:
+        return expm1(-absolute(z - y))
+    elif Loss is SquaredLogError:
+        # near y the difference of the logarithms is log1p of the relative distance
+        u = (z - y) / (one + y)
+        return log1p(u if absolute(u) < half else z)
+    elif Loss is Tweedie:
+        return exp_mul(<real>(1 - p.power), z)
+    elif Loss is PoissonDeviance or Loss is GammaDeviance:
+        return absolute(z - y) / (y if y < z else z)
+    elif Loss is TweedieDeviance:
+        return power(z, <real>(1 - p.power))
+    elif Loss is LogLoss:
+        return log(z)
+    elif Loss is BinaryKL:
+        # Two Poisson deviances, of y from z and of 1 - y from 1 - z: what they add to the
+        # definition cancels. This is the one whose target is the smaller.
+        r = z - y
+        a = y if r > 0 else one - y
+        u = a * deviance_below(absolute(r) / a)
+        r = a + absolute(r)
+        return r if a == 0 else u
+    return 0
+
+
+cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcept nogil:
+    cdef real half = 0.5, one = 1, two = 2, r, a, u, v
+    if Loss is Logistic or Loss is Focal:
+        return log1p_unit(first)
+    elif Loss is LogCosh:
+        u = first * first / (two * (one + first))       # cosh(r) - 1
+        v = half * first * (two + first)                # (e^-2|r| - 1) / 2
+        return log1p(u if absolute(z - y) < one else v)
+    elif Loss is SquaredLogError:
+        return log1p(y)
+    elif Loss is Tweedie:
+        return exp_mul(<real>(2 - p.power), z)
+    elif Loss is PoissonDeviance:
+        u = deviance_below(first)
+        v = deviance_above(first)
+        return u if y < z else v
+    elif Loss is GammaDeviance:
+        u = deviance_below(first)
+        v = deviance_above(first)
+        return v if y < z else u
+    elif Loss is TweedieDeviance:
+        return power(absolute(y), <real>(2 - p.power))
+    elif Loss is LogLoss:
+        return log1p(-z)
+    elif Loss is BinaryKL:
+        r = z - y
+        a = one - z if r > 0 else z
+        u = a * deviance_above(absolute(r) / a)
+        return <real>INFINITY if a == 0 else u
+    return 0
+
+
 cdef inline void pointwise(
-        const Loss* p, real y, real z, real* value, real* grad, real* hess) noexcept nogil:
+        const Loss* p, real y, real z, real first, real second,
+        real* value, real* grad, real* hess) noexcept nogil:
     cdef real largest = FLT_MAX if real is float else DBL_MAX
     cdef real quarter = 0.25, half = 0.5, one = 1, two = 2, three = 3, four = 4
     cdef real r, a, b, c, s, t, u, v, w, e, q, m
@@ -202,21 +258,17 @@ cdef inline void pointwise(
         hess[0] = 1 if a <= 1 else <real>0
 
     elif Loss is LogCosh:
-        # a = |r|, m = e^-a - 1: cosh(r) - 1 = m^2 / 2(1 + m), tanh(a) = -m(2 + m) / (1 + (1 + m)^2)
+        # a = |r|, m = e^-a - 1: tanh(a) = -m(2 + m) / (1 + (1 + m)^2)
         r = z - y
         a = absolute(r)
-        m = expm1(-a)
-        e = one + m
-        t = m * (two + m)                     # e^-2a - 1
-        u = m * m / (two * e)
-        c = half * t
-        v = log1p(u if a < 1 else c)
-        s = v + a
-        value[0] = v if a < 1 else s
+        m = first
+        s = second + a
+        value[0] = second if a < one else s
+        t = m * (two + m)                   # e^-2a - 1
         q = one / (two + t)
         w = -t * q
         grad[0] = -w if r < 0 else w
-        e = exp_neg(-a)                      # 1 + m has lost its digits where a is large
+        e = exp_neg(-a)                     # 1 + m has lost its digits where a is large
         w = two * e * q
         hess[0] = w * w
 
@@ -256,14 +308,10 @@ cdef inline void pointwise(
         hess[0] = 2 if m > 0 else <real>0
 
     elif Loss is SquaredLogError:
-        # Near y the difference of the logarithms is log1p of the relative distance.
-        b = one + y
         c = one + z
-        u = (z - y) / b
-        a = absolute(u)
-        v = log1p(u if a < half else z)
-        w = v - log1p(y)
-        v = v if a < half else w
+        u = (z - y) / (one + y)
+        w = first - second
+        v = first if absolute(u) < half else w
         value[0] = v * v
         q = one / c
         grad[0] = two * v * q
@@ -309,26 +357,24 @@ cdef inline void pointwise(
     elif Loss is Tweedie:
         a = <real>(1 - p.power)
         b = <real>(2 - p.power)
-        s = y * exp_mul(a, z)
+        s = y * first
         s = 0 if y == 0 else s
-        t = exp_mul(b, z)
-        value[0] = t / b - s / a
-        grad[0] = t - s
-        hess[0] = b * t - a * s
+        value[0] = second / b - s / a
+        grad[0] = second - s
+        hess[0] = b * second - a * s
 
     elif Loss is PoissonDeviance:
         r = z - y
-        value[0] = two * poisson_deviance(y, z, absolute(r))
+        v = (y if y < z else z) * second
+        v = z if y == 0 else v              # the logarithm's term vanishes
+        value[0] = 0 if r == 0 else two * v
         grad[0] = two * (r / z)
         hess[0] = two * ((y / z) / z)
 
     elif Loss is GammaDeviance:
         r = z - y
-        m = y if y < z else z
-        t = absolute(r) / m
-        deviance(t, &a, &b)
-        c = b / (one + t)
-        value[0] = two * (c if y < z else a)
+        c = second / (one + first)
+        value[0] = two * (c if y < z else second)
         q = one / z
         grad[0] = two * (r * q) * q
         hess[0] = two * ((two * y - z) * q) * q * q
@@ -337,11 +383,9 @@ cdef inline void pointwise(
         a = <real>(1 - p.power)
         b = <real>(2 - p.power)
         c = <real>p.power
-        s = power(z, a)
-        t = power(absolute(y), b)
-        t = t if y > 0 else <real>0
-        value[0] = two * (t / (a * b) - y * s / a + z * s / b)
-        q = s / z
+        t = second if y > 0 else <real>0
+        value[0] = two * (t / (a * b) - y * first / a + z * first / b)
+        q = first / z
         grad[0] = two * ((z - y) * q)
         hess[0] = two * ((a * z + c * y) * q) / z
 
@@ -390,38 +434,38 @@ cdef inline void pointwise(
         hess[0] = s * q * ((w + m * t) / w)
 
     elif Loss is LogLoss:
-        t = y * log(z)
+        t = y * first
         t = 0 if y == 0 else t
-        u = (one - y) * log1p(-z)
+        u = (one - y) * second
         u = 0 if y == 1 else u
         value[0] = -(t + u)
         odds_derivatives(y, z, grad, hess)
 
     elif Loss is Logistic:
-        # e = e^-|z|; the sigmoids of |z| and -|z| are q and e q
-        e = exp_neg(-absolute(z))
+        # first is e^-|z|; the sigmoids of |z| and -|z| are q and e q
+        e = first
         q = one / (one + e)
         a = <real>p.pos_weight * y
         b = one - y
         c = a if z < 0 else b               # the label's weight that z speaks against
         t = absolute(z) * c
         t = 0 if c == 0 else t
-        value[0] = (a + b) * log1p_unit(e) + t
+        value[0] = (a + b) * second + t
         s = e * q
-        u = b * s - a * q
-        v = b * q - a * s
-        grad[0] = u if z < 0 else v
+        u = s if z < 0 else q               # the sigmoid of z
+        v = q if z < 0 else s               # and of -z
+        grad[0] = b * u - a * v
         hess[0] = (a + b) * s * q
 
     elif Loss is Focal:
         # A label weighs s(-z)^gamma softplus(-z) for s the sigmoid, or its mirror image. Of
         # |z| and -|z|, "near" is the label that z speaks for, "far" the other.
         a = absolute(z)
-        e = exp_neg(-a)
+        e = first                           # e^-|z|
         q = one / (one + e)                 # s(|z|)
         s = e * q                           # s(-|z|)
         c = <real>p.gamma
-        t = log1p_unit(e)                   # softplus(-|z|)
+        t = second                          # softplus(-|z|)
         u = exp(-c * t)                     # s(|z|)^gamma
         v = u * exp_mul(-c, a if a < largest else largest)      # s(-|z|)^gamma
         m = <real>p.positive * y
@@ -477,18 +521,5 @@ cdef inline void pointwise(
         hess[0] = 0
 
     elif Loss is BinaryKL:
-        # The Poisson deviances of y from z and of 1 - y from 1 - z: what they add to the
-        # definition cancels. One has y < z and so needs the low form, the other the high one.
-        r = z - y
-        m = absolute(r)
-        s = y if r > 0 else one - y         # below its prediction
-        t = one - z if r > 0 else z         # a prediction below its target
-        deviance(m / s, &a, &b)
-        deviance(m / t, &v, &w)
-        u = s * a
-        e = s + m
-        u = e if s == 0 else u
-        w = t * w
-        w = <real>INFINITY if t == 0 else w
-        value[0] = 0 if r == 0 else u + w
+        value[0] = 0 if z == y else first + second
         odds_derivatives(y, z, grad, hess)

@@ -24,7 +24,7 @@ static inline void fl_stream(const void *source, ptrdiff_t bytes, void *target) 
     const char *from = (const char *)source;
     char *to = (char *)target;
 #ifdef FL_WIDTH
-    ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)to & (FL_WIDTH - 1)), i;
+    ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)to & 63), i;  /* to the next cache line */
     if (head > bytes) head = bytes;
     memcpy(to, from, (size_t)head);
     for (i = head; i + FL_WIDTH <= bytes; i += FL_WIDTH) FL_COPY(to + i, from + i);

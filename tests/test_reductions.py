@@ -181,12 +181,12 @@ def test_row_weights_are_those_of_each_element(loss):
     full = np.repeat(w, 25).reshape(40, 25)
     for reduction in ("mean", "sum", "none"):
         for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess):
-            for by_row, by_element in zip(
-                np.atleast_1d(method(y, z, sample_weight=w, reduction=reduction)),
-                np.atleast_1d(method(y, z, sample_weight=full, reduction=reduction)),
-                strict=True,
-            ):
-                np.testing.assert_array_equal(by_row, by_element)
+            by_row = method(y, z, sample_weight=w, reduction=reduction)
+            by_element = method(y, z, sample_weight=full, reduction=reduction)
+            if not isinstance(by_row, tuple):
+                by_row, by_element = (by_row,), (by_element,)
+            for got, want in zip(by_row, by_element, strict=True):
+                np.testing.assert_array_equal(got, want)
 
 
 def test_the_mean_weighs():

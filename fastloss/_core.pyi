@@ -1,0 +1,129 @@
+"""Types of the compiled core."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_Array: TypeAlias = NDArray[np.floating[Any]]
+_Pair: TypeAlias = Sequence[_Array | None]  # two arrays, or None for one to be made
+
+isa: Final[str]
+compiler: Final[str]
+openmp: Final[bool]
+kernel_losses: Final[dict[str, tuple[int, tuple[str, ...]]]]
+
+def available_isas() -> tuple[str, ...]: ...
+def configure(*, threads: int | None = None, cache: int | None = None) -> None: ...
+def get_thread_count() -> int: ...
+def stay_serial() -> None: ...
+def score_sums(
+    losses: list[Any],
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None,
+    nan_policy_name: str,
+    groups: NDArray[np.intp] | None,
+    n_groups: int,
+) -> NDArray[np.float64]: ...
+
+class DomainError(ValueError):
+    argument: str
+    index: tuple[int, ...]
+    value: float
+    domain: str
+    def __init__(
+        self, argument: str, index: tuple[int, ...], value: float, domain: str
+    ) -> None: ...
+
+class PointwiseLoss:
+    @property
+    def parameters(self) -> Mapping[str, float | None]: ...
+    def _bind(self, parameters: Mapping[str, float | None]) -> None: ...
+    @overload
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        reduction: Literal["mean", "sum"] = "mean",
+        nan_policy: str = "propagate",
+        out: None = None,
+    ) -> float: ...
+    @overload
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        reduction: Literal["none"],
+        nan_policy: str = "propagate",
+        out: _Array | None = None,
+    ) -> _Array: ...
+    @overload
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        reduction: str,
+        nan_policy: str = "propagate",
+        out: _Array | None = None,
+    ) -> float | _Array: ...
+    def grad(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        reduction: str = "mean",
+        nan_policy: str = "propagate",
+        out: _Array | None = None,
+    ) -> _Array: ...
+    @overload
+    def value_and_grad(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        reduction: Literal["mean", "sum"] = "mean",
+        nan_policy: str = "propagate",
+        out: _Array | None = None,
+    ) -> tuple[float, _Array]: ...
+    @overload
+    def value_and_grad(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        reduction: Literal["none"],
+        nan_policy: str = "propagate",
+        out: _Pair | None = None,
+    ) -> tuple[_Array, _Array]: ...
+    @overload
+    def value_and_grad(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        reduction: str,
+        nan_policy: str = "propagate",
+        out: _Array | _Pair | None = None,
+    ) -> tuple[float | _Array, _Array]: ...
+    def grad_and_hess(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        reduction: str = "mean",
+        nan_policy: str = "propagate",
+        out: _Pair | None = None,
+    ) -> tuple[_Array, _Array]: ...

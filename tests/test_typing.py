@@ -1,0 +1,109 @@
+"""What a type checker sees of the public face."""
+
+import textwrap
+
+import pytest
+
+api = pytest.importorskip("mypy.api")
+
+GOOD = """
+    from collections.abc import Mapping
+    from typing import Any, assert_type
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    import fastloss as fl
+
+    Array = NDArray[np.floating[Any]]
+
+    y = np.zeros(3)
+    p = np.ones(3, dtype=np.float32)
+    out = np.empty(3, dtype=np.float32)
+    loss = fl.Huber(delta=1.5)
+
+    assert_type(loss(y, p), float)
+    assert_type(loss([1, 0], [0.5, 0.5], sample_weight=[1, 2], reduction="sum"), float)
+    assert_type(loss(y, p, reduction="none", out=out), Array)
+
+    assert_type(loss.grad(y, p, nan_policy="omit", out=out), Array)
+    assert_type(loss.value_and_grad(y, p, out=out), tuple[float, Array])
+    assert_type(loss.value_and_grad(y, p, reduction="none"), tuple[Array, Array])
+    assert_type(loss.value_and_grad(y, p, reduction="none", out=(None, out)), tuple[Array, Array])
+    assert_type(loss.grad_and_hess(y, p, out=[out, np.empty_like(out)]), tuple[Array, Array])
+
+
+    def chosen(reduction: str) -> float | Array:
+        assert_type(loss.value_and_grad(y, p, reduction=reduction), tuple[float | Array, Array])
+        return loss(y, p, reduction=reduction)
+
+
+    assert_type(fl.get_loss("huber", delta=1.5), fl.Loss)
+    assert_type(fl.loss_names(), tuple[str, ...])
+    assert_type(loss.parameters, Mapping[str, float | None])
+    assert_type(loss.delta, float)
+    assert_type(loss.name, str)
+    assert_type(fl.Focal().alpha, float | None)
+
+    scores = fl.score(y, p, ["mse", loss], sample_weight=y, groups=["a", "b", "a"])
+    assert_type(scores, fl.Scores)
+    assert_type(scores["mse"], float)
+    assert_type(scores.count, int)
+    assert_type(scores.values, NDArray[np.float64])
+    assert_type(scores.group_counts, NDArray[np.int64])
+    scorer = fl.Scorer("mae")
+    scorer.update(y, p)
+    scorer.merge(fl.Scorer(fl.AbsoluteError()))
+
+    fl.set_num_threads(2)
+    with fl.num_threads(1):
+        assert_type(fl.get_num_threads(), int)
+
+    try:
+        fl.LogLoss()([1], [2])
+    except fl.DomainError as error:
+        assert_type(error.index, tuple[int, ...])
+"""
+
+# Each line by itself is an error.
+BAD = """
+    fl.Huber(1.5, 2.0)
+    fl.Huber(delta="1.5")
+    loss(y)
+    loss(y, p, None)
+    loss(y, p, out=out)
+    loss(y, p, weight=y)
+    loss.grad(y, p, out=(out, out))
+    loss.grad_and_hess(y, p, out=out)
+    loss.value_and_grad(y, p, out=3)
+    fl.score(y, p, [3])
+    fl.num_threads("2")
+"""
+
+
+def check(folder, text):
+    """mypy's complaints about a program, by line."""
+    program = folder / "program.py"
+    program.write_text(text)
+    options = ["--strict", "--no-error-summary", f"--cache-dir={folder / 'cache'}"]
+    found, trouble, _ = api.run([*options, "--config-file=", str(program)])
+    assert not trouble, trouble
+    return [line for line in found.splitlines() if ": error:" in line]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("mypy")  # with one cache for all
+
+
+def test_a_program_that_uses_everything_is_clean(folder):
+    assert check(folder, textwrap.dedent(GOOD)) == []
+
+
+def test_wrong_calls_are_seen(folder):
+    good = textwrap.dedent(GOOD).rstrip() + "\n"
+    bad = textwrap.dedent(BAD).strip().splitlines()
+    first = good.count("\n") + 1
+    complaints = check(folder, good + "\n".join(bad))
+    lines = {int(line.rpartition(".py:")[2].partition(":")[0]) for line in complaints}
+    assert lines == set(range(first, first + len(bad))), complaints
