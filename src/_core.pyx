@@ -13,7 +13,8 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY, isnan, sqrt
 from libc.string cimport memcpy, memmove, memset
 from kernel_table cimport (
-    BLOCK, GRAD, GRAD_HESS, LANES, MAX_PARAMETERS, N_MODES, VALUE, VALUE_GRAD, MapFn, Passes, WeightStats)
+    BLOCK, GRAD, GRAD_HESS, LANES, MAX_PARAMETERS, N_MODES, VALUE, VALUE_GRAD, MapFn, Passes, WeightStats,
+    fold)
 
 cnp.import_array()
 

@@ -208,13 +208,13 @@ cdef inline void deliver(
     carried[0] = bytes
 
 
-cdef double map_block(Job* job, Py_ssize_t start, Scratch* s, Block* b) noexcept nogil:
-    """Evaluate one loss on a block; its weighted sum."""
+cdef void map_block(
+        Job* job, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
+    """Evaluate one loss on a block, and add up its weighted values."""
     cdef char* value = target(job, job.value, s.value, start, b)
     cdef char* grad = target(job, job.grad, s.grad, start, b)
     cdef char* hess = target(job, job.hess, s.hess, start, b)
     cdef bint has_value = job.mode == VALUE or job.mode == VALUE_GRAD
-    cdef double total = 0
     job.terms.maps[job.mode](
         job.terms.parameters, b.y, b.z, b.padded, 1 if b.w != NULL else job.scale,
         value, grad, hess)
@@ -229,16 +229,15 @@ cdef double map_block(Job* job, Py_ssize_t start, Scratch* s, Block* b) noexcept
     if job.root > 0 and job.mode == GRAD_HESS:
         job.passes.root_hess(grad, job.root, b.padded, hess)
     if has_value and job.value == NULL:
-        total = block_sum(job, value, b)
+        add_block(job, value, b, lanes)
     deliver(job, job.value, value, start, b, &s.carried[0])
     deliver(job, job.grad, grad, start, b, &s.carried[1])
     deliver(job, job.hess, hess, start, b, &s.carried[2])
-    return total
 
 
-cdef double block_sum(Job* job, char* value, Block* b) noexcept nogil:
+cdef inline void add_block(Job* job, char* value, Block* b, double* lanes) noexcept nogil:
     memset(value + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
-    return job.passes.sum(value, b.padded)
+    job.passes.sum(value, b.padded, lanes)
 
 
 cdef void score_block(
@@ -246,6 +245,7 @@ cdef void score_block(
     """Add a block's sums of every term, weight and count to those of its groups."""
     cdef int t, width = job.n_terms + 2
     cdef Py_ssize_t i
+    cdef double lanes[LANES]
     cdef const Py_ssize_t* group = job.groups + start
     for t in range(job.n_terms):
         job.terms[t].maps[VALUE](
@@ -253,7 +253,9 @@ cdef void score_block(
         if b.w != NULL:
             job.passes.multiply(s.value, b.w, b.padded)
         if job.groups == NULL:
-            sums[t] += block_sum(job, s.value, b)
+            memset(lanes, 0, sizeof(lanes))
+            add_block(job, s.value, b, lanes)
+            sums[t] += fold(lanes)
         elif job.dtype == 0:
             for i in range(b.n):
                 sums[group[i] * width + t] += (<float*>s.value)[i]
@@ -282,6 +284,7 @@ cdef void run_task(Job* job, int task, int thread) noexcept nogil:
     cdef char* base = <char*>((<size_t>memory + 2 * LINE - 1) & ~<size_t>(LINE - 1))
     cdef Scratch s
     cdef Block b
+    cdef double lanes[LANES]
     cdef TaskResult* result = &job.results[task]
     cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
     s.y = base
@@ -292,6 +295,7 @@ cdef void run_task(Job* job, int task, int thread) noexcept nogil:
     s.grad = base + 5 * STEP
     s.hess = base + 6 * STEP
     memset(s.carried, 0, sizeof(s.carried))
+    memset(lanes, 0, sizeof(lanes))
     result.weight = 0
     result.total = 0
     result.count = 0
@@ -309,11 +313,12 @@ cdef void run_task(Job* job, int task, int thread) noexcept nogil:
         result.weight += b.weight
         result.count += b.count
         if job.work == MAP:
-            result.total += map_block(job, start, &s, &b)
+            map_block(job, start, &s, &b, lanes)
         elif job.work == SCORE:
             score_block(
                 job, start, &s, &b, job.sums + task * job.n_groups * (job.n_terms + 2))
         start += BLOCK
+    result.total = fold(lanes)
     if job.stream:
         kernels.fence()
 

@@ -26,7 +26,8 @@ cdef struct WeightStats:
 
 # The passes over a block that are the same for every loss, one table per dtype.
 cdef struct Passes:
-    double (*sum)(const void* v, Py_ssize_t n) noexcept nogil
+    # adds v to LANES running sums
+    void (*sum)(const void* v, Py_ssize_t n, double* lanes) noexcept nogil
     # whether some v (or |v|) is not in low..high; NaN is not outside
     bint (*outside)(
         const void* v, Py_ssize_t n, bint of_magnitude, double low, double high) noexcept nogil
@@ -47,3 +48,11 @@ cdef struct KernelTable:
     Passes passes[2]                        # float32, float64
     MapFn maps[MAX_LOSSES][2][N_MODES]
     void (*fence)() noexcept nogil          # orders streamed stores before what follows
+
+
+cdef inline double fold(const double* lanes) noexcept nogil:
+    cdef double total = 0
+    cdef int k
+    for k in range(LANES):
+        total += lanes[k]
+    return total

@@ -5,7 +5,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 from kernel_table cimport (
     BLOCK, GRAD, GRAD_HESS, LANES, MAX_LOSSES, KernelTable, MapFn, Passes, VALUE, VALUE_GRAD,
-    WeightStats)
+    WeightStats, fold)
 
 include "vecmath.pxi"
 include "pointwise.pxi"
@@ -22,6 +22,16 @@ cdef inline void run_stages(
         ) noexcept nogil:
     # for a loss without stages the compiler sees that nobody reads the zeros, and drops it all
     cdef Py_ssize_t i
+    cdef int soft = 0
+    if Loss is LogLoss:
+        # labels of 0 and 1, the common case, need one logarithm of the two
+        for i in range(n & -LANES):
+            soft |= (y[i] != 0) & (y[i] != 1)
+        if not soft:
+            for i in range(n & -LANES):
+                first[i] = log_or_log1p(z[i], -z[i], y[i] == 1)
+                second[i] = first[i]
+            return
     for i in range(n & -LANES):
         first[i] = first_stage(p, y[i], z[i])
     for i in range(n & -LANES):
@@ -104,19 +114,17 @@ cdef void map_grad_hess(
 
 # ---- passes ------------------------------------------------------------------------------------
 
-cdef double pass_sum(const real* v, Py_ssize_t n) noexcept nogil:
+cdef void pass_sum(const real* v, Py_ssize_t n, double* lanes) noexcept nogil:
     # a fixed number of lanes, so that every instruction set adds in the same order
-    cdef double lanes[LANES]
-    cdef double total = 0
+    cdef double own[LANES]
     cdef Py_ssize_t i, k
     for k in range(LANES):
-        lanes[k] = 0
+        own[k] = lanes[k]
     for i in range(n // LANES):
         for k in range(LANES):
-            lanes[k] += v[i * LANES + k]
+            own[k] += v[i * LANES + k]
     for k in range(LANES):
-        total += lanes[k]
-    return total
+        lanes[k] = own[k]
 
 
 cdef bint pass_outside(
@@ -158,12 +166,16 @@ cdef void pass_scale(
 
 cdef WeightStats pass_weight_stats(const real* w, Py_ssize_t n) noexcept nogil:
     cdef WeightStats stats
+    cdef double lanes[LANES]
     cdef Py_ssize_t i
     cdef int nonzero = 0
     for i in range(n & -LANES):
         nonzero += w[i] != 0
     stats.nonzero = nonzero
-    stats.total = pass_sum(w, n)
+    for i in range(LANES):
+        lanes[i] = 0
+    pass_sum(w, n, lanes)
+    stats.total = fold(lanes)
     stats.finite = stats.total - stats.total == 0
     return stats
 
@@ -197,7 +209,7 @@ cdef KernelTable kernels
 
 cdef void fill_passes(real tag) noexcept:
     cdef Passes* passes = &kernels.passes[0 if real is float else 1]
-    passes.sum = <double (*)(const void*, Py_ssize_t) noexcept nogil>pass_sum[real]
+    passes.sum = <void (*)(const void*, Py_ssize_t, double*) noexcept nogil>pass_sum[real]
     passes.outside = <bint (*)(const void*, Py_ssize_t, bint, double, double) noexcept nogil>(
         pass_outside[real])
     passes.any_nan = <bint (*)(const void*, Py_ssize_t) noexcept nogil>pass_any_nan[real]

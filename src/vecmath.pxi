@@ -13,6 +13,8 @@ cdef extern from "vecmath.h" nogil:
     double fl_log_f64(double) noexcept
     float fl_log1p_f32(float) noexcept
     double fl_log1p_f64(double) noexcept
+    float fl_log_or_log1p_f32(float, float, int) noexcept
+    double fl_log_or_log1p_f64(double, double, int) noexcept
     float fl_log1p_unit_f32(float) noexcept
     double fl_log1p_unit_f64(double) noexcept
     float fl_log1p_pair_f32(float, float*) noexcept
@@ -60,6 +62,12 @@ cdef inline real log1p(real x) noexcept nogil:
         return fl_log1p_f32(x)
     else:
         return fl_log1p_f64(x)
+
+cdef inline real log_or_log1p(real x, real v, bint is_log) noexcept nogil:
+    if real is float:
+        return fl_log_or_log1p_f32(x, v, is_log)
+    else:
+        return fl_log_or_log1p_f64(x, v, is_log)
 
 cdef inline real log1p_unit(real x) noexcept nogil:
     if real is float:

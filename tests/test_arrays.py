@@ -199,7 +199,6 @@ REFUSED = {
     "structured": np.ones(3, [("a", float)]),
     "float8": np.ones(3, ml_dtypes.float8_e4m3fn),
     "masked": np.ma.masked_array(np.ones(3), [0, 1, 0]),
-    "None": None,
     "text": "abc",
     "dict": {"a": 1},
 }
@@ -209,11 +208,15 @@ REFUSED = {
 @pytest.mark.parametrize("name", ["y_true", "y_pred", "sample_weight"])
 @pytest.mark.parametrize("bad", REFUSED)
 def test_other_dtypes_raise_and_name_the_argument(method, name, bad):
-    if bad == "None" and name == "sample_weight":
-        pytest.skip("None is the default")
     arguments = {"y_true": np.ones(3), "y_pred": np.ones(3), "sample_weight": np.ones(3)}
     with pytest.raises(TypeError, match=name):
         method(LOSS)(**arguments | {name: REFUSED[bad]})
+
+
+@pytest.mark.parametrize("name", ["y_true", "y_pred"])
+def test_none_is_no_array(name):
+    with pytest.raises(TypeError, match=name):
+        LOSS(**{"y_true": np.ones(3), "y_pred": np.ones(3)} | {name: None})
 
 
 # ---- shapes ------------------------------------------------------------------------------------
