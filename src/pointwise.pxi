@@ -438,7 +438,7 @@ cdef inline void pointwise(
         t = 0 if y == 0 else t
         u = (one - y) * second
         u = 0 if y == 1 else u
-        value[0] = -(t + u)
+        value[0] = absolute(t + u)          # of two terms that are at most 0
         odds_derivatives(y, z, grad, hess)
 
     elif Loss is Logistic:

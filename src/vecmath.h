@@ -333,15 +333,13 @@ FL_INLINE R FN(softplus)(R x)
     return e + ((x > 0 ? x : 0) + FN(log1p_tail)(e));
 }
 
-/* log(x) or log1p(v), whichever is asked for: one kernel behind both reductions */
+/* log(x) or log1p(v), whichever is asked for: one reduction and one kernel for both */
 FL_INLINE R FN(log_or_log1p)(R x, R v, int is_log)
 {
-    R k0, kx, kv, s4, m = FN(log_reduce)(FN(log_normal)(x, &k0), &kx, &s4);
-    R fv = FN(log1p_reduce)(v, &kv), f = m - 1, k = kx + k0, end;
-    f = is_log ? f : fv;
-    k = is_log ? k : kv;
-    end = is_log ? x : 1 + v;
-    return FN(log_ends)(end, FN(log_kernel)(f, k));
+    R u = is_log ? x : 1 + v, k0, k, s4, n = FN(log_normal)(u, &k0), f;
+    FN(log_reduce)(n, &k, &s4);
+    f = C(.25) * (s4 * (is_log ? n : v)) + (is_log ? -1 : C(.25) * s4 - 1);
+    return FN(log_ends)(u, FN(log_kernel)(f, k + k0));
 }
 
 /* log1p(v) - v, and log1p(v) in *whole; no reduction, so no cancellation, for
