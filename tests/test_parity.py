@@ -1,10 +1,8 @@
-"""Agreement with scikit-learn and torch where they mean the same."""
+"""Agreement with scikit-learn where it means the same."""
 
 import numpy as np
 import pytest
 import sklearn._loss as half
-import torch
-import torch.nn.functional as F
 from samples import typical
 from sklearn import metrics
 
@@ -100,65 +98,3 @@ def test_scikit_learn_losses(loss, factor, theirs):
     if not isinstance(theirs, half.AbsoluteError | half.PinballLoss | half.HuberLoss):
         _, hessians = theirs.gradient_hessian(y, z)
         np.testing.assert_allclose(hess, factor * hessians, rtol=1e-11)
-
-
-TORCH = [
-    (fl.SquaredError(), lambda y, z, **kw: F.mse_loss(z, y, **kw)),
-    (fl.AbsoluteError(), lambda y, z, **kw: F.l1_loss(z, y, **kw)),
-    (fl.Huber(delta=1.3), lambda y, z, **kw: F.huber_loss(z, y, delta=1.3, **kw)),
-    (fl.SmoothL1(beta=1.3), lambda y, z, **kw: F.smooth_l1_loss(z, y, beta=1.3, **kw)),
-    (fl.SmoothL1(beta=0), lambda y, z, **kw: F.smooth_l1_loss(z, y, beta=0.0, **kw)),
-    (fl.Logistic(), lambda y, z, **kw: F.binary_cross_entropy_with_logits(z, y, **kw)),
-    (
-        fl.Logistic(pos_weight=3),
-        lambda y, z, **kw: F.binary_cross_entropy_with_logits(
-            z, y, pos_weight=torch.tensor(3.0), **kw
-        ),
-    ),
-    (fl.LogLoss(), lambda y, z, **kw: F.binary_cross_entropy(z, y, **kw)),
-    (fl.Poisson(), lambda y, z, **kw: F.poisson_nll_loss(z, y, log_input=True, **kw)),
-    (
-        fl.PoissonDeviance(),
-        lambda y, z, **kw: 2 * (
-            F.poisson_nll_loss(z, y, log_input=False, eps=0, **kw)
-            - F.poisson_nll_loss(y, y, log_input=False, eps=0, **kw)
-        ),
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize(("loss", "theirs"), TORCH, ids=[repr(loss) for loss, _ in TORCH])
-def test_torch(loss, theirs, reduction, dtype):
-    y, z = typical(loss, N, dtype)
-    tolerance = {"rtol": 2e-4, "atol": 2e-5} if dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-12}
-    tensor = torch.tensor(z, requires_grad=True)
-    value = theirs(torch.tensor(y), tensor, reduction=reduction)
-    value.sum().backward()
-    got, grad = loss.value_and_grad(y, z, reduction=reduction)
-    np.testing.assert_allclose(got, value.detach().numpy(), **tolerance)
-    np.testing.assert_allclose(grad, tensor.grad.numpy(), **tolerance)
-
-
-@pytest.mark.parametrize("loss", [fl.get_loss(name) for name in fl.loss_names()], ids=repr)
-def test_autograd_of_the_definition(loss):
-    y, z = (torch.tensor(x, dtype=torch.float64) for x in typical(loss, 60))
-    z.requires_grad_()
-    names = {name: getattr(torch, name) for name in ("exp", "log", "log1p", "sqrt", "cosh")}
-    names |= {"inf": float("inf")}
-    total = sum(
-        eval(  # noqa: S307
-            loss.definition,
-            names | dict(loss.parameters) | {"y": y[i], "z": z[i], "abs": abs, "max": max},
-        )
-        for i in range(60)
-    )
-    grad, = torch.autograd.grad(total, z, create_graph=True)
-    got, hess = loss.grad_and_hess(y.numpy(), z.detach().numpy(), reduction="none")
-    np.testing.assert_allclose(got, grad.detach().numpy(), rtol=1e-7, atol=1e-9)
-    if grad.requires_grad:
-        second, = torch.autograd.grad(grad.sum(), z)
-        np.testing.assert_allclose(hess, second.numpy(), rtol=1e-6, atol=1e-8)
-    else:
-        np.testing.assert_array_equal(hess, 0)
