@@ -13,7 +13,9 @@ import numpy as np
 class Domain:
     """The real numbers from ``low`` to ``high``, or those whose absolute value lies there.
 
-    NaN is not the domain's business: ``nan_policy`` rules it.
+    NaN is not the domain's business: ``nan_policy`` rules it. Infinite targets and predictions
+    count as inside where an end is infinite; a parameter may be -inf only where ``infinite`` says
+    so.
     """
 
     text: str
@@ -22,6 +24,7 @@ class Domain:
     open_low: bool = False
     open_high: bool = False
     absolute: bool = False
+    infinite: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -41,6 +44,8 @@ class Domain:
         return float(low), float(high)
 
     def __contains__(self, value: float) -> bool:
+        if math.isinf(value):
+            return self.infinite and value < 0
         low, high = self.closed(np.float64)
         return low <= (abs(value) if self.absolute else value) <= high
 

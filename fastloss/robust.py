@@ -8,6 +8,11 @@ from fastloss.base import Loss, Parameters
 from fastloss.domain import POSITIVE, Domain
 
 
+def _log_scale(c: float) -> float:
+    """log(1 / (2 c**2)), which is what a huge residual's loss needs besides its own logarithm."""
+    return -math.log(2) - 2 * math.log(c)
+
+
 class Cauchy(Loss):
     """Cauchy (Lorentzian) loss.
 
@@ -34,6 +39,9 @@ class Cauchy(Loss):
 
     def __init__(self, c: float = 1.0) -> None:
         self._set(c=c)
+
+    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+        return "Cauchy", {"c": self.c, "log_scale": _log_scale(self.c)}
 
 
 class GemanMcClure(Loss):
@@ -120,7 +128,7 @@ class GeneralRobust(Loss):
         "1 - exp(-((z - y)/c)**2/2) if alpha == -inf else "
         "abs(alpha - 2)/alpha*((((z - y)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)"
     )
-    ranges = {"alpha": Domain("[-inf, inf)", open_high=True), "c": POSITIVE}
+    ranges = {"alpha": Domain("[-inf, inf)", infinite=True), "c": POSITIVE}
     alpha: float
     c: float
 
@@ -135,4 +143,8 @@ class GeneralRobust(Loss):
             -math.inf: "Welsch",
         }
         scale = 0.5 / self.c**2
-        return special.get(self.alpha, "GeneralRobust"), {"scale": scale, **self.parameters}
+        return special.get(self.alpha, "GeneralRobust"), {
+            **self.parameters,
+            "scale": scale,
+            "log_scale": _log_scale(self.c),
+        }

@@ -96,8 +96,8 @@ class Scores:
         import pandas as pd
 
         result = self.to_dict()
-        rows = {**result.pop("groups", {}), "all": result}
-        return pd.DataFrame.from_dict(rows, orient="index")
+        groups = result.pop("groups", {})
+        return pd.DataFrame([*groups.values(), result], index=[*groups, "all"])
 
     def __repr__(self) -> str:
         header = ["", *self.names, "weight", "count"]
@@ -279,46 +279,46 @@ def _codes(groups: Any, shape: tuple[int, ...]) -> tuple[list[Hashable], NDArray
     """The labels that occur, and each sample's place among them."""
     if hasattr(groups, "cat"):  # a pandas Series of categories
         groups = groups.cat
+    labels: list[Hashable]
     if hasattr(groups, "codes") and hasattr(groups, "categories"):
+        codes = np.asarray(groups.codes)
+        if (codes < 0).any():
+            raise ValueError(f"groups[{int(np.flatnonzero(codes < 0)[0])}] is missing")
         categories = list(groups.categories)
-        found, codes = _compact(np.asarray(groups.codes), -1, len(categories) - 1)
-        if len(found) and found[0] == -1:
-            where = int(np.flatnonzero(np.asarray(groups.codes) == -1)[0])
-            raise ValueError(f"groups[{where}] is missing")
-        labels: list[Hashable] = [categories[i] for i in found]
+        found, places = _compact(codes)
+        labels = [categories[i] for i in found]
     else:
         array = np.asarray(groups)
-        if array.dtype.kind in "iub":
-            low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
-            found, codes = _compact(array, low, high)
-        elif (
-            array.dtype.kind in "UST"
-            or array.dtype.kind == "O"
-            and all(isinstance(label, str) for label in array.flat)
-        ):
-            found, codes = np.unique(array, return_inverse=True)
+        kind = array.dtype.kind
+        if kind in "iub" or array.size == 0:
+            labels, places = _compact(array)
+        elif kind in "UST" or kind == "O" and all(isinstance(item, str) for item in array.flat):
+            distinct, places = np.unique(array, return_inverse=True)
+            labels = distinct.tolist()
         else:
             raise TypeError(
                 f"groups must be integers, strings or categories; got dtype {array.dtype}"
             )
-        labels = found.tolist()
-    if codes.shape != shape:
-        raise ValueError(f"groups must have y_true's shape {shape}; got {codes.shape}")
-    return labels, np.ascontiguousarray(codes, dtype=np.intp)
+    if places.shape != shape:
+        raise ValueError(f"groups must have y_true's shape {shape}; got {places.shape}")
+    return labels, np.ascontiguousarray(places, dtype=np.intp)
 
 
-def _compact(codes: NDArray[Any], low: int, high: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """The distinct integers among codes, all in low..high, in order, and each one's place."""
+def _compact(codes: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
+    """The distinct integers among codes, in order, and each one's place."""
+    if codes.size == 0:
+        return [], np.zeros(codes.shape, np.intp)
+    low, high = int(codes.min()), int(codes.max())
     if high - low >= MAX_SPREAD or codes.dtype.kind == "b":
-        found, places = np.unique(codes, return_inverse=True)
-        return found, places
+        distinct, places = np.unique(codes, return_inverse=True)
+        return distinct.tolist(), places
     if codes.dtype.kind == "u":
-        places = (codes - low).astype(np.intp)
+        offsets = (codes - codes.dtype.type(low)).astype(np.intp)
     else:
-        places = codes.astype(np.intp) - low
-    occurs = np.bincount(places.ravel(), minlength=1) > 0
+        offsets = codes.astype(np.intp) - low
+    occurs = np.bincount(offsets.ravel()) > 0
     rank = np.cumsum(occurs) - 1
-    return np.flatnonzero(occurs) + low, rank[places]
+    return [int(i) + low for i in np.flatnonzero(occurs)], rank[offsets]
 
 
 def score(

@@ -72,7 +72,7 @@ def default_threads() -> int:
     else:
         limits = [os.cpu_count() or 1]
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    if asked.isdigit() and int(asked) > 0:
+    if asked.isdecimal() and int(asked) > 0:
         limits.append(int(asked))
     quota = cgroup_cpus()
     if quota is not None:

@@ -317,6 +317,8 @@ cdef object compute(
     job.work = MAP
     if loss.is_root and reduction != NONE:
         job.mode = VALUE
+        job.grad = NULL
+        job.hess = NULL
         result = run_checked(job, loss, y, z, w)
         weight = total_weight(&result) if reduction == MEAN else 1
         value = sqrt(result.total / weight)
@@ -326,6 +328,8 @@ cdef object compute(
         job.scale = 1 / (2 * weight * value) if value != 0 else 0
         job.root = value
         job.mode = GRAD if mode == VALUE_GRAD else mode
+        job.grad = cnp.PyArray_BYTES(first)
+        job.hess = cnp.PyArray_BYTES(second) if mode == GRAD_HESS else NULL
         run_checked(job, loss, y, z, w)
     else:
         result = run_checked(job, loss, y, z, w)

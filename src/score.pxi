@@ -17,7 +17,7 @@ def score_sums(
     cdef int type_num = check_pair(y, z), nan_policy = parse_nan_policy(nan_policy_name), i
     cdef PointwiseLoss loss
     cdef Py_ssize_t width = len(losses) + 2
-    cdef int max_tasks = max(1, min(MAX_TASKS, SCORE_BYTES // (8 * n_groups * width)))
+    cdef int max_tasks = max(1, min(MAX_TASKS, SCORE_BYTES // (8 * max(n_groups, 1) * width)))
     cdef TaskResult result
     cdef Job job
     cdef Term* terms = NULL

@@ -251,11 +251,11 @@ FL_INLINE R FN(tanh)(R x)
     return FN(real)((FN(bits)(q) & ~SIGN) | (FN(bits)(x) & SIGN));
 }
 
-/* exp(a*b), the product unrounded */
-FL_INLINE R FN(exp_mul)(R a, R b)
+/* exp((a + al) * b), the product unrounded */
+FL_INLINE R FN(exp_mul)(R a, R al, R b)
 {
     R lo, hi = FN(two_prod)(a, b, &lo);
-    return FN(exp_dd)(hi, lo);
+    return FN(exp_dd)(hi, lo + al * b);
 }
 
 /* ---- logarithms */
@@ -286,12 +286,12 @@ FL_INLINE R FN(log_ends)(R x, R r)
     return x > 0 ? r : low;
 }
 
-/* a subnormal x times 2^MANT, and *k accordingly */
+/* a subnormal x, or nearly so, times 2^(MANT + 8), and *k accordingly */
 FL_INLINE R FN(log_normal)(R x, R *k)
 {
-    int tiny = x < MIN_NORMAL;
-    *k = tiny ? (R)MANT : 0;
-    return tiny ? x * TWO_MANT : x;
+    int small = x < 256 * MIN_NORMAL;
+    *k = small ? (R)(MANT + 8) : 0;
+    return small ? x * (256 * TWO_MANT) : x;
 }
 
 FL_INLINE R FN(log)(R x)
@@ -399,27 +399,27 @@ FL_INLINE R FN(log1p_dd)(R t, R *lo)
     return FN(log_ends)(u, hi);
 }
 
-/* y * (*lo + hi), to be given to exp_dd or expm1_dd */
-FL_INLINE R FN(mul_dd)(R y, R hi, R *lo)
+/* (y + yl) * (*lo + hi), to be given to exp_dd or expm1_dd */
+FL_INLINE R FN(mul_dd)(R y, R yl, R hi, R *lo)
 {
     R l, h = FN(two_prod)(y, hi, &l);
-    *lo = l + y * *lo;
+    *lo = l + (y * *lo + yl * hi);
     return h;
 }
 
-/* x^y for x >= 0, with C99's values at the ends; NaN for x < 0 */
-FL_INLINE R FN(pow)(R x, R y)
+/* x^(y + yl) for x >= 0, with C99's values at the ends; NaN for x < 0 */
+FL_INLINE R FN(pow)(R x, R y, R yl)
 {
     R l, h = FN(log_dd)(x, &l);
-    h = FN(mul_dd)(y, h, &l);
+    h = FN(mul_dd)(y, yl, h, &l);
     h = FN(exp_dd)(h, l);
-    return ((y == 0) | (x == 1)) ? 1 : h;
+    return y == 0 || x == 1 ? 1 : h;
 }
 
-/* (1 + t)^a, and (1 + t)^a - 1 in *m1, for t >= 0 and finite a */
-FL_INLINE R FN(pow1p_pair)(R t, R a, R *m1)
+/* (1 + t)^(a + al), and that less 1 in *m1, for t >= 0 and finite a */
+FL_INLINE R FN(pow1p_pair)(R t, R a, R al, R *m1)
 {
-    R l, h = FN(mul_dd)(a, FN(log1p_dd)(t, &l), &l), rh, rl, x, m;
+    R l, h0 = FN(log1p_dd)(t, &l), h = FN(mul_dd)(a, al, h0, &l), rh, rl, x, m;
     U n = FN(exp_reduce)(h < EXP_MIN ? EXP_MIN : h, h < EXP_MIN ? 0 : l, &rh, &rl), half = n >> 1;
     R s = FN(real)((n - (BIAS + 1)) << MANT);
     R r = rh - rl, r2 = r * r, q = r2 * EXP_Q(r, r2);

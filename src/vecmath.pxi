@@ -21,17 +21,18 @@ cdef extern from "vecmath.h" nogil:
     double fl_log1p_pair_f64(double, double*) noexcept
     float fl_expm1_f32(float) noexcept
     double fl_expm1_f64(double) noexcept
-    float fl_exp_mul_f32(float, float) noexcept
-    double fl_exp_mul_f64(double, double) noexcept
-    float fl_pow_f32(float, float) noexcept
-    double fl_pow_f64(double, double) noexcept
-    float fl_pow1p_pair_f32(float, float, float*) noexcept
-    double fl_pow1p_pair_f64(double, double, double*) noexcept
+    float fl_exp_mul_f32(float, float, float) noexcept
+    double fl_exp_mul_f64(double, double, double) noexcept
+    float fl_pow_f32(float, float, float) noexcept
+    double fl_pow_f64(double, double, double) noexcept
+    float fl_pow1p_pair_f32(float, float, float, float*) noexcept
+    double fl_pow1p_pair_f64(double, double, double, double*) noexcept
 
 cdef extern from "<math.h>" nogil:
     float INFINITY
     float fabsf(float) noexcept
     double fabs(double) noexcept
+    double sqrt(double) noexcept
 
 cdef inline real absolute(real x) noexcept nogil:
     if real is float:
@@ -88,24 +89,36 @@ cdef inline real expm1(real x) noexcept nogil:
     else:
         return fl_expm1_f64(x)
 
-cdef inline real exp_mul(real a, real b) noexcept nogil:
-    if real is float:
-        return fl_exp_mul_f32(a, b)
-    else:
-        return fl_exp_mul_f64(a, b)
+# Exponents that are parameters stay double: their float32 part alone would cost digits.
 
-cdef inline real power(real x, real a) noexcept nogil:
+cdef inline real exp_mul(double a, real b) noexcept nogil:
+    """exp(a b)"""
     if real is float:
-        return fl_pow_f32(x, a)
+        return fl_exp_mul_f32(<float>a, <float>(a - <float>a), b)
     else:
-        return fl_pow_f64(x, a)
+        return fl_exp_mul_f64(a, 0, b)
 
-cdef inline real pow1p_pair(real t, real a, real* minus_one) noexcept nogil:
-    """(1 + t)^a, and that less 1 in minus_one."""
+cdef inline real exp_square(real a, real b) noexcept nogil:
+    """exp(a b) of two variables"""
     if real is float:
-        return fl_pow1p_pair_f32(t, a, minus_one)
+        return fl_exp_mul_f32(a, 0, b)
     else:
-        return fl_pow1p_pair_f64(t, a, minus_one)
+        return fl_exp_mul_f64(a, 0, b)
+
+cdef inline real power(real x, double a) noexcept nogil:
+    """x^a"""
+    if real is float:
+        return fl_pow_f32(x, <float>a, <float>(a - <float>a))
+    else:
+        return fl_pow_f64(x, a, 0)
+
+cdef inline real pow1p_pair(real t, double a, real times, real* minus_one) noexcept nogil:
+    """(1 + t)^(a times), times a power of 2, and that less 1 in minus_one"""
+    if real is float:
+        return fl_pow1p_pair_f32(
+            t, <float>a * times, <float>(a - <float>a) * times, minus_one)
+    else:
+        return fl_pow1p_pair_f64(t, a * times, 0, minus_one)
 
 cdef extern from "<float.h>" nogil:
     float FLT_MAX

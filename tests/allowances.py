@@ -4,6 +4,10 @@ SUBTRACTIONS: the formula subtracts terms that are each rounded, so 4 ulp of the
 allowed. Where a term is an exponential or a power whose argument or base is a rounded number, its
 size is multiplied by 1 + abs(argument): so much does exp make of an error.
 
+INTERMEDIATES: powers and exponentials that the formula multiplies have to be normal numbers of the
+dtype: one that is subnormal has fewer digits, which a factor may bring to light, and one that
+overflows is gone. Where they are not, the budget does not apply.
+
 RESIDUALS: z - y is rounded before a function of it is taken that changes fast: one rounding of
 z - y, times the derivative, is allowed besides.
 """
@@ -88,6 +92,29 @@ def subtractions(kernel, y, z, p, dtype):
             return None, None, None
 
 
+def intermediates(kernel, y, z, p):
+    """Powers and exponentials that have to be normal numbers, as logarithms of their sizes."""
+    y, z = y.astype(np.longdouble), z.astype(np.longdouble)
+    match kernel:
+        case "Tweedie":
+            a, b = (1 - p["power"]) * z, (2 - p["power"]) * z
+            log_y = np.log(np.where(y == 0, 1, np.abs(y)))
+            return [a, b, a + log_y]
+        case "TweedieDeviance":
+            a, log_y, log_z = 1 - p["power"], np.log(np.where(y > 0, y, 1)), np.log(z)
+            s = a * log_z
+            return [s, s + log_z, s - log_z, s + log_y, s + log_y - 2 * log_z, (a + 1) * log_y]
+        case "Welsch":
+            return [(z - y) ** 2 / p["c"] ** 2 / 2]
+        case "Focal":
+            return [np.abs(z) * (1 + p["gamma"])]
+        case "GeneralRobust":
+            u = np.minimum(np.abs(z - y), np.finfo(np.float64).max) ** 2 / p["c"] ** 2
+            return [p["alpha"] / 2 * np.log1p(u / abs(p["alpha"] - 2))]
+        case _:
+            return []
+
+
 def _focal(y, z, p):
     g = p["gamma"]
     weights = (1, 1) if p["alpha"] is None else (p["alpha"], 1 - p["alpha"])
@@ -97,5 +124,6 @@ def _focal(y, z, p):
         m = w * n**g * (1 + g * np.log1p(np.exp(-np.abs(z))))
         slope = np.maximum(g * p * softplus, n)
         bend = np.max([g * g * p * softplus, g * n * softplus, (2 * g + 1) * n], axis=0)
-        parts.append((m * softplus, m * slope, m * p * bend))
+        # the Hessian multiplies four functions of 1 to 2 ulp each: 6 ulp
+        parts.append((m * softplus, m * slope, 1.5 * m * p * bend))
     return tuple(map(np.maximum, *parts))

@@ -65,13 +65,16 @@ def test_derivatives_are_those_of_the_reduced_value(loss, dtype, weighted):
 @every_loss
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_all_methods_give_the_same_bits(loss, dtype, reduction, weighted):
+def test_all_methods_agree(loss, dtype, reduction, weighted):
+    # to the bit but for the compiler's choice of which products to fuse into sums
     y, z = typical(loss, 1025, dtype)
     options = {"reduction": reduction, "sample_weight": weights(1025, dtype) if weighted else None}
     value, grad = loss.value_and_grad(y, z, **options)
     np.testing.assert_array_equal(value, loss(y, z, **options))
-    np.testing.assert_array_equal(grad, loss.grad(y, z, **options))
-    np.testing.assert_array_equal(grad, loss.grad_and_hess(y, z, **options)[0])
+    eps = 4 * np.finfo(dtype).eps
+    close = {"rtol": eps, "atol": eps * np.abs(grad).max()}
+    np.testing.assert_allclose(grad, loss.grad(y, z, **options), **close)
+    np.testing.assert_allclose(grad, loss.grad_and_hess(y, z, **options)[0], **close)
 
 
 @every_loss
