@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import re
 import textwrap
 from collections.abc import Mapping
@@ -90,7 +91,8 @@ class Loss(PointwiseLoss):
         """A parameter as a float, if it is in its range."""
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{name} must be a real number; got {value!r}")
-        if float(value) not in self.ranges[name]:
+        finite = math.isfinite(value) or (self.ranges[name].infinite and math.isinf(value))
+        if not finite or float(value) not in self.ranges[name]:
             raise ValueError(f"{name} must be in {self.ranges[name]}; got {value!r}")
         return float(value)
 

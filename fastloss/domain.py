@@ -14,8 +14,7 @@ class Domain:
     """The real numbers from ``low`` to ``high``, or those whose absolute value lies there.
 
     NaN is not the domain's business: ``nan_policy`` rules it. Infinite targets and predictions
-    count as inside where an end is infinite; a parameter may be -inf only where ``infinite`` says
-    so.
+    count as inside where an end is infinite; a parameter is finite unless ``infinite``.
     """
 
     text: str
@@ -44,8 +43,6 @@ class Domain:
         return float(low), float(high)
 
     def __contains__(self, value: float) -> bool:
-        if math.isinf(value):
-            return self.infinite and value < 0
         low, high = self.closed(np.float64)
         return low <= (abs(value) if self.absolute else value) <= high
 
