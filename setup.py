@@ -2,9 +2,7 @@
 
 import os
 import platform
-import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -37,7 +35,12 @@ OPTIMISE = {
     "unix": ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"],
     "msvc": ["/O2", "/fp:precise"],
 }
-WARNINGS = ["-Werror=implicit-function-declaration", "-Wno-unused-function", "-Wno-maybe-uninitialized", "-Wno-unknown-warning-option"]
+WARNINGS = [
+    "-Werror=implicit-function-declaration",
+    "-Wno-unused-function",
+    "-Wno-maybe-uninitialized",
+    "-Wno-unknown-warning-option",
+]
 OPENMP = {
     "msvc": [(["/openmp"], [])],
     "unix": [
@@ -45,6 +48,12 @@ OPENMP = {
         (["-Xpreprocessor", "-fopenmp"], ["-lomp"]),  # Apple's clang with Homebrew's libomp
     ],
 }
+
+
+PROBE = """
+#include <omp.h>
+int main(void) { return omp_get_max_threads() < 1; }
+"""
 
 
 class BuildExt(build_ext):
@@ -72,7 +81,7 @@ class BuildExt(build_ext):
         for compile_args, link_args in OPENMP[kind]:
             with tempfile.TemporaryDirectory() as folder:
                 source = Path(folder, "probe.c")
-                source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+                source.write_text(PROBE)
                 try:
                     objects = self.compiler.compile(
                         [str(source)], output_dir=folder, extra_postargs=compile_args
@@ -89,8 +98,11 @@ class BuildExt(build_ext):
 
 def extensions() -> list[Extension]:
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
-    modules = [f"_kernels_{name}" for name in INSTRUCTION_SETS]
-    kernels = [Extension(f"fastloss.{name}", [f"src/{name}.pyx"], depends=["src/vecmath.h", "src/stream.h"]) for name in modules]
+    headers = ["src/vecmath.h", "src/stream.h"]
+    kernels = [
+        Extension(f"fastloss._kernels_{name}", [f"src/_kernels_{name}.pyx"], depends=headers)
+        for name in INSTRUCTION_SETS
+    ]
     core = Extension(
         "fastloss._core",
         ["src/_core.pyx"],

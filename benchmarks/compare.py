@@ -139,21 +139,33 @@ def large(table: Table, found: dict, n: int, threads: int) -> None:
     m = medians(works, table.rounds)
     size = f"n={n:.0e}".replace("e+0", "e")
     for work, ours, rows in (
-        (f"Logistic value_and_grad, out=, {size}", "logistic both", (
-            ("torch eager", "torch logistic both", 12),
-            ("torch.compile", "torch.compile logistic both", 3.5),
-            ("scikit-learn _loss", "_loss logistic both", 20),
-        )),
-        (f"Logistic value, {size}", "logistic value", (
-            ("torch eager", "torch logistic value", 12),
-            ("torch.compile", "torch.compile logistic value", 1.7),
-            ("scikit-learn _loss", "_loss logistic value", 12),
-        )),
-        (f"SquaredError value_and_grad, out=, {size}", "squared both", (
-            ("torch eager", "torch squared both", 12),
-            ("scikit-learn _loss", "_loss squared both", 2.2),
-            ("torch.add(a, b, out=c)", "torch.add", 1.2),
-        )),
+        (
+            f"Logistic value_and_grad, out=, {size}",
+            "logistic both",
+            (
+                ("torch eager", "torch logistic both", 12),
+                ("torch.compile", "torch.compile logistic both", 3.5),
+                ("scikit-learn _loss", "_loss logistic both", 20),
+            ),
+        ),
+        (
+            f"Logistic value, {size}",
+            "logistic value",
+            (
+                ("torch eager", "torch logistic value", 12),
+                ("torch.compile", "torch.compile logistic value", 1.7),
+                ("scikit-learn _loss", "_loss logistic value", 12),
+            ),
+        ),
+        (
+            f"SquaredError value_and_grad, out=, {size}",
+            "squared both",
+            (
+                ("torch eager", "torch squared both", 12),
+                ("scikit-learn _loss", "_loss squared both", 2.2),
+                ("torch.add(a, b, out=c)", "torch.add", 1.2),
+            ),
+        ),
     ):
         for peer, key, goal in rows:
             if key in m:
@@ -196,9 +208,7 @@ def scoring(table: Table, found: dict, n: int) -> None:
     works["all"] = lambda: fl.score(y, p, LOSSES)
     m = medians(works, table.rounds)
     dearest = max(LOSSES, key=m.__getitem__)
-    table.row(
-        "ten losses in one fl.score", m["all"], f"2.5 x {dearest} alone", 2.5 * m[dearest], 1
-    )
+    table.row("ten losses in one fl.score", m["all"], f"2.5 x {dearest} alone", 2.5 * m[dearest], 1)
     if "sklearn" in found:
         from sklearn.metrics import log_loss
 
@@ -217,7 +227,9 @@ def sweep(table: Table, n: int) -> None:
         for dtype in (np.float32, np.float64):
             y, z = sample(loss, u, rng, dtype)
             out = np.empty_like(z)
-            works[dtype.__name__] = lambda y=y, z=z, out=out: loss.value_and_grad(y, z, out=out)
+            works[dtype.__name__] = lambda f=loss.value_and_grad, y=y, z=z, out=out: f(
+                y, z, out=out
+            )
         y, z = sample(fl.Logistic(), u, rng, np.float32)
         out = np.empty_like(z)
         works["logistic"] = lambda y=y, z=z, out=out: fl.Logistic().value_and_grad(y, z, out=out)

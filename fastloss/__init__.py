@@ -5,23 +5,20 @@ from importlib.metadata import version as _version
 
 from fastloss import _core
 from fastloss._core import DomainError as DomainError
-from fastloss.base import Loss as Loss
-from fastloss.base import get_loss as get_loss
-from fastloss.base import loss_names as loss_names
+from fastloss.base import Loss as Loss, get_loss as get_loss, loss_names as loss_names
 from fastloss.classification import (
     BinaryKL as BinaryKL,
     Brier as Brier,
     Exponential as Exponential,
     Focal as Focal,
     Hinge as Hinge,
-    LogLoss as LogLoss,
     Logistic as Logistic,
+    LogLoss as LogLoss,
     ModifiedHuber as ModifiedHuber,
     Perceptron as Perceptron,
     SquaredHinge as SquaredHinge,
 )
-from fastloss.config import last_level_cache as _last_level_cache
-from fastloss.config import show_config as show_config
+from fastloss.config import last_level_cache as _last_level_cache, show_config as show_config
 from fastloss.regression import (
     AbsoluteError as AbsoluteError,
     AbsolutePercentageError as AbsolutePercentageError,
@@ -50,13 +47,13 @@ from fastloss.robust import (
     GeneralRobust as GeneralRobust,
     Welsch as Welsch,
 )
-from fastloss.scoring import Scorer as Scorer
-from fastloss.scoring import Scores as Scores
-from fastloss.scoring import score as score
-from fastloss.threads import default_threads as _default_threads
-from fastloss.threads import get_num_threads as get_num_threads
-from fastloss.threads import num_threads as num_threads
-from fastloss.threads import set_num_threads as set_num_threads
+from fastloss.scoring import Scorer as Scorer, Scores as Scores, score as score
+from fastloss.threads import (
+    default_threads as _default_threads,
+    get_num_threads as get_num_threads,
+    num_threads as num_threads,
+    set_num_threads as set_num_threads,
+)
 
 __version__ = _version("fastloss")
 

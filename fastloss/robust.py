@@ -40,7 +40,7 @@ class Cauchy(Loss):
     def __init__(self, c: float = 1.0) -> None:
         self._set(c=c)
 
-    def _kernel(self) -> tuple[str, Mapping[str, float]]:
+    def _kernel(self) -> tuple[str, Parameters]:
         return "Cauchy", {"c": self.c, "log_scale": _log_scale(self.c)}
 
 
@@ -128,7 +128,7 @@ class GeneralRobust(Loss):
         "1 - exp(-((z - y)/c)**2/2) if alpha == -inf else "
         "abs(alpha - 2)/alpha*((((z - y)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)"
     )
-    ranges = {"alpha": Domain("[-inf, inf)", infinite=True), "c": POSITIVE}
+    ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": POSITIVE}
     alpha: float
     c: float
 

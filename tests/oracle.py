@@ -8,8 +8,6 @@ import mpmath
 import numpy as np
 from mpmath import mp, mpf
 
-
-
 # enough where a definition subtracts, as in 1 - exp(-(z - y)**2): the least double is 5e-324
 DIGITS = 700
 

@@ -64,14 +64,16 @@ def anywhere(domain, dtype, n, rng):
     special = [0, 1, 0.5, 2, 3, 10, 50, 100, info.smallest_subnormal, info.tiny, info.eps, info.max]
     special += [1 - info.epsneg, 1 + info.eps, 1e-5, info.max / 2, math.log(float(info.max))]
     top = math.log(float(info.max))
-    drawn = np.concatenate([
-        np.exp(rng.uniform(math.log(info.smallest_subnormal), top, n)),
-        rng.uniform(0, 1, n),
-        1 - np.exp(rng.uniform(-top / 3, 0, n)),
-        rng.exponential(3, n),
-        rng.uniform(0, top, n),
-        rng.integers(0, 100, n),
-    ])
+    drawn = np.concatenate(
+        [
+            np.exp(rng.uniform(math.log(info.smallest_subnormal), top, n)),
+            rng.uniform(0, 1, n),
+            1 - np.exp(rng.uniform(-top / 3, 0, n)),
+            rng.exponential(3, n),
+            rng.uniform(0, top, n),
+            rng.integers(0, 100, n),
+        ]
+    )
     with np.errstate(over="ignore"):
         x = np.concatenate([special, drawn]).astype(dtype)
     x = inside(domain, np.concatenate([x, -x]))

@@ -18,8 +18,11 @@ pa = pytest.importorskip("pyarrow")
 pytest.importorskip("click")
 pytest.importorskip("rich")
 
-from pyarrow import csv as pa_csv  # noqa: E402
-from pyarrow import feather, parquet  # noqa: E402
+from pyarrow import (  # noqa: E402
+    csv as pa_csv,  # noqa: E402
+    feather,
+    parquet,
+)
 
 import fastloss  # noqa: E402
 from fastloss.cli import run  # noqa: E402

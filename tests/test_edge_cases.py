@@ -115,7 +115,9 @@ def test_a_negative_target_probability_raises():
 
 
 @every_dtype
-@pytest.mark.parametrize("loss", [fl.LogCosh(), fl.Huber(), fl.SmoothL1(), fl.AbsoluteError()], ids=repr)
+@pytest.mark.parametrize(
+    "loss", [fl.LogCosh(), fl.Huber(), fl.SmoothL1(), fl.AbsoluteError()], ids=repr
+)
 @pytest.mark.parametrize("z", [-1, 1])
 def test_losses_that_grow_linearly_do_so_to_the_end(loss, z, dtype):
     far = float(np.finfo(dtype).max)
@@ -126,12 +128,15 @@ def test_losses_that_grow_linearly_do_so_to_the_end(loss, z, dtype):
 
 @every_dtype
 @pytest.mark.parametrize("z", [-INF, INF])
-@pytest.mark.parametrize("loss", [loss for loss in defaults() if not loss.z_domain.bounded], ids=repr)
+@pytest.mark.parametrize(
+    "loss", [loss for loss in defaults() if not loss.z_domain.bounded], ids=repr
+)
 def test_at_infinity_there_is_no_nan_that_the_formula_does_not_have(loss, z, dtype):
     names = {name: getattr(np, name) for name in ("exp", "log", "log1p", "sqrt", "cosh", "inf")}
     with np.errstate(all="ignore"):
         formula = eval(  # noqa: S307
-            loss.definition, names | dict(loss.parameters) | {"y": np.float64(1), "z": np.float64(z)}
+            loss.definition,
+            names | dict(loss.parameters) | {"y": np.float64(1), "z": np.float64(z)},
         )
     value, grad, hess = everything(loss, 1, z, dtype)
     assert value == formula or math.isnan(formula)

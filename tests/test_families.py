@@ -12,10 +12,12 @@ every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def results(loss, y, z):
-    return np.array([
-        loss(y, z, reduction="none"),
-        *loss.grad_and_hess(y, z, reduction="none"),
-    ])
+    return np.array(
+        [
+            loss(y, z, reduction="none"),
+            *loss.grad_and_hess(y, z, reduction="none"),
+        ]
+    )
 
 
 def regression(dtype, n=500):
@@ -61,7 +63,9 @@ def test_special_cases_have_the_same_bits(one, other, dtype):
 def test_multiples(one, factor, other, dtype):
     y, z = typical(one if one.z_domain.bounded else other, 500, dtype)
     np.testing.assert_allclose(
-        results(one, y, z), factor * results(other, y, z), rtol=1e-4 if dtype == np.float32 else 1e-12
+        results(one, y, z),
+        factor * results(other, y, z),
+        rtol=1e-4 if dtype == np.float32 else 1e-12,
     )
 
 
@@ -76,7 +80,9 @@ def test_pseudo_huber(dtype):
     np.testing.assert_allclose(got, expected, rtol=2e-6 if dtype == np.float32 else 1e-13)
 
 
-@pytest.mark.parametrize(("near", "limit"), [(1e-7, 0), (2 - 1e-7, 2), (-2 - 1e-7, -2), (-1e7, -math.inf)])
+@pytest.mark.parametrize(
+    ("near", "limit"), [(1e-7, 0), (2 - 1e-7, 2), (-2 - 1e-7, -2), (-1e7, -math.inf)]
+)
 def test_the_general_robust_loss_is_continuous_in_alpha(near, limit):
     y, z = regression(np.float64)
     np.testing.assert_allclose(

@@ -135,7 +135,9 @@ def test_an_unknown_name_gets_near_ones(wrong, near):
         fl.get_loss(wrong)
 
 
-@pytest.mark.parametrize("spec", ["huber:", "huber:delta", "huber:delta=", "huber:delta=x", "huber:1"])
+@pytest.mark.parametrize(
+    "spec", ["huber:", "huber:delta", "huber:delta=", "huber:delta=x", "huber:1"]
+)
 def test_a_bad_spec_raises(spec):
     with pytest.raises(ValueError, match="expected PARAMETER=NUMBER"):
         fl.get_loss(spec)
@@ -178,16 +180,16 @@ def test_every_public_class_is_exported():
 
 @every_loss
 def test_all_methods_have_the_same_signature(loss):
-    expected = (
-        "(y_true, y_pred, *, sample_weight=None, reduction='mean', nan_policy='propagate', out=None)"
-    )
+    expected = "(y_true, y_pred, *, sample_weight=None, reduction='mean', nan_policy='propagate', out=None)"
     for name in ("grad", "value_and_grad", "grad_and_hess"):
         assert str(inspect.signature(getattr(loss, name))) == expected
     # Cython keeps no other signature of __call__
     assert expected[1:] in loss.__call__.__doc__
     one = np.ones(3)
     for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess):
-        method(y_true=one, y_pred=one, sample_weight=one, reduction="sum", nan_policy="omit", out=None)
+        method(
+            y_true=one, y_pred=one, sample_weight=one, reduction="sum", nan_policy="omit", out=None
+        )
         with pytest.raises(TypeError):
             method(one, one, one)
         with pytest.raises(TypeError):

@@ -81,9 +81,7 @@ HALF = [  # ours is a multiple of theirs, less terms of y alone
 ]
 
 
-@pytest.mark.parametrize(
-    ("loss", "factor", "theirs"), HALF, ids=[repr(loss) for loss, *_ in HALF]
-)
+@pytest.mark.parametrize(("loss", "factor", "theirs"), HALF, ids=[repr(loss) for loss, *_ in HALF])
 def test_scikit_learn_losses(loss, factor, theirs):
     y, z, _ = inputs(loss)
     grad, hess = loss.grad_and_hess(y, z, reduction="none")

@@ -40,7 +40,9 @@ TORCH = [
 @pytest.mark.parametrize(("loss", "theirs"), TORCH, ids=[repr(loss) for loss, _ in TORCH])
 def test_torch(loss, theirs, reduction, dtype):
     y, z = typical(loss, N, dtype)
-    tolerance = {"rtol": 2e-4, "atol": 2e-5} if dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-12}
+    tolerance = (
+        {"rtol": 2e-4, "atol": 2e-5} if dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-12}
+    )
     tensor = torch.tensor(z, requires_grad=True)
     value = theirs(torch.tensor(y), tensor, reduction=reduction)
     value.sum().backward()
@@ -62,11 +64,11 @@ def test_autograd_of_the_definition(loss):
         )
         for i in range(60)
     )
-    grad, = torch.autograd.grad(total, z, create_graph=True)
+    (grad,) = torch.autograd.grad(total, z, create_graph=True)
     got, hess = loss.grad_and_hess(y.numpy(), z.detach().numpy(), reduction="none")
     np.testing.assert_allclose(got, grad.detach().numpy(), rtol=1e-7, atol=1e-9)
     if grad.requires_grad:
-        second, = torch.autograd.grad(grad.sum(), z)
+        (second,) = torch.autograd.grad(grad.sum(), z)
         np.testing.assert_allclose(hess, second.numpy(), rtol=1e-6, atol=1e-8)
     else:
         np.testing.assert_array_equal(hess, 0)

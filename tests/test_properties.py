@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from samples import defaults, typical
 
@@ -82,7 +81,9 @@ def test_the_gradient_has_the_sign_of_the_change(loss, seed, step):
     smooth = np.sign(loss.grad(y, there, reduction="none")) == np.sign(grad)
     smooth &= abs(abs(there - y) - 1) > 0.02  # where smooth_l2 jumps
     assert smooth.sum() > 10
-    np.testing.assert_allclose(change[smooth], predicted[smooth], atol=2e-3 * abs(grad).max() * step + 1e-7)
+    np.testing.assert_allclose(
+        change[smooth], predicted[smooth], atol=2e-3 * abs(grad).max() * step + 1e-7
+    )
 
 
 CONVEX = {
@@ -123,7 +124,9 @@ def test_losses_are_not_negative(loss, seed, dtype):
 NUMBERS = st.floats(-1e6, 1e6, width=32)
 
 
-@given(st.integers(1, 60).flatmap(lambda n: st.tuples(*[arrays(np.float32, n, elements=NUMBERS)] * 2)))
+@given(
+    st.integers(1, 60).flatmap(lambda n: st.tuples(*[arrays(np.float32, n, elements=NUMBERS)] * 2))
+)
 @quick
 def test_mean_squared_error_of_arbitrary_numbers(pair):
     y, z = pair

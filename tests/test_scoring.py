@@ -266,7 +266,11 @@ def test_only_alike_scorers_merge():
     scorer = fl.Scorer(["mae"])
     with pytest.raises(TypeError, match="other must be a Scorer"):
         scorer.merge({"mae": 1.0})
-    for other in (fl.Scorer(["mse"]), fl.Scorer(["mae", "mse"]), fl.Scorer(["mae"], nan_policy="omit")):
+    for other in (
+        fl.Scorer(["mse"]),
+        fl.Scorer(["mae", "mse"]),
+        fl.Scorer(["mae"], nan_policy="omit"),
+    ):
         with pytest.raises(ValueError, match="same losses and nan_policy"):
             scorer.merge(other)
     grouped = fl.Scorer(["mae"])

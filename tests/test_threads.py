@@ -28,7 +28,9 @@ def everything(loss, y, z, w, groups):
             found += loss.grad_and_hess(y, z, sample_weight=weight, reduction=reduction)
         found.append(loss(y, z, sample_weight=weight, reduction="none"))
         for by in (None, groups):
-            scores = fl.score(y, z, [loss, "huber:delta=0.3", "cauchy:c=3"], sample_weight=weight, groups=by)
+            scores = fl.score(
+                y, z, [loss, "huber:delta=0.3", "cauchy:c=3"], sample_weight=weight, groups=by
+            )
             found += [scores.values, scores.weight, scores.count]
             found += [scores.group_values, scores.group_weights, scores.group_counts]
     return [np.asarray(x).tobytes() for x in found]
