@@ -1,7 +1,6 @@
 """Losses, their gradients and Hessians, at the speed of memory."""
 
 import os as _os
-from importlib.metadata import version as _version
 
 from fastloss import _core
 from fastloss._core import DomainError as DomainError
@@ -55,7 +54,7 @@ from fastloss.threads import (
     set_num_threads as set_num_threads,
 )
 
-__version__ = _version("fastloss")
+__version__ = "0.1.0"
 
 _core.configure(threads=_default_threads(), cache=_last_level_cache())
 if hasattr(_os, "register_at_fork"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import version
 
 import numpy as np
 
+import fastloss
 from fastloss import _core
 from fastloss.threads import default_threads, get_num_threads
 
@@ -45,6 +45,6 @@ def show_config() -> None:
         "Python": sys.version.split()[0],
         "platform": platform.platform(),
     }
-    print(f"fastloss {version('fastloss')}")
+    print(f"fastloss {fastloss.__version__}")
     for name, value in rows.items():
         print(f"  {name + ':':<18}{value}")

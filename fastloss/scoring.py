@@ -7,13 +7,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fastloss import _core
 from fastloss.base import Loss, as_loss
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
 
 MAX_SPREAD = 1 << 20  # integer groups in a range up to this are counted, not sorted
 

@@ -120,9 +120,9 @@ def _focal(y, z, p):
     g = p["gamma"]
     weights = (1, 1) if p["alpha"] is None else (p["alpha"], 1 - p["alpha"])
     parts = []
-    for w, z in ((weights[0] * y, z), (weights[1] * (1 - y), -z)):
-        p, n, softplus = 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(z)), np.log1p(np.exp(-z))
-        m = w * n**g * (1 + g * np.log1p(np.exp(-np.abs(z))))
+    for w, x in ((weights[0] * y, z), (weights[1] * (1 - y), -z)):
+        p, n, softplus = 1 / (1 + np.exp(-x)), 1 / (1 + np.exp(x)), np.log1p(np.exp(-x))
+        m = w * n**g * (1 + g * np.log1p(np.exp(-np.abs(x))))
         slope = np.maximum(g * p * softplus, n)
         bend = np.max([g * g * p * softplus, g * n * softplus, (2 * g + 1) * n], axis=0)
         # the Hessian multiplies four functions of 1 to 2.5 ulp each: 8 ulp
