@@ -102,8 +102,6 @@ cdef bint load_weights(
     """b.w, b.weight and b.count; False if a weight is not finite."""
     cdef WeightStats stats
     cdef Py_ssize_t i
-    cdef float one = 1
-    cdef double one_double = 1
     if job.weighted:
         b.w = read(&job.w, thread, start, b.n, s.w)
         if b.w != s.w and (job.omit or b.n != b.padded):
