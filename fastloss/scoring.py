@@ -12,7 +12,7 @@ from fastloss import _core
 from fastloss.base import Loss, as_loss
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
     from numpy.typing import ArrayLike, NDArray
 
 MAX_SPREAD = 1 << 20  # integer groups in a range up to this are counted, not sorted
