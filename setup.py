@@ -112,12 +112,13 @@ def extensions() -> list[Extension]:
     return [core, *kernels]
 
 
-setup(
-    ext_modules=cythonize(
-        extensions(),
-        include_path=["src"],
-        nthreads=os.cpu_count() or 1,
-        compiler_directives={"language_level": 3},
-    ),
-    cmdclass={"build_ext": BuildExt},
-)
+if __name__ == "__main__":  # cythonize's workers import this file too
+    setup(
+        ext_modules=cythonize(
+            extensions(),
+            include_path=["src"],
+            nthreads=os.cpu_count() or 1,
+            compiler_directives={"language_level": 3},
+        ),
+        cmdclass={"build_ext": BuildExt},
+    )

@@ -52,11 +52,14 @@ from fastloss.threads import (
     get_num_threads as get_num_threads,
     num_threads as num_threads,
     set_num_threads as set_num_threads,
+    was_forked as _was_forked,
 )
 
 __version__ = "0.1.0"
 
 _core.configure(threads=_default_threads(), cache=_last_level_cache())
+if _was_forked():
+    _core.stay_serial()
 if hasattr(_os, "register_at_fork"):
     # A child has none of the threads that its copy of the OpenMP runtime believes in.
     _os.register_at_fork(after_in_child=_core.stay_serial)

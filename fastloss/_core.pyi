@@ -33,8 +33,14 @@ class DomainError(ValueError):
     index: tuple[int, ...]
     value: float
     domain: str
+    loss: str | None
     def __init__(
-        self, argument: str, index: tuple[int, ...], value: float, domain: str
+        self,
+        argument: str,
+        index: tuple[int, ...],
+        value: float,
+        domain: str,
+        loss: str | None = None,
     ) -> None: ...
 
 class PointwiseLoss:

@@ -54,6 +54,7 @@ class Loss(PointwiseLoss):
 
     name: ClassVar[str]
     definition: ClassVar[str]
+    kernel: ClassVar[str]  # its branch in src/pointwise.pxi
     root: ClassVar[bool] = False
     ranges: ClassVar[Mapping[str, Domain]] = {}
 
@@ -71,6 +72,7 @@ class Loss(PointwiseLoss):
         if "name" not in cls.__dict__:  # shared by losses, not one
             return
         _REGISTRY[cls.name] = cls
+        cls.kernel = cls.__name__
         _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
         for parameter, domain in cls.ranges.items():
             setattr(cls, parameter, _parameter(parameter, domain))
@@ -82,6 +84,8 @@ class Loss(PointwiseLoss):
 
     def _set(self, **parameters: float | None) -> None:
         """Check and set the parameters, once."""
+        if not hasattr(self, "name"):
+            raise TypeError(f"{type(self).__name__} is what losses share, not a loss")
         if self.parameters is not None:  # as it is until _bind
             raise AttributeError(f"{type(self).__name__} is immutable")
         checked = {name: self._check(name, value) for name, value in parameters.items()}
@@ -98,7 +102,7 @@ class Loss(PointwiseLoss):
 
     def _kernel(self) -> tuple[str, Parameters]:
         """The kernel to run and its parameters."""
-        return type(self).__name__, self.parameters
+        return self.kernel, self.parameters
 
     @property
     def spec(self) -> str:
@@ -220,7 +224,7 @@ def get_loss(name: str, **parameters: float | None) -> Loss:
     for part in rest.split(",") if colon else ():
         key, _, text = part.partition("=")
         try:
-            given[key.strip()] = float(text)
+            given[key.strip()] = None if text == "None" else float(text)
         except ValueError:
             raise ValueError(
                 f"{name}: expected PARAMETER=NUMBER behind the colon; got {part!r}"
@@ -239,4 +243,4 @@ def as_loss(loss: str | Loss) -> Loss:
         return loss
     if isinstance(loss, str):
         return get_loss(loss)
-    raise TypeError(f"a loss is a name or a Loss; got {loss!r}")
+    raise TypeError(f"a loss is a name or a Loss, as in Huber(); got {loss!r}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from fastloss.base import Loss, Parameters
-from fastloss.domain import POSITIVE, Domain
+from fastloss.domain import Domain
+
+SCALE = Domain("[1e-15, 1e15]", low=1e-15, high=1e15)  # its square stays in float32's range
 
 
 def _log_scale(c: float) -> float:
@@ -34,7 +36,7 @@ class Cauchy(Loss):
 
     name = "cauchy"
     definition = "log(((z - y)/c)**2/2 + 1)"
-    ranges = {"c": POSITIVE}
+    ranges = {"c": SCALE}
     c: float
 
     def __init__(self, c: float = 1.0) -> None:
@@ -65,7 +67,7 @@ class GemanMcClure(Loss):
 
     name = "geman_mcclure"
     definition = "2*((z - y)/c)**2/(((z - y)/c)**2 + 4)"
-    ranges = {"c": POSITIVE}
+    ranges = {"c": SCALE}
     c: float
 
     def __init__(self, c: float = 1.0) -> None:
@@ -93,7 +95,7 @@ class Welsch(Loss):
 
     name = "welsch"
     definition = "1 - exp(-((z - y)/c)**2/2)"
-    ranges = {"c": POSITIVE}
+    ranges = {"c": SCALE}
     c: float
 
     def __init__(self, c: float = 1.0) -> None:
@@ -128,7 +130,7 @@ class GeneralRobust(Loss):
         "1 - exp(-((z - y)/c)**2/2) if alpha == -inf else "
         "abs(alpha - 2)/alpha*((((z - y)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)"
     )
-    ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": POSITIVE}
+    ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": SCALE}
     alpha: float
     c: float
 

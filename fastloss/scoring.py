@@ -73,7 +73,8 @@ class Scores:
         else:
             found = [i for i, own in enumerate(self._losses) if loss in (own.spec, own.name)]
         if len(found) != 1:
-            raise KeyError(f"{loss!r} names {len(found)} of the losses {', '.join(self.names)}")
+            problem = "several" if found else "none"
+            raise KeyError(f"{loss!r} is {problem} of the losses {', '.join(self.names)}")
         return float(self.values[found[0]])
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,7 +146,7 @@ class Scorer:
     losses : sequence of str or Loss
         What to compute; see `loss_names`.
     nan_policy : {"propagate", "omit", "raise"}
-        What a NaN in a target or a prediction does.
+        A NaN in a target or a prediction makes the result NaN, has its row left out, or raises.
 
     Examples
     --------
@@ -162,6 +163,8 @@ class Scorer:
     ) -> None:
         if isinstance(losses, (str, Loss)):
             losses = [losses]
+        if isinstance(losses, type) or not isinstance(losses, Iterable):
+            raise TypeError(f"losses must be names or losses, as in Huber(); got {losses!r}")
         self.losses = tuple(as_loss(loss) for loss in losses)
         if not self.losses:
             raise ValueError("losses must name at least one loss")
@@ -203,6 +206,7 @@ class Scorer:
         grouped = groups is not None
         if self._grouped not in (None, grouped):
             raise ValueError("groups must be given with every part, or with none")
+        y_true = np.asanyarray(y_true)
         if grouped:
             labels, codes = _codes(groups, np.shape(y_true))
         else:
@@ -343,7 +347,7 @@ def score(
     groups : array_like, optional
         The group of each sample: integers, strings, or a pandas Categorical.
     nan_policy : {"propagate", "omit", "raise"}
-        What a NaN in a target or a prediction does.
+        A NaN in a target or a prediction makes the result NaN, has its row left out, or raises.
 
     Returns
     -------

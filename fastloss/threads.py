@@ -65,6 +65,18 @@ def num_threads(n: int) -> Iterator[None]:
         set_num_threads(before)
 
 
+def was_forked() -> bool:
+    """Whether this process is a fork that has not run exec since (told by Linux alone).
+
+    Its parent may have used the OpenMP runtime before fastloss was imported.
+    """
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return bool(int(fields[6]) & 0x40)  # PF_FORKNOEXEC
+
+
 def default_threads() -> int:
     """The smallest of OMP_NUM_THREADS, CPU affinity and the control group's quota."""
     if hasattr(os, "sched_getaffinity"):

@@ -13,16 +13,20 @@ class DomainError(ValueError):
     value : float
         The value.
     domain : str
-        What it should have been in, as in ``"[0, 1]"``.
+        What it should have been, as in ``"in [0, 1]"``.
+    loss : str or None
+        Of several losses, the one that refuses it.
     """
 
-    def __init__(self, argument, index, value, domain):
-        super().__init__(argument, index, value, domain)
-        self.argument, self.index, self.value, self.domain = argument, index, value, domain
+    def __init__(self, argument, index, value, domain, loss=None):
+        super().__init__(argument, index, value, domain, loss)
+        self.argument, self.index, self.value = argument, index, value
+        self.domain, self.loss = domain, loss
 
     def __str__(self):
         index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
-        return f"{self.argument}{index} = {self.value} is not {self.domain}"
+        loss = f" ({self.loss})" if self.loss else ""
+        return f"{self.argument}{index} = {self.value} is not {self.domain}{loss}"
 
 
 cdef cnp.ndarray as_array(object given, str name):
@@ -96,7 +100,7 @@ cdef cnp.ndarray check_out(object given, cnp.ndarray z, int type_num):
     cdef cnp.ndarray out
     if given is None:
         return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z), cnp.PyArray_DIMS(z), type_num, 0)
-    if not isinstance(given, np.ndarray):
+    if not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray):
         raise TypeError(f"out must be a numpy.ndarray; got {type(given).__name__}")
     out = given
     if not (same_shape(out, z) and is_direct(out, type_num) and cnp.PyArray_ISWRITEABLE(out)):

@@ -83,9 +83,11 @@ cdef class PointwiseLoss:
         reduction : {"mean", "sum", "none"}
             The weighted average, the weighted sum, or the weighted loss of each sample.
         nan_policy : {"propagate", "omit", "raise"}
-            What a NaN in ``y_true`` or ``y_pred`` does.
+            A NaN in ``y_true`` or ``y_pred`` makes the result NaN, has its row left out, or
+            raises.
         out : ndarray, optional
-            Where the result of ``reduction="none"`` is written.
+            Where the result of ``reduction="none"`` is written: a writeable, C-contiguous array
+            of the dtype computed in. It may be ``y_pred`` itself.
 
         Returns
         -------
@@ -136,6 +138,12 @@ cdef class PointwiseLoss:
         """
         return evaluate(
             self, GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+
+
+cdef int check_bound(PointwiseLoss loss) except -1:
+    if loss.maps == NULL:
+        raise TypeError(f"this {type(loss).__name__} was not initialised")
+    return 0
 
 
 cdef inline void set_checks(Job* job, PointwiseLoss loss) noexcept:
@@ -190,15 +198,16 @@ cdef void fail(
     with np.errstate(all="ignore"):
         for i in range(start, min(start + BLOCK, job.n)):
             index = tuple(map(int, np.unravel_index(i, np.shape(z))))
-            if rows is not None:
-                weight = dtype(rows[index])
-                if not np.isfinite(weight):
-                    raise DomainError("sample_weight", index, rows[index], "finite")
-                if weight == 0:
-                    continue
             pair = dtype(y[index]), dtype(z[index])
             if job.omit and (isnan(pair[0]) or isnan(pair[1])):
                 continue
+            if rows is not None:
+                weight = dtype(rows[index])
+                if not np.isfinite(weight):
+                    raise DomainError(
+                        "sample_weight", index, rows[index], f"finite in {dtype.__name__}")
+                if weight == 0:
+                    continue
             for k, name in enumerate(("y_true", "y_pred")):
                 item = (y, z)[k][index]
                 if job.refuse_nan and isnan(pair[k]):
@@ -207,7 +216,9 @@ cdef void fail(
                     x = abs(pair[k]) if loss.domains[k].absolute else pair[k]
                     if (x < loss.domains[k].low[job.dtype]
                             or x > loss.domains[k].high[job.dtype]):
-                        raise DomainError(name, index, item, "in " + loss.domain_names[k])
+                        raise DomainError(
+                            name, index, item, "in " + loss.domain_names[k],
+                            loss.spec if len(losses) > 1 else None)
     raise ValueError("the sum of sample_weight overflows")
 
 
@@ -235,6 +246,7 @@ cdef object evaluate(
     cdef Py_ssize_t arrays
     cdef Job job
     cdef Term term
+    check_bound(loss)
     w = check_weight(sample_weight, y)
 
     # the output arrays, in the order in which they are returned
@@ -243,7 +255,7 @@ cdef object evaluate(
         if out is None:
             out = (None, None)
         elif not isinstance(out, (tuple, list)) or len(out) != 2:
-            raise TypeError("out must be a pair of arrays here")
+            raise TypeError(f"out must be a pair of arrays here; got {type(out).__name__}")
         first = check_out(out[0], z, type_num)
         second = check_out(out[1], z, type_num)
         if overlap(first, second):
@@ -272,7 +284,8 @@ cdef object evaluate(
             job.hess = cnp.PyArray_BYTES(second) if mode == GRAD_HESS else NULL
         job.staged = in_place
         job.stream = (
-            arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0
+            arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0 and (
+                not in_place)
         return compute(&job, loss, reduction, y, z, w, first, second)
     finally:
         end_job(&job)

@@ -120,33 +120,29 @@ cdef inline real sign(real r) noexcept nogil:
 # least * ((1 + t) log(1 + t) - t), t = distance / least, of the lesser of y and z and their
 # distance. Which one depends on which is the lesser; neither cancels here.
 
-cdef inline real log_ratio(real least, real distance, real* m, real* t, bint* over) noexcept nogil:
-    """log(1 + t), and it less t in m; t may overflow, its logarithm does not."""
-    cdef real whole, far = (distance * <real>5.421010862427522e-20) / least       # 2^-64
-    cdef real largest = FLT_MAX if real is float else DBL_MAX
-    t[0] = distance / least
-    over[0] = t[0] > <real>1e-3 * largest       # so that t log(t) does not overflow either
-    m[0] = log1p_pair(far if over[0] else t[0], &whole)
-    far = whole + <real>44.3614195558365                                          # log(2^64)
-    return far if over[0] else whole
-
-
-cdef inline real deviance_below(real least, real distance) noexcept nogil:
+cdef inline void deviances(
+        real least, real distance, real* below, real* above) noexcept nogil:
+    cdef real down, up, shift, far, whole, m, t, u, v, w, largest
     cdef bint over
-    cdef real m, t, whole = log_ratio(least, distance, &m, &t, &over)
-    cdef real far = distance - least * whole, near = -(least * m)
-    near = far if over else near
-    near = distance if least == 0 else near
-    return 0 if distance == 0 else near
-
-
-cdef inline real deviance_above(real least, real distance) noexcept nogil:
-    cdef bint over
-    cdef real m, t, whole = log_ratio(least, distance, &m, &t, &over)
-    cdef real far = (least + distance) * whole - distance, near = least * (m + t * whole)
-    near = far if over else near
-    near = <real>INFINITY if least == 0 else near
-    return 0 if distance == 0 else near
+    if real is float:
+        down, up, shift, largest = 2.0 ** -80, 2.0 ** 80, 110.90354888959125, FLT_MAX
+    else:
+        down, up, shift, largest = 2.0 ** -540, 2.0 ** 540, 748.5989550047409, DBL_MAX
+    t = distance / least
+    far = (distance * down) / (least * up)
+    over = t > <real>1e-3 * largest         # so that t log(t) does not overflow either
+    m = log1p_pair(far if over else t, over, &whole)
+    far = whole + shift                     # where t overflows, its logarithm does not
+    u = distance - least * far
+    v = -(least * m)
+    v = u if over else v
+    v = distance if least == 0 else v
+    below[0] = 0 if distance == 0 else v
+    u = (least + distance) * far - distance
+    w = least * (m + t * whole)
+    w = u if over else w
+    w = <real>INFINITY if least == 0 else w
+    above[0] = 0 if distance == 0 else w
 
 
 cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
@@ -180,14 +176,12 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
     elif Loss is PoissonDeviance:
         a = y if y < z else z
         r = absolute(z - y)
-        u = deviance_below(a, r)
-        v = deviance_above(a, r)
+        deviances(a, r, &u, &v)
         return u if y < z else v
     elif Loss is GammaDeviance:
         a = y if y < z else z
         r = absolute(z - y)
-        u = deviance_below(a, r)
-        v = deviance_above(a, r)
+        deviances(a, r, &u, &v)
         return v if y < z else u
     elif Loss is TweedieDeviance:
         return power(z, 1 - p.power)
@@ -198,7 +192,8 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
         # definition cancels. This is the one whose target is the smaller.
         r = z - y
         a = y if r > 0 else one - y
-        return deviance_below(a, absolute(r))
+        deviances(a, absolute(r), &u, &v)
+        return u
     return 0
 
 
@@ -221,7 +216,8 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
     elif Loss is BinaryKL:
         r = z - y
         a = one - z if r > 0 else z
-        return deviance_above(a, absolute(r))
+        deviances(a, absolute(r), &u, &v)
+        return v
     return 0
 
 
@@ -345,16 +341,16 @@ cdef inline void pointwise(
         hess[0] = 0
 
     elif Loss is SymmetricAbsolutePercentageError:
-        # Between opposite signs the value is 2 throughout.
-        r = z - y
-        a = absolute(y)
-        s = a + absolute(z)
-        v = two * absolute(r) / s
-        value[0] = 0 if r == 0 else v
+        # Halves, whose sum does not overflow. Between opposite signs the value is 2 throughout.
+        r = half * z - half * y
+        a = half * absolute(y)
+        s = a + half * absolute(z)
+        v = two * (absolute(r) / s)
+        value[0] = 0 if z == y else v
         t = sign(y) * sign(z)
-        u = four * (a / s) / s
+        u = two * (a / s) / s
         u = u if t > 0 else <real>0
-        w = -two * (u / s) * sign(r) * sign(z)
+        w = -(u / s) * sign(r) * sign(z)
         grad[0] = u * sign(r)
         hess[0] = w if t > 0 else <real>0
 
@@ -390,10 +386,9 @@ cdef inline void pointwise(
         hess[0] = two * ((y / z) / z)
 
     elif Loss is GammaDeviance:
-        q = one / z
         value[0] = two * (first / z)
-        grad[0] = two * ((z - y) * q) * q
-        hess[0] = two * ((two * y - z) * q) * q * q
+        grad[0] = two * (((z - y) / z) / z)
+        hess[0] = two * ((((two * y - z) / z) / z) / z)
 
     elif Loss is TweedieDeviance:
         a = <real>(1 - p.power)

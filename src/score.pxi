@@ -23,6 +23,10 @@ def score_sums(
     cdef Term* terms = NULL
     cdef cnp.ndarray sums
     w = check_weight(sample_weight, y)
+    if codes is not None and not (is_direct(codes, cnp.NPY_INTP) and same_shape(codes, y)):
+        raise ValueError(f"groups must have y_true's shape {shape_of(y)}; got {shape_of(codes)}")
+    for loss in losses:
+        check_bound(loss)
     try:
         start_job(&job, y, z, w, type_num, nan_policy, max_tasks)
         job.work = SCORE

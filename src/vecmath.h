@@ -343,11 +343,13 @@ FL_INLINE R FN(log_or_log1p)(R x, R v, int is_log)
 }
 
 /* log1p(v) - v, and log1p(v) in *whole; no reduction, so no cancellation, for
-   -1/2 <= v <= 1 */
-FL_INLINE R FN(log1p_pair)(R v, R *whole)
+   -1/2 <= v <= 1.  is_log: log(v), of a normal v, in their stead. */
+FL_INLINE R FN(log1p_pair)(R v, int is_log, R *whole)
 {
-    R k, f = FN(log1p_reduce)(v, &k), s, z, z2, h, r, w, low;
-    int plain = v >= C(-.5) && v <= 1;
+    R k, s4, f, s, z, z2, h, r, w, low;
+    int plain = v >= C(-.5) && v <= 1 && !is_log;
+    FN(log_reduce)(is_log ? v : 1 + v, &k, &s4);
+    f = C(.25) * (s4 * v) + (is_log ? -1 : C(.25) * s4 - 1);
     f = plain ? v : f;
     k = plain ? 0 : k;
     s = f / (2 + f), z = s * s, z2 = z * z, h = C(.5) * f * f;

@@ -17,8 +17,8 @@ cdef extern from "vecmath.h" nogil:
     double fl_log_or_log1p_f64(double, double, int) noexcept
     float fl_log1p_unit_f32(float) noexcept
     double fl_log1p_unit_f64(double) noexcept
-    float fl_log1p_pair_f32(float, float*) noexcept
-    double fl_log1p_pair_f64(double, double*) noexcept
+    float fl_log1p_pair_f32(float, int, float*) noexcept
+    double fl_log1p_pair_f64(double, int, double*) noexcept
     float fl_expm1_f32(float) noexcept
     double fl_expm1_f64(double) noexcept
     float fl_exp_mul_f32(float, float, float) noexcept
@@ -76,12 +76,12 @@ cdef inline real log1p_unit(real x) noexcept nogil:
     else:
         return fl_log1p_unit_f64(x)
 
-cdef inline real log1p_pair(real x, real* whole) noexcept nogil:
-    """log1p(x) - x, and log1p(x) in whole."""
+cdef inline real log1p_pair(real x, bint is_log, real* whole) noexcept nogil:
+    """log1p(x) - x, and log1p(x) in whole; or log(x)."""
     if real is float:
-        return fl_log1p_pair_f32(x, whole)
+        return fl_log1p_pair_f32(x, is_log, whole)
     else:
-        return fl_log1p_pair_f64(x, whole)
+        return fl_log1p_pair_f64(x, is_log, whole)
 
 cdef inline real expm1(real x) noexcept nogil:
     if real is float:

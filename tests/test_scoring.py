@@ -331,7 +331,7 @@ def test_values_are_found_by_name_spec_and_loss(scores):
         with pytest.raises(KeyError):
             scores[key]
     both = fl.score([1.0], [2.0], [fl.Huber(delta=1), fl.Huber(delta=2)])
-    with pytest.raises(KeyError, match="names 2 of the losses"):
+    with pytest.raises(KeyError, match="several of the losses"):
         both["huber"]
 
 

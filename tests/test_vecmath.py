@@ -39,7 +39,7 @@ void loop_{name}_{letter}(long n, const {real} *restrict x, const {real} *restri
 STATEMENTS = dict.fromkeys(UNARY, "first[i] = fl_{name}_{letter}(x[i]);") | {
     "pow": "first[i] = fl_{name}_{letter}(x[i], y[i], 0);",
     "exp_mul": "first[i] = fl_{name}_{letter}(x[i], 0, y[i]);",
-    "log1p_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], &s); second[i] = s;",
+    "log1p_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], 0, &s); second[i] = s;",
     "pow1p_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], y[i], 0, &s); second[i] = s;",
 }
 
