@@ -122,16 +122,18 @@ cdef inline real sign(real r) noexcept nogil:
 
 cdef inline void deviances(
         real least, real distance, real* below, real* above) noexcept nogil:
-    cdef real down, up, shift, far, whole, m, t, u, v, w, largest
+    cdef real one = 1, flag, down, up, shift, far, whole, m, t, u, v, w, largest
     cdef bint over
     if real is float:
         down, up, shift, largest = 2.0 ** -80, 2.0 ** 80, 110.90354888959125, FLT_MAX
     else:
         down, up, shift, largest = 2.0 ** -540, 2.0 ** 540, 748.5989550047409, DBL_MAX
-    t = distance / least
-    far = (distance * down) / (least * up)
-    over = t > <real>1e-3 * largest         # so that t log(t) does not overflow either
-    m = log1p_pair(far if over else t, over, &whole)
+    # 1e-3: so that t log(t) does not overflow either
+    over = distance > least * (<real>1e-3 * largest)
+    # by arithmetic: a select would be compiled into two divisions, one of subnormal results
+    flag = over
+    t = (distance * (one - flag + flag * down)) / (least * (one - flag + flag * up))
+    m = log1p_pair(t, over, &whole)
     far = whole + shift                     # where t overflows, its logarithm does not
     u = distance - least * far
     v = -(least * m)
