@@ -1,5 +1,8 @@
 """Mistakes this project made once."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -47,3 +50,18 @@ def test_ratios_that_overflow_float32(loss, y, z, exact):
 def test_of_several_losses_the_one_that_refuses_is_named():
     with pytest.raises(fl.DomainError, match=r"not in \[0, 1\] \(brier\)"):
         fl.score([1.0], [2.0], ["mse", "brier"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_a_fork_is_told_from_a_process_of_its_own():
+    code = """
+import os
+from fastloss.threads import was_forked
+alone = was_forked()
+child = os.fork()
+if child == 0:
+    os._exit(7 if was_forked() else 1)
+print(alone, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False", "7"], done.stderr
