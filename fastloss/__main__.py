@@ -22,9 +22,6 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    except ImportError as error:  # of fastloss itself: FASTLOSS_ISA, or a source tree not built
-        print(f"fastloss: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":
