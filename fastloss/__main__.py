@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-EXTRA = {"click", "rich", "pyarrow"}
+# What the commands import beyond the needs of the package, and the extra that brings it.
+EXTRAS = {"click": "cli", "rich": "cli", "pyarrow": "cli", "matplotlib": "bench"}
 
 
 def main() -> None:
@@ -15,10 +16,10 @@ def main() -> None:
         sys.exit(run())
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in EXTRA:
+        if missing not in EXTRAS:
             raise
         print(
-            f"fastloss: the command line needs {missing}: pip install 'fastloss[cli]'",
+            f"fastloss: this command needs {missing}: pip install 'fastloss[{EXTRAS[missing]}]'",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""The commands: ``fastloss score``, ``fastloss losses``, ``fastloss info``."""
+"""The commands: ``fastloss score``, ``bench``, ``losses``, ``info``."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(fastloss.__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Score files of predictions."""
+    """Score files of predictions; measure what this build gains."""
 
 
 @cli.command()
@@ -78,6 +78,40 @@ def losses() -> None:
     from fastloss.report import print_losses
 
     print_losses(map(fastloss.get_loss, fastloss.loss_names()))
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="Measure less, in about a minute.")
+@click.option(
+    "--peers",
+    metavar="NAME,...",
+    help="Compare with these alone.  [default: all that are installed]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("fastloss-bench"),
+    show_default=True,
+    metavar="DIR",
+    help="Where results.json and the charts are written.",
+)
+@click.option(
+    "--compare",
+    "old",
+    type=click.Path(path_type=Path),
+    metavar="OLD.json",
+    help="Tell what became slower since these results, beyond the noise; exit with 1 if any did.",
+)
+def bench(quick: bool, peers: str | None, out: Path, old: Path | None) -> int:
+    """Measure every loss against what people use, and against what the machine allows.
+
+    All do the same work on the same data with the same number of threads, in turns; results are
+    checked against each other before they are timed. The full run takes about half an hour, best
+    on a machine that does nothing else.
+    """
+    from fastloss.bench.command import bench
+
+    return bench(quick, None if peers is None else peers.split(","), out, old)
 
 
 @cli.command()

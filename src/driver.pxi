@@ -283,7 +283,7 @@ cdef void run_task(Job* job, int task, int thread) noexcept nogil:
     cdef Scratch s
     cdef Block b
     cdef double lanes[LANES]
-    cdef TaskResult* result = &job.results[task]
+    cdef TaskResult result          # ours alone until the end: threads' results share cache lines
     cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
     s.y = base
     s.z = base + STEP
@@ -301,13 +301,11 @@ cdef void run_task(Job* job, int task, int thread) noexcept nogil:
     result.no_memory = not (
         seek(&job.y, thread, start, stop) and seek(&job.z, thread, start, stop)
         and seek(&job.w, thread, start, stop))
-    if result.no_memory:
-        return
-    while start < stop:
+    while start < stop and not result.no_memory:
         b.last = start + BLOCK >= stop
         if not load(job, thread, start, min(stop - start, <Py_ssize_t>BLOCK), &s, &b):
             result.failed = start
-            return
+            break
         result.weight += b.weight
         result.count += b.count
         if job.work == MAP:
@@ -317,13 +315,14 @@ cdef void run_task(Job* job, int task, int thread) noexcept nogil:
                 job, start, &s, &b, job.sums + task * job.n_groups * (job.n_terms + 2))
         start += BLOCK
     result.total = fold(lanes)
+    job.results[task] = result
     if job.stream:
         kernels.fence()
 
 
 cdef void run_parallel(Job* job) noexcept nogil:
     cdef int task
-    for task in prange(job.tasks, schedule="dynamic", num_threads=job.threads):
+    for task in prange(job.tasks, schedule="static", num_threads=job.threads):
         run_task(job, task, threadid())
 
 

@@ -561,12 +561,22 @@ def test_no_arguments_show_the_help(command):
     assert status == 2 and "Usage: fastloss" in err
 
 
-@pytest.mark.parametrize("extra", ["click", "rich", "pyarrow"])
-def test_missing_extra(extra):
-    code = f"import sys; sys.modules[{extra!r}] = None;from fastloss.__main__ import main; main()"
-    names = ["score", EXAMPLE, "--y-true", "malignant", "--y-pred", "predicted"]
-    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
-    message = f"fastloss: the command line needs {extra}: pip install 'fastloss[cli]'\n"
+SCORE = ("score", EXAMPLE, "--y-true", "malignant", "--y-pred", "predicted")
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "arguments"),
+    [
+        ("click", "cli", SCORE),
+        ("rich", "cli", SCORE),
+        ("pyarrow", "cli", SCORE),
+        ("matplotlib", "bench", ("bench",)),
+    ],
+)
+def test_missing_extra(package, extra, arguments):
+    code = f"import sys; sys.modules[{package!r}] = None;from fastloss.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    message = f"fastloss: this command needs {package}: pip install 'fastloss[{extra}]'\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 

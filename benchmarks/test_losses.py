@@ -1,0 +1,46 @@
+"""Every loss, method, size and dtype by every peer: ``pytest benchmarks -k "huber and n1e7"``.
+
+One table for each case. Each peer is timed on its own here; ``fastloss bench`` takes them in
+turns, so that noise hits all alike, and measures the machine's limits too.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+from conftest import PEERS
+
+from fastloss.bench.cases import Case
+from fastloss.bench.peers.base import GIVEN
+from fastloss.bench.run import AGREEMENT, difference, full_plan
+
+ENTRIES = [
+    (case, peer, outputs)
+    for case in full_plan().cases
+    for peer in PEERS
+    for outputs in peer.outputs(case)
+]
+
+
+@lru_cache(maxsize=1)
+def data_and_results(case: Case):
+    y, z = case.data()
+    return y, z, PEERS[0].work(case, y, z, GIVEN).call()
+
+
+@pytest.mark.benchmark(max_time=0.1, min_rounds=5, warmup=False)
+@pytest.mark.parametrize(
+    ("case", "peer", "outputs"),
+    ENTRIES,
+    ids=[f"{case} {peer.name} {outputs}".replace("=", "") for case, peer, outputs in ENTRIES],
+)
+def test_loss(benchmark, case, peer, outputs):
+    y, z, expected = data_and_results(case)
+    work = peer.work(case, y, z, outputs)
+    assert difference(work.call(), expected) <= AGREEMENT[case.dtype]
+    benchmark.group = str(case)
+    benchmark(work.run)
+    if benchmark.stats:  # none with --benchmark-disable
+        benchmark.extra_info["bytes"] = case.bytes
+        benchmark.extra_info["bytes per second"] = case.bytes / benchmark.stats.stats.median

@@ -1,0 +1,78 @@
+"""``fastloss bench``: a run, its tables, its files, and what changed since another run."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from fastloss.bench import charts, run
+from fastloss.bench.peers import PEERS
+from fastloss.bench.report import print_comparison, print_results
+from fastloss.bench.results import Results, ResultsError, compare
+from fastloss.cli import Failure
+
+
+def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None) -> int:
+    """Run, print and write; 1 if something became slower than in ``old``."""
+    chosen = None if peers is None else [name.strip() for name in peers]
+    known = [peer.name for peer in PEERS]
+    for name in chosen or ():
+        if name not in known:
+            raise Failure(f"--peers {name!r}: no such peer; there are {', '.join(known)}")
+    path = out / "results.json"
+    try:
+        before = None if old is None else Results.read(old)
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):  # better now than after half an hour
+            pass
+    except ResultsError as error:
+        raise Failure(f"--compare {error}") from error
+    except OSError as error:
+        raise Failure(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
+    plan = run.quick_plan() if quick else run.full_plan()
+    with _progress() as show:
+        results = run.bench(plan, chosen, show)
+    try:
+        results.write(path)
+        written = [path, *charts.draw(results, out)]
+    except OSError as error:
+        raise Failure(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
+    console = Console(highlight=False, markup=False)
+    print_results(results, console)
+    console.print(f"{'written:':<18}{', '.join(map(str, written))}")
+    if before is None:
+        return 0
+    try:
+        comparison = compare(before, results)
+    except ResultsError as error:
+        raise Failure(f"--compare {old}: {error}") from error
+    print_comparison(comparison, console)
+    return 1 if comparison.slower else 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on standard error; where that is no terminal, nothing."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, text: None
+        return
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        transient=True,
+        auto_refresh=False,  # no thread of its own beside what is timed
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, text: bar.update(
+            task, completed=done, total=total, description=text, refresh=True
+        )

@@ -1,0 +1,116 @@
+"""Results as tables in a terminal."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fastloss.bench.cases import seconds, size
+from fastloss.bench.peers.base import FRESH, GIVEN
+from fastloss.bench.results import OURS, Change, Comparison, Key, Results, Row
+
+SHOWN = ("value_and_grad", "float32")
+
+
+def print_results(results: Results, console: Console) -> None:
+    """A table for each size of what matters most, then what the machine allows."""
+    method, dtype = SHOWN
+    here = list(results.find(method=method, dtype=dtype, threads=results.threads))
+    for n in sorted({row.n for row in here}):
+        console.print()
+        console.print(
+            f"{method}, {dtype}, n = {n:,}, {results.threads} threads:"
+            " times of fastloss, and how many times longer each peer takes, like with like"
+        )
+        console.print(_table(results, [row for row in here if row.n == n]))
+    console.print()
+    for name, value in results.machine.items():
+        console.print(f"{name + ':':<18}{value}")
+    speeds = ", ".join(f"{name} {rate / 1e9:.1f}" for name, rate in results.bandwidth.items())
+    console.print(f"{'memory, GB/s:':<18}{speeds}")
+    console.print(f"{'limit:':<18}memory's speed, or our kernel's in the first-level cache")
+    for peer, why in results.absent.items():
+        console.print(f"{'left out:':<18}{peer} ({why})")
+    for text in results.disagreeing:
+        console.print(f"{'disagrees:':<18}{text}")
+
+
+def _table(results: Results, rows: Sequence[Row]) -> Table:
+    ratios, fresh = results.ratios(), results.ratios(FRESH)
+    peers = [name for name in results.versions if any(row.peer == name for row in rows)]
+    peers.remove(OURS)
+    ours = {(row.key, row.outputs): row for row in rows if row.peer == OURS}
+    keys = [key for key, outputs in ours if outputs == GIVEN]
+    large = any(row.extra_bytes is not None for row in rows)
+    table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False)
+    table.add_column("loss")
+    for name in ("out=", "new", "GB/s", "limit", *peers):
+        table.add_column(name, justify="right", no_wrap=True)
+    for key in keys:
+        given, new = ours[key, GIVEN], ours.get((key, FRESH))
+        table.add_row(
+            key.name,
+            seconds(given.seconds),
+            seconds(new.seconds) if new else "",
+            f"{given.rate / 1e9:.2g}",
+            f"{given.share:.0%}",
+            *(f"{ratios[key][peer]:.3g}x" if peer in ratios[key] else "" for peer in peers),
+        )
+    if len(keys) > 1:
+        table.add_section()
+        for name, found in (("median", ratios), ("median, new arrays", fresh)):
+            table.add_row(name, "", "", "", "", *(_median(found, keys, peer) for peer in peers))
+    if large:
+        table.add_section()
+        for name, way in (("extra memory", GIVEN), ("extra memory, new arrays", FRESH)):
+            cells = [_memory(rows, peer, way) for peer in (OURS, *peers)]
+            table.add_row(name, cells[0], "", "", "", *cells[1:])
+    return table
+
+
+def _median(ratios: dict[Key, dict[str, float]], keys: Sequence[Key], peer: str) -> str:
+    found = [ratios[key][peer] for key in keys if peer in ratios[key]]
+    return f"{statistics.median(found):.3g}x" if found else ""
+
+
+def _memory(rows: Sequence[Row], peer: str, outputs: str) -> str:
+    """The most that a call took beyond what was held before it."""
+    found = [r.extra_bytes for r in rows if r.peer == peer and r.outputs == outputs]
+    known = [size for size in found if size is not None]
+    return f"{max(known) / 1e6:.3g} MB" if known else ""
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """What became slower, then what became faster."""
+    console.print()
+    console.print(
+        f"{comparison.compared} rows of fastloss compared; the peers are {comparison.drift:.2f}"
+        f" times slower than before, which is taken out; changes below {comparison.noise:.2f} are"
+        " noise"
+    )
+    if comparison.other_machine:
+        console.print("the machine or its software has changed: see both files")
+    for title, changes in (("slower", comparison.slower), ("faster", comparison.faster)):
+        if changes:
+            console.print(_changes(title, changes))
+        else:
+            console.print(f"nothing is {title} beyond the noise")
+
+
+def _changes(title: str, changes: Sequence[Change]) -> Table:
+    table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False)
+    for name in (title, "method", "dtype", "out"):
+        table.add_column(name)
+    for name in ("n", "threads", "before", "now", "ratio"):
+        table.add_column(name, justify="right")
+    for change in changes:
+        row = change.row
+        times = seconds(change.before), seconds(row.seconds), f"{change.ratio:.2f}"
+        table.add_row(
+            row.name, row.method, row.dtype, row.outputs, size(row.n), str(row.threads), *times
+        )
+    return table

@@ -1,0 +1,212 @@
+"""A run: which cases and peers, checked against each other, then timed."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import fastloss
+from fastloss.bench import machine
+from fastloss.bench.cases import DTYPES, METHODS, SIZES, TRAFFIC, Array, Case, sweep
+from fastloss.bench.peers import PEERS
+from fastloss.bench.peers.base import GIVEN, Peer
+from fastloss.bench.peers.fastloss_peer import Fastloss
+from fastloss.bench.results import Results, Row
+from fastloss.bench.timing import Effort, interleaved
+from fastloss.config import last_level_cache
+
+# Largest difference from our results that counts as rounding: a sum of ten million float32 in
+# float32, which some peers make, is no better.
+AGREEMENT = {"float32": 1e-3, "float64": 1e-8}
+
+LARGE = 10_000_000  # from here memory is measured too: arrays that malloc gives back at once
+
+CURVES = ("mse", "logistic")  # what is drawn against n and against threads
+CURVE_SIZES = (32, 100, 1_000, 10_000, 100_000, 1_000_000, LARGE)
+BOTH = "value_and_grad"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cases in order, and how long to measure each."""
+
+    stages: Sequence[tuple[Sequence[Case], Effort]]
+    scaling: Sequence[Case]  # those to repeat with fewer threads, with the effort of the last stage
+    slow_peers: bool  # whether to run, unasked, peers that take seconds to begin
+
+    @property
+    def cases(self) -> list[Case]:
+        return [case for cases, _ in self.stages for case in cases]
+
+
+def full_plan() -> Plan:
+    """Everything, and what the README shows with more rounds."""
+    shown = [
+        *sweep(CURVES, [BOTH], CURVE_SIZES, DTYPES[:1]),
+        *sweep([*CURVES, "log_loss"], METHODS[:1], [LARGE], DTYPES[:1]),
+    ]
+    cases = [c for c in sweep(fastloss.loss_names(), METHODS, SIZES, DTYPES) if c not in shown]
+    scaling = list(sweep(CURVES, [BOTH], [LARGE], DTYPES[:1]))
+    stages = [(_ordered(cases), Effort(0.25, 3, 15)), (_ordered(shown), Effort(2, 9, 21))]
+    return Plan(stages, scaling, True)
+
+
+def quick_plan() -> Plan:
+    shown = list(sweep(CURVES, [BOTH], CURVE_SIZES, DTYPES[:1]))
+    small = sweep(fastloss.loss_names(), [BOTH], [32, 100_000], DTYPES[:1])
+    scaling = list(sweep(CURVES, [BOTH], [LARGE], DTYPES[:1]))
+    cases = _ordered([*shown, *(case for case in small if case not in shown)])
+    return Plan([(cases, Effort(0.05, 3, 9))], scaling, False)
+
+
+def _ordered(cases: Sequence[Case]) -> list[Case]:
+    """Those on the same data next to each other."""
+    return sorted(cases, key=lambda case: (case.name, case.dtype, case.n))
+
+
+def find_peers(
+    asked: Sequence[str] | None, threads: int, slow: bool
+) -> tuple[list[Peer], dict[str, str]]:
+    """The peers to run, and why the others do not."""
+    peers, absent = [], {}
+    for cls in PEERS:
+        if asked is not None and cls.name not in asked:
+            absent[cls.name] = "not asked for"
+        elif asked is None and cls.slow and not slow:
+            absent[cls.name] = "takes seconds to begin; --peers runs it"
+        else:
+            try:
+                peer = cls()
+                peer.set_threads(threads)
+            except ModuleNotFoundError:
+                absent[cls.name] = f"not installed: pip install {cls.library}"
+            except Exception as error:  # a broken library is not our business, nor our end
+                absent[cls.name] = f"{type(error).__name__}: {error}"
+            else:
+                peers.append(peer)
+    return peers, absent
+
+
+@dataclass
+class Runner:
+    """Runs cases with peers and keeps what comes out."""
+
+    peers: Sequence[Peer]
+    threads: int
+    effort: Effort
+    disagreeing: list[str]  # is added to
+
+    def run(self, case: Case, data: tuple[Array, Array]) -> list[Row]:
+        """A row for each peer and way that can do the case and agrees with us."""
+        ours = Fastloss()
+        expected = ours.work(case, *data, GIVEN).call()
+        works = []
+        for peer in [ours, *self.peers]:
+            for outputs in peer.outputs(case):
+                what = f"{peer.name}: {case}, {outputs}"
+                try:
+                    work = peer.work(case, *data, outputs)
+                    error = difference(work.results(work.run()), expected)
+                except Exception as failure:
+                    self.disagreeing.append(f"{what}: {type(failure).__name__}: {failure}")
+                    continue
+                if error <= AGREEMENT[case.dtype]:
+                    works.append((peer.name, outputs, work.run, error))
+                else:
+                    self.disagreeing.append(f"{what}: differs by {error:.1e}")
+        runs = [run for _, _, run, _ in works]
+        # arithmetic, at the speed that our own kernel reaches in the first-level cache
+        compute = machine.compute_seconds(case.name, case.method, case.dtype) * case.n
+        if case.bytes > last_level_cache():
+            runs.append(machine.memory_loop(TRAFFIC[case.method], case.bytes))
+        times = interleaved(runs, self.effort)
+        memory = times[-1].median if len(runs) > len(works) else None
+        return [
+            Row(
+                name=case.name,
+                method=case.method,
+                n=case.n,
+                dtype=case.dtype,
+                threads=self.threads,
+                peer=name,
+                outputs=outputs,
+                seconds=t.median,
+                low=t.low,
+                high=t.high,
+                rounds=t.rounds,
+                bytes=case.bytes,
+                compute=compute / self.threads,
+                memory=memory,
+                difference=error,
+                extra_bytes=machine.extra_bytes(run) if case.n >= LARGE else None,
+            )
+            for (name, outputs, run, error), t in zip(works, times, strict=False)
+        ]
+
+
+def difference(results: Sequence[Any], expected: Sequence[Array]) -> float:
+    """The mean difference of each result, relative to its mean size; of several, the largest.
+
+    A mean, since a single element may lie at a kink, where derivatives are a matter of taste.
+    """
+    errors = [0.0]
+    for got, ours in zip(results, expected, strict=True):
+        got = np.asarray(got)
+        if got.shape != ours.shape:
+            return np.inf
+        size = np.mean(np.abs(ours), dtype=np.float64) or 1.0
+        errors.append(float(np.mean(np.abs(got - ours), dtype=np.float64) / size))
+    worst = float(np.max(errors))  # NaN, if there is one
+    return np.inf if np.isnan(worst) else worst
+
+
+def bench(
+    plan: Plan,
+    asked: Sequence[str] | None = None,
+    progress: Callable[[int, int, str], None] = lambda done, total, text: None,
+) -> Results:
+    """Run a plan. ``progress`` is told how many cases of how many are done, and what comes."""
+    threads = fastloss.get_num_threads()
+    peers, absent = find_peers(asked, threads, plan.slow_peers)
+    stages = [(threads, *stage) for stage in plan.stages]
+    stages += [(k, plan.scaling, plan.stages[-1][1]) for k in fewer_threads(threads)]
+    total = sum(len(cases) for _, cases, _ in stages)
+    rows: list[Row] = []
+    disagreeing: list[str] = []
+    done = 0
+    try:
+        progress(done, total, "memory")
+        bandwidth = machine.bandwidths(Effort(1, 7, 21))
+        for count, cases, effort in stages:
+            for peer in [Fastloss(), *peers]:
+                peer.set_threads(count)
+            runner = Runner(peers, count, effort, disagreeing)
+            for _, group in itertools.groupby(cases, lambda case: (case.name, case.dtype, case.n)):
+                data = None
+                for case in group:
+                    progress(done, total, str(case))
+                    data = data or case.data()
+                    rows += runner.run(case, data)
+                    done += 1
+    finally:
+        fastloss.set_num_threads(threads)
+    return Results(
+        date=datetime.date.today().isoformat(),
+        machine=machine.description(),
+        threads=threads,
+        versions={"fastloss": fastloss.__version__} | {p.name: p.version for p in peers},
+        absent=absent,
+        disagreeing=disagreeing,
+        bandwidth=bandwidth,
+        rows=rows,
+    )
+
+
+def fewer_threads(threads: int) -> list[int]:
+    """1, 2, 4, ... below a number of threads."""
+    return [1 << i for i in range(threads.bit_length()) if 1 << i < threads]

@@ -1,0 +1,331 @@
+"""The benchmark suite: peers that agree, honest arithmetic, files, charts, commands."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+from fastloss import cli
+from fastloss.bench import charts, machine, run
+from fastloss.bench.cases import METHODS, Case, sweep
+from fastloss.bench.peers import PEERS
+from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
+from fastloss.bench.peers.fastloss_peer import Fastloss
+from fastloss.bench.results import OURS, Results, ResultsError, Row, compare
+from fastloss.bench.timing import Effort, interleaved
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "results.json"
+TINY = Effort(0, 2, 2)
+
+
+@pytest.mark.parametrize("cls", PEERS, ids=lambda cls: cls.name)
+def test_a_peer_agrees_with_fastloss(cls):
+    try:
+        peer = cls()
+    except ImportError:
+        pytest.skip(f"{cls.library} is not installed")
+    peer.set_threads(2)
+    names = ["logistic"] if cls.slow else fl.loss_names()  # torch.compile: seconds for each
+    done = 0
+    for case in sweep(names, METHODS, [1000], ["float32", "float64"]):
+        data = case.data()
+        expected = Fastloss().work(case, *data, GIVEN).call()
+        for outputs in peer.outputs(case):
+            work = peer.work(case, *data, outputs)
+            for _ in range(2):  # the second call finds its arrays as the first left them
+                got = work.call()
+                assert run.difference(got, expected) <= run.AGREEMENT[case.dtype], case
+            done += 1
+    assert done >= 2
+
+
+def test_difference_sees_nan_and_shape():
+    one, nan = np.ones(3), np.array([1, 1, np.nan])
+    assert run.difference([one], [one]) == 0
+    assert run.difference([one * 1.5], [one]) == 0.5
+    assert run.difference([nan], [one]) == np.inf
+    assert run.difference([one[:1]], [one]) == np.inf
+
+
+@pytest.mark.parametrize("plan", [run.full_plan(), run.quick_plan()], ids=["full", "quick"])
+def test_a_plan_holds_every_loss(plan):
+    assert {case.name for case in plan.cases} == set(fl.loss_names())
+    assert len(set(plan.cases)) == len(plan.cases)
+
+
+@pytest.mark.parametrize("name", fl.loss_names())
+def test_data_lie_in_the_domains(name):
+    case = Case(name, "value", 1000, "float64")
+    y, z = case.data()
+    assert all(v in case.loss.y_domain for v in y) and all(v in case.loss.z_domain for v in z)
+    assert len(set(y)) > 1 and len(set(z)) > 1
+
+
+class Wrong(Peer):
+    """A peer that is quick and wrong."""
+
+    name = library = "wrong"
+    version = "1"
+
+    def set_threads(self, threads):
+        pass
+
+    def outputs(self, case):
+        return (FRESH,)
+
+    def work(self, case, y, z, outputs):
+        return Work(lambda: (0.0, z))
+
+
+class Missing(Wrong):
+    name = library = "missing"
+
+    def __init__(self):
+        raise ModuleNotFoundError
+
+
+class Broken(Wrong):
+    name = library = "broken"
+
+    def __init__(self):
+        raise OSError("no such library")
+
+
+class Failing(Wrong):
+    name = library = "failing"
+
+    def work(self, case, y, z, outputs):
+        raise RuntimeError("not today")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A run that takes a second, with peers of all sorts."""
+    numpy = next(peer for peer in PEERS if peer.name == "numpy")
+    monkeypatch.setattr(run, "PEERS", [numpy, Wrong, Missing, Broken, Failing])
+    monkeypatch.setattr(machine, "last_level_cache", lambda: 1 << 16)
+    monkeypatch.setattr(run, "last_level_cache", lambda: 1 << 16)
+    cases = list(sweep(run.CURVES, [run.BOTH], [32, 1000], ["float32"]))
+    scaling = list(sweep(run.CURVES, [run.BOTH], [1000], ["float32"]))
+    plan = run.Plan([(cases, TINY)], scaling, False)
+    monkeypatch.setattr(run, "quick_plan", lambda: plan)
+    return plan
+
+
+@pytest.fixture
+def results(tiny):
+    with fl.num_threads(2):
+        found = run.bench(tiny)
+        assert fl.get_num_threads() == 2
+    return found
+
+
+def test_a_run(results):
+    assert results.absent == {
+        "missing": "not installed: pip install missing",
+        "broken": "OSError: no such library",
+    }
+    assert len(results.disagreeing) == 12
+    assert "differs by" in results.disagreeing[0] and "not today" in results.disagreeing[1]
+    assert {row.peer for row in results.rows} == {OURS, "numpy"}
+    assert {row.threads for row in results.rows} == {1, 2}
+    assert len(results.rows) == (4 + 2) * 2 * 2  # cases, peers, ways
+    for row in results.rows:
+        assert 0 < row.low <= row.seconds <= row.high and row.rounds == 2
+        assert row.bytes == 12 * row.n
+        assert row.rate == pytest.approx(row.bytes / row.seconds)
+        assert row.memory is None and row.bound == "compute"  # all of it is in the cache
+        assert row.share == pytest.approx(row.compute / row.seconds)
+        assert row.difference == 0 if row.peer == OURS else row.difference < 1e-4
+
+
+def test_what_exceeds_the_caches_is_held_to_memory(monkeypatch):
+    monkeypatch.setattr(run, "last_level_cache", lambda: 1 << 20)
+    case = Case("mse", "value_and_grad", 400_000, "float64")
+    rows = run.Runner([], 2, TINY, []).run(case, case.data())
+    for row in rows:
+        assert row.memory is not None and row.limit == max(row.memory, row.compute)
+        assert row.bound in ("memory", "compute")
+        assert 1e9 < row.bytes / row.memory < 1e12
+
+
+def test_progress_counts_every_case(tiny):
+    told = []
+    run.bench(tiny, None, lambda done, total, text: told.append((done, total, text)))
+    steps = [done for done, _, text in told if not text.startswith("memory")]
+    assert steps == list(range(told[0][1]))
+
+
+def test_results_survive_the_file(results, tmp_path):
+    path = tmp_path / "results.json"
+    results.write(path)
+    assert list(tmp_path.iterdir()) == [path]
+    again = Results.read(path)
+    for name in ("date", "machine", "threads", "versions", "absent", "disagreeing"):
+        assert getattr(again, name) == getattr(results, name)
+    for a, b in zip(again.rows, results.rows, strict=True):
+        assert (a.key, a.peer, a.outputs) == (b.key, b.peer, b.outputs)
+        assert a.seconds == pytest.approx(b.seconds, rel=1e-3)
+    columns = json.loads(path.read_text())["columns"]
+    assert {"bytes", "rate", "share", "extra_bytes"} <= set(columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not JSON"),
+        ("[1]", "not results of"),
+        ('{"schema": 0}', "not results of"),
+        ('{"schema": 1}', "without 'columns'"),
+        ('{"schema": 1, "columns": [], "rows": 5}', "damaged"),
+        ('{"schema": 1, "columns": ["name"], "rows": [[1, 2]]}', "damaged"),
+        ('{"schema": 1, "columns": ["name"], "rows": [["mse"]]}', "without 'date'"),
+    ],
+)
+def test_a_damaged_file(tmp_path, text, message):
+    path = tmp_path / "old.json"
+    path.write_text(text)
+    with pytest.raises(ResultsError, match=message):
+        Results.read(path)
+
+
+def row(peer, seconds, outputs=GIVEN, spread=0.01, **changes):
+    low, high = seconds * (1 - spread), seconds * (1 + spread)
+    known = Row(
+        "mse", "value_and_grad", 1000, "float32", 2, peer, outputs, seconds, low, high, 5, 12000,
+        1e-7, None, 0.0, None,
+    )  # fmt: skip
+    return dataclasses.replace(known, **changes)
+
+
+def made(*rows):
+    return Results("2026-01-01", {}, 2, {}, {}, [], {"copy": 1e9}, list(rows))
+
+
+def test_ratios_compare_like_with_like():
+    found = made(
+        row(OURS, 1.0), row(OURS, 2.0, FRESH), row("a", 3.0), row("a", 8.0, FRESH),
+        row("b", 5.0, FRESH),
+    )  # fmt: skip
+    (key,) = found.ratios()
+    assert found.ratios()[key] == {"a": 3.0, "b": 2.5}  # b cannot write to arrays given
+    assert found.ratios(FRESH)[key] == {"a": 4.0, "b": 2.5}
+    assert key.name == "mse" and key.n == 1000
+
+
+def test_compare_takes_the_drift_of_the_machine_out():
+    old = made(row(OURS, 1.0), row(OURS, 1.0, n=32), row("a", 1.0), row("a", 2.0, n=32))
+    new = made(row(OURS, 2.0), row(OURS, 4.0, n=32), row("a", 2.0), row("a", 4.0, n=32))
+    found = compare(old, new)
+    assert (found.drift, found.compared, found.other_machine) == (2.0, 2, False)
+    assert [(c.row.n, c.ratio) for c in found.slower] == [(32, 2.0)]
+    assert found.faster == []
+    back = compare(new, old)
+    assert back.slower == [] and [(c.row.n, c.ratio) for c in back.faster] == [(32, 0.5)]
+
+
+def test_compare_does_not_report_noise():
+    old = made(row(OURS, 1.0, spread=0.3))
+    assert compare(old, made(row(OURS, 1.5, spread=0.3))).slower == []  # the quartiles meet
+    assert compare(made(row(OURS, 1.0)), made(row(OURS, 1.05))).slower == []  # too little
+    with pytest.raises(ResultsError, match="no row of fastloss is in both"):
+        compare(old, made(row(OURS, 1.5, n=32)))
+    # the peers vary by a half themselves, without any reason
+    old, new = (made(row(OURS, 1.0 * t), *(row("a", s, n=i) for i, s in enumerate(u)))
+                for t, u in ((1, [1, 1, 1, 1]), (1.4, [1, 1.5, 1, 0.67])))  # fmt: skip
+    assert compare(old, new).slower == [] and compare(old, new).noise == pytest.approx(1.5, abs=0.1)
+
+
+def test_interleaved_times_what_it_is_told():
+    calls = []
+    runs = [lambda: calls.append(0), lambda: [calls.append(1) for _ in range(5000)]]
+    quick, slow = interleaved(runs, Effort(0, 3, 3))
+    assert quick.rounds == slow.rounds == 3
+    assert quick.low <= quick.median <= quick.high < slow.median
+    assert set(calls) == {0, 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak can be set back on Linux only")
+def test_extra_bytes():
+    x = np.ones(20_000_000)
+    out = np.empty_like(x)
+    machine.extra_bytes(lambda: np.add(x, x, out=out))
+    assert 0.9 < machine.extra_bytes(lambda: x + x) / x.nbytes < 1.1
+    assert machine.extra_bytes(lambda: np.add(x, x, out=out)) < 0.05 * x.nbytes
+    loss = fl.Logistic(pos_weight=1.0)
+    loss.value_and_grad(np.ones_like(x), x, out=out)
+    assert machine.extra_bytes(lambda: loss.value_and_grad(x, x, out=out)) < 0.05 * x.nbytes
+
+
+def test_the_command(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    out = tmp_path / "new" / "folder"
+    assert cli.run(["bench", "--quick", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "results.json", "speedup.png", "threads.png", "time.png",
+    ]  # fmt: skip
+    shown = capsys.readouterr().out
+    assert "missing (not installed: pip install missing)" in shown
+    assert "wrong: mse" in shown
+    assert "n = 1,000" in shown and "logistic" in shown
+    results = Results.read(out / "results.json")
+    for factor, status, text in ((1e-3, 1, "nothing is faster"), (1e3, 0, "nothing is slower")):
+        rows = [
+            dataclasses.replace(
+                r, **{k: getattr(r, k) * factor for k in ("low", "seconds", "high")}
+            )
+            if r.peer == OURS
+            else r
+            for r in results.rows
+        ]
+        old = tmp_path / "old.json"
+        dataclasses.replace(results, rows=rows).write(old)
+        assert cli.run(["bench", "--quick", "--out", str(out), "--compare", str(old)]) == status
+        shown = capsys.readouterr().out
+        assert "rows of fastloss compared" in shown and text in shown
+
+
+def test_charts_without_their_rows(tmp_path):
+    assert charts.draw(made(), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--peers", "numpy, pytorch"], "--peers 'pytorch': no such peer; there are numpy,"),
+        (["--peers", ""], "--peers '': no such peer"),
+        (["--compare", "file"], "--compare file: not JSON"),
+        (["--compare", "absent.json"], "--compare absent.json: no such file or directory"),
+        (["--out", "file/below"], "--out file/below: not a directory"),
+    ],
+)
+def test_mistyped(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert cli.run(["bench", "--quick", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"fastloss: {message}")
+    assert not Path("fastloss-bench").exists()
+
+
+def test_pytest_runs_the_benchmarks():
+    command = [sys.executable, "-m", "pytest", "benchmarks/test_losses.py", "--benchmark-disable"]
+    command += ["-q", "-k", "mse and n32 and float32 and not compile", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout and "skipped" not in done.stdout
+
+
+def test_the_table_of_the_readme():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import publish
+    finally:
+        sys.path.pop(0)
+    readme = (ROOT / "README.md").read_text()
+    assert publish.published(readme, Results.read(RESULTS)) == readme
