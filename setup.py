@@ -32,7 +32,9 @@ FORCE_INLINE = {
 }
 # Never -ffast-math: linking with it changes subnormal numbers for the whole process.
 OPTIMISE = {
-    "unix": ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"],
+    # -fopenmp-simd: OpenMP's pragmas for vectors alone, without its library
+    "unix": ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+    + ["-fopenmp-simd"],
     "msvc": ["/O2", "/fp:precise"],
 }
 WARNINGS = [
@@ -98,7 +100,7 @@ class BuildExt(build_ext):
 
 def extensions() -> list[Extension]:
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
-    headers = ["src/vecmath.h", "src/stream.h"]
+    headers = [f"src/{name}.h" for name in ("vecmath", "stream", "rows", "softmax", "rowwise")]
     kernels = [
         Extension(f"fastloss._kernels_{name}", [f"src/_kernels_{name}.pyx"], depends=headers)
         for name in INSTRUCTION_SETS

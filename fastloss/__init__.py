@@ -3,7 +3,13 @@
 import os as _os
 
 from fastloss import _core
-from fastloss._core import DomainError as DomainError
+from fastloss._core import (
+    DomainError as DomainError,
+    log_softmax as log_softmax,
+    logsumexp as logsumexp,
+    softmax as softmax,
+)
+from fastloss.adversarial import Adversarial as Adversarial
 from fastloss.base import Loss as Loss, get_loss as get_loss, loss_names as loss_names
 from fastloss.classification import (
     BinaryKL as BinaryKL,
@@ -17,7 +23,22 @@ from fastloss.classification import (
     Perceptron as Perceptron,
     SquaredHinge as SquaredHinge,
 )
+from fastloss.clustering import KMeansLoss as KMeansLoss
 from fastloss.config import last_level_cache as _last_level_cache, show_config as show_config
+from fastloss.linear import LinearCrossEntropy as LinearCrossEntropy
+from fastloss.multiclass import (
+    CosineDistance as CosineDistance,
+    CrossEntropy as CrossEntropy,
+    JensenShannon as JensenShannon,
+    KLDivergence as KLDivergence,
+    ListwiseSoftmax as ListwiseSoftmax,
+    MultiClassHinge as MultiClassHinge,
+    MultiClassPerceptron as MultiClassPerceptron,
+    PolyLoss as PolyLoss,
+    SoftmaxCrossEntropy as SoftmaxCrossEntropy,
+    SoftmaxFocal as SoftmaxFocal,
+    sigmoid as sigmoid,
+)
 from fastloss.regression import (
     AbsoluteError as AbsoluteError,
     AbsolutePercentageError as AbsolutePercentageError,

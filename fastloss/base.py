@@ -12,10 +12,10 @@ from numbers import Real
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from fastloss._core import PointwiseLoss
+from fastloss._core import BaseLoss, PointwiseLoss
 from fastloss.domain import REAL, Domain
 
-Parameters = Mapping[str, float | None]
+Parameters = Mapping[str, Any]
 
 _REGISTRY: dict[str, type[Loss]] = {}
 _ALIASES: dict[str, str] = {}  # the class's name in snake case -> the registry's name
@@ -44,35 +44,27 @@ integers and booleans as float64.
 """
 
 
-class Loss(PointwiseLoss):
-    """Base of the pointwise losses: immutable, hashable, picklable.
+class Loss(BaseLoss):
+    """Base of all losses: immutable, hashable, picklable.
 
-    A subclass says what a loss is: ``name``; ``definition``, its formula in y, z and the
-    parameters, which the tests evaluate to 50 digits; the domains; the parameters and their
-    ranges. What it computes stands in the branch of the same name in ``src/pointwise.pxi``.
+    A subclass says what a loss is: its ``name``, its ``definition``, which the tests evaluate to
+    50 digits, its parameters and their ranges.
     """
 
     name: ClassVar[str]
     definition: ClassVar[str]
-    kernel: ClassVar[str]  # its branch in src/pointwise.pxi
-    root: ClassVar[bool] = False
     ranges: ClassVar[Mapping[str, Domain]] = {}
+    root: ClassVar[bool] = False  # the reduced value is the root of what the kernel gives
 
-    @property
-    def y_domain(self) -> Domain:
-        """(-inf, inf)"""
-        return REAL
-
-    @property
-    def z_domain(self) -> Domain:
-        """(-inf, inf)"""
-        return REAL
+    @classmethod
+    def _notes(cls) -> str:
+        """What the docstring says of the formula and the domains."""
+        raise NotImplementedError
 
     def __init_subclass__(cls) -> None:
         if "name" not in cls.__dict__:  # shared by losses, not one
             return
         _REGISTRY[cls.name] = cls
-        cls.kernel = cls.__name__
         _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
         for parameter, domain in cls.ranges.items():
             setattr(cls, parameter, _parameter(parameter, domain))
@@ -82,7 +74,7 @@ class Loss(PointwiseLoss):
     def __init__(self) -> None:
         self._set()
 
-    def _set(self, **parameters: float | None) -> None:
+    def _set(self, **parameters: Any) -> None:
         """Check and set the parameters, once."""
         if not hasattr(self, "name"):
             raise TypeError(f"{type(self).__name__} is what losses share, not a loss")
@@ -91,7 +83,7 @@ class Loss(PointwiseLoss):
         checked = {name: self._check(name, value) for name, value in parameters.items()}
         self._bind(MappingProxyType(checked))
 
-    def _check(self, name: str, value: Any) -> float | None:
+    def _check(self, name: str, value: Any) -> Any:
         """A parameter as a float, if it is in its range."""
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{name} must be a real number; got {value!r}")
@@ -100,15 +92,15 @@ class Loss(PointwiseLoss):
             raise ValueError(f"{name} must be in {self.ranges[name]}; got {value!r}")
         return float(value)
 
-    def _kernel(self) -> tuple[str, Parameters]:
-        """The kernel to run and its parameters."""
-        return self.kernel, self.parameters
-
     @property
     def spec(self) -> str:
         """Name and parameters as `get_loss` and the command line read them."""
         defaults = inspect.signature(type(self)).parameters
-        changed = [f"{k}={v!r}" for k, v in self.parameters.items() if v != defaults[k].default]
+        changed = [
+            f"{k}={';'.join(map(repr, v)) if isinstance(v, tuple) else repr(v)}"
+            for k, v in self.parameters.items()
+            if v != defaults[k].default
+        ]
         return ":".join([self.name, *([",".join(changed)] if changed else [])])
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -126,8 +118,45 @@ class Loss(PointwiseLoss):
     def __hash__(self) -> int:
         return hash((type(self), *self.parameters.values()))
 
-    def __reduce__(self) -> tuple[type[Loss], tuple[float | None, ...]]:
+    def __reduce__(self) -> tuple[type[Loss], tuple[Any, ...]]:
         return type(self), tuple(self.parameters.values())
+
+
+class Pointwise(Loss, PointwiseLoss):
+    """Base of the losses of one target and one prediction.
+
+    What a loss computes stands in the branch of its name in ``src/pointwise.pxi``.
+    """
+
+    kernel: ClassVar[str]  # that branch
+
+    @property
+    def y_domain(self) -> Domain:
+        """(-inf, inf)"""
+        return REAL
+
+    @property
+    def z_domain(self) -> Domain:
+        """(-inf, inf)"""
+        return REAL
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__:
+            cls.kernel = cls.__name__
+        super().__init_subclass__()
+
+    def _kernel(self) -> tuple[str, Parameters]:
+        """The kernel to run and its parameters."""
+        return self.kernel, self.parameters
+
+    @classmethod
+    def _notes(cls) -> str:
+        # a domain that depends on the parameters is a property, which says how in its docstring
+        domains = {
+            name: value if isinstance(value := getattr(cls, name), Domain) else value.__doc__
+            for name in ("y_domain", "z_domain")
+        }
+        return _NOTES.format(definition=_wrapped(cls.definition), **domains)
 
 
 def _parameter(name: str, domain: Domain) -> property:
@@ -150,13 +179,7 @@ def _documented(cls: type[Loss]) -> str:
     raises = "Raises\n------\n" + "".join(
         f"{error}\n{_wrapped(when)}\n" for error, when in errors.items()
     )
-    # a domain that depends on the parameters is a property, which says how in its docstring
-    domains = {
-        name: value if isinstance(value := getattr(cls, name), Domain) else value.__doc__
-        for name in ("y_domain", "z_domain")
-    }
-    notes = _NOTES.format(definition=_wrapped(cls.definition), **domains)
-    return f"{text[:place]}{raises}\n{notes}\n{text[place:]}"
+    return f"{text[:place]}{raises}\n{cls._notes()}\n{text[place:]}"
 
 
 def _wrapped(text: str) -> str:
@@ -177,6 +200,11 @@ def loss_names() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
+def pointwise_names() -> tuple[str, ...]:
+    """Names of the losses of one target and one prediction."""
+    return tuple(name for name, cls in _REGISTRY.items() if issubclass(cls, Pointwise))
+
+
 def loss_class(name: str) -> type[Loss]:
     """The class of a registry name, or of a class's name in snake case."""
     cls = _REGISTRY.get(_ALIASES.get(name, name))
@@ -188,7 +216,7 @@ def loss_class(name: str) -> type[Loss]:
     return cls
 
 
-def get_loss(name: str, **parameters: float | None) -> Loss:
+def get_loss(name: str, **parameters: Any) -> Loss:
     """Make a loss from its name.
 
     Parameters
@@ -220,11 +248,11 @@ def get_loss(name: str, **parameters: float | None) -> Loss:
         raise TypeError(f"name must be a string; got {name!r}")
     name, colon, rest = name.partition(":")
     cls = loss_class(name)
-    given: dict[str, float | None] = {}
+    given: dict[str, Any] = {}
     for part in rest.split(",") if colon else ():
         key, _, text = part.partition("=")
         try:
-            given[key.strip()] = None if text == "None" else float(text)
+            given[key.strip()] = _number(text)
         except ValueError:
             raise ValueError(
                 f"{name}: expected PARAMETER=NUMBER behind the colon; got {part!r}"
@@ -235,6 +263,14 @@ def get_loss(name: str, **parameters: float | None) -> Loss:
         known = ", ".join(cls.ranges) or "none"
         raise TypeError(f"{name} has no parameter {unknown[0]!r}; it has: {known}")
     return cls(**given)
+
+
+def _number(text: str) -> float | bool | tuple[float, ...] | None:
+    """As `spec` writes it: a word, a number, or several numbers with semicolons between them."""
+    words = {"None": None, "True": True, "False": False}
+    if text in words:
+        return words[text]
+    return tuple(map(float, text.split(";"))) if ";" in text else float(text)
 
 
 def as_loss(loss: str | Loss) -> Loss:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fastloss.base import Loss, Parameters
+from fastloss.base import Parameters, Pointwise
 from fastloss.domain import NONNEGATIVE, SIGNS, UNIT
 
 
-class LogLoss(Loss):
+class LogLoss(Pointwise):
     """Log loss (binary cross-entropy) of a probability.
 
     Nothing is clipped: a probability of 0 for a label of 1 is an infinite loss. A label between 0
@@ -29,7 +29,7 @@ class LogLoss(Loss):
     z_domain = UNIT
 
 
-class Brier(Loss):
+class Brier(Pointwise):
     """Brier score of a probability, in its binary form: the two-class form is twice it.
 
     References
@@ -53,7 +53,7 @@ class Brier(Loss):
         return "SquaredError", {"scale": 1.0}
 
 
-class Logistic(Loss):
+class Logistic(Pointwise):
     """Logistic loss (binary cross-entropy) of a raw score, the logit of the probability.
 
     Parameters
@@ -78,7 +78,7 @@ class Logistic(Loss):
         self._set(pos_weight=pos_weight)
 
 
-class Focal(Loss):
+class Focal(Pointwise):
     """Focal loss of a raw score: the logistic loss, damped for well-classified samples.
 
     Parameters
@@ -120,7 +120,7 @@ class Focal(Loss):
         return "Focal", {"gamma": self.gamma, "positive": positive, "negative": negative}
 
 
-class Hinge(Loss):
+class Hinge(Pointwise):
     """Hinge loss of a raw score. At the margin, y z = 1, the gradient is 0.
 
     References
@@ -139,7 +139,7 @@ class Hinge(Loss):
     y_domain = SIGNS
 
 
-class SquaredHinge(Loss):
+class SquaredHinge(Pointwise):
     """Square of the hinge loss. At the margin the second derivative, which jumps, is 0.
 
     Examples
@@ -154,7 +154,7 @@ class SquaredHinge(Loss):
     y_domain = SIGNS
 
 
-class ModifiedHuber(Loss):
+class ModifiedHuber(Pointwise):
     """Squared hinge loss that is linear where y z < -1.
 
     The second derivative jumps at y z = -1, where it is 2, and at y z = 1, where it is 0.
@@ -176,7 +176,7 @@ class ModifiedHuber(Loss):
     y_domain = SIGNS
 
 
-class Exponential(Loss):
+class Exponential(Pointwise):
     """Exponential loss of AdaBoost.
 
     References
@@ -195,7 +195,7 @@ class Exponential(Loss):
     y_domain = SIGNS
 
 
-class Perceptron(Loss):
+class Perceptron(Pointwise):
     """Perceptron loss of a raw score. At z = 0 the gradient is 0.
 
     References
@@ -214,7 +214,7 @@ class Perceptron(Loss):
     y_domain = SIGNS
 
 
-class BinaryKL(Loss):
+class BinaryKL(Pointwise):
     """Kullback-Leibler divergence of a predicted probability from a target probability.
 
     It is the log loss less the entropy of the target, and accurate where the two are close.

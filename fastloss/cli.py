@@ -117,7 +117,12 @@ def bench(quick: bool, peers: str | None, out: Path, old: Path | None) -> int:
 @cli.command()
 @click.argument("files", nargs=-1, metavar="FILE...")
 @click.option("--y-true", required=True, metavar="COL", help="Column of targets.")
-@click.option("--y-pred", required=True, metavar="COL", help="Column of predictions.")
+@click.option(
+    "--y-pred",
+    required=True,
+    metavar="COL[,COL...]",
+    help="Column of predictions; of several classes a column for each.",
+)
 @click.option("--weight", metavar="COL", help="Column of sample weights.")
 @click.option("--by", metavar="COL", help="Score each value of this column too.")
 @click.option(
@@ -179,14 +184,15 @@ def score(
     from fastloss.report import print_scores
 
     losses = _losses(specs)
-    columns = {"y_true": y_true, "y_pred": y_pred}
+    _check_columns(losses, y_pred)
+    columns = {"y_true": [y_true], "y_pred": y_pred.split(",")}
     if weight is not None:
-        columns["sample_weight"] = weight
+        columns["sample_weight"] = [weight]
     work = partial(_score_batch, losses, columns, nan_policy, per_row is not None)
     scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
     threads = threads or fastloss.get_num_threads()
     try:
-        batches = read(files, list(columns.values()), by)
+        batches = read(files, sum(columns.values(), []), by)
         with (
             _row_writer(per_row, files, losses, columns, by) as write,
             _progress() as show,
@@ -219,24 +225,59 @@ def _in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Gener
 
 def _score_batch(
     losses: Mapping[str, Any],
-    columns: Mapping[str, str],
+    columns: Mapping[str, list[str]],
     nan_policy: str,
     each_row: bool,
     batch: Batch,
 ) -> tuple[Batch, fastloss.Scorer, Rows]:
     """Score a batch alone; if asked, its losses and gradients row by row too."""
-    arrays = {argument: batch.numbers[column] for argument, column in columns.items()}
+    arrays = {argument: _array(batch, names) for argument, names in columns.items()}
+    if len(columns["y_pred"]) > 1:
+        arrays["y_true"] = _classes(batch, columns["y_true"][0])
     scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
     rows: Rows = {}
     try:
         scorer.update(**arrays, groups=batch.groups)
     except fastloss.DomainError as error:
-        raise Failure(_domain_message(error, batch, columns, losses)) from error
+        raise Failure(_domain_message(error, batch, columns, losses, arrays)) from error
+    except (TypeError, ValueError) as error:  # a loss of rows without rows, or the other way round
+        raise Failure(f"{batch.path}: {error}") from error
     for name, loss in losses.items() if each_row else ():
-        rows[name], rows[name + "_grad"] = loss.value_and_grad(
-            **arrays, reduction="none", nan_policy=nan_policy
-        )
+        rows[name], grad = loss.value_and_grad(**arrays, reduction="none", nan_policy=nan_policy)
+        grads = _grad_names(name, columns)
+        rows |= zip(grads, grad.reshape(-1, len(grads)).T, strict=True)
     return batch, scorer, rows
+
+
+def _array(batch: Batch, names: Sequence[str]) -> Any:
+    """A column, or several side by side."""
+    import numpy as np
+
+    found = [batch.numbers[name] for name in names]
+    return found[0] if len(found) == 1 else np.column_stack(found)
+
+
+def _classes(batch: Batch, name: str) -> Any:
+    """A column of classes as integers, which CSV files and columns with gaps do not hold."""
+    import numpy as np
+
+    column = batch.numbers[name]
+    classes = (
+        np.nan_to_num(column, nan=-0.5).astype(np.int64) if column.dtype.kind == "f" else column
+    )
+    wrong = np.flatnonzero(classes != column)
+    if len(wrong):
+        place = f"{batch.path}: row {batch.start + wrong[0] + 1}: column {name!r}"
+        value = column[wrong[0]]
+        problem = "is missing or NaN" if np.isnan(value) else f"= {value:.15g} is not a class"
+        raise Failure(f"{place} {problem}")
+    return classes
+
+
+def _grad_names(loss: str, columns: Mapping[str, list[str]]) -> list[str]:
+    """The columns of a loss's gradient, one for each column of predictions."""
+    names = columns["y_pred"]
+    return [f"{loss}_grad"] if len(names) == 1 else [f"{loss}_grad_{name}" for name in names]
 
 
 def _result(scorer: fastloss.Scorer) -> fastloss.Scores:
@@ -244,6 +285,19 @@ def _result(scorer: fastloss.Scorer) -> fastloss.Scores:
         return scorer.result()
     except ValueError as error:  # a mean over nothing
         raise Failure(f"nothing to score: {error}") from error
+
+
+def _check_columns(losses: Mapping[str, Any], y_pred: str) -> None:
+    """Losses of rows need a column for each class, the others have one."""
+    from fastloss.multiclass import RowLoss
+
+    for name, loss in losses.items():
+        if isinstance(loss, RowLoss) and "," not in y_pred:
+            raise Failure(f"--loss {name}: it needs a column for each class, as in --y-pred p0,p1")
+        if isinstance(loss, RowLoss) and "labels" not in loss.takes:
+            raise Failure(f"--loss {name}: its targets do not fit one column")
+        if not isinstance(loss, RowLoss) and "," in y_pred:
+            raise Failure(f"--loss {name}: it has one column of predictions; got --y-pred {y_pred}")
 
 
 def _losses(specs: Sequence[str]) -> dict[str, Any]:
@@ -263,15 +317,17 @@ def _losses(specs: Sequence[str]) -> dict[str, Any]:
 def _domain_message(
     error: fastloss.DomainError,
     batch: Batch,
-    columns: Mapping[str, str],
+    columns: Mapping[str, list[str]],
     losses: Mapping[str, Any],
+    arrays: Mapping[str, Any],
 ) -> str:
     """Name the file, row and column of a value that cannot be scored, and who refuses it."""
     row = error.index[0]
-    place = f"{batch.path}: row {batch.start + row + 1}: column {columns[error.argument]!r}"
+    name = columns[error.argument][error.index[1] if len(error.index) > 1 else 0]
+    place = f"{batch.path}: row {batch.start + row + 1}: column {name!r}"
     if math.isnan(error.value):
         return f"{place} is missing or NaN"
-    y, p = (batch.numbers[columns[name]][row : row + 1] for name in ("y_true", "y_pred"))
+    y, p = (arrays[name][row : row + 1] for name in ("y_true", "y_pred"))
     refusing = [name for name, loss in losses.items() if not _takes(loss, y, p)]
     names = f" ({', '.join(refusing)})" if refusing else ""
     return f"{place} = {error.value:.15g} is not {error.domain}{names}"
@@ -290,7 +346,7 @@ def _row_writer(
     path: Path | None,
     files: Sequence[str],
     losses: Mapping[str, Any],
-    columns: Mapping[str, str],
+    columns: Mapping[str, list[str]],
     by: str | None,
 ) -> Iterator[Callable[[Batch, Rows], None]]:
     """A function that writes a batch's rows to ``path``; without a path it does nothing."""
@@ -305,8 +361,8 @@ def _row_writer(
         raise Failure(f"--per-row {path}: this is a directory")
     if any(os.path.realpath(path) == os.path.realpath(file) for file in files):
         raise Failure(f"--per-row {path}: this is one of the files to read")
-    names = [*dict.fromkeys(columns.values())]
-    names += [name + end for name in losses for end in ("", "_grad")]
+    names = list(dict.fromkeys(sum(columns.values(), [])))
+    names += [part for name in losses for part in (name, *_grad_names(name, columns))]
     text = None if by in names else by
     if len({*names}) < len(names):
         raise Failure(f"--per-row {path}: two columns would have the same name")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastloss.base import Loss, Parameters
+from typing import Any
+
+from fastloss.base import Parameters, Pointwise
 from fastloss.domain import (
     ABOVE_MINUS_ONE,
     NONNEGATIVE,
@@ -14,7 +16,7 @@ from fastloss.domain import (
 )
 
 
-class SquaredError(Loss):
+class SquaredError(Pointwise):
     """Squared error, the square of the residual (not half of it).
 
     Examples
@@ -31,7 +33,7 @@ class SquaredError(Loss):
         return "SquaredError", {"scale": 1.0}
 
 
-class RootMeanSquaredError(Loss):
+class RootMeanSquaredError(Pointwise):
     """Root of the (weighted) mean squared error, and its gradient.
 
     The reduction stands under the root: ``"mean"`` gives sqrt(sum(w r**2) / sum(w)), ``"sum"``
@@ -53,7 +55,7 @@ class RootMeanSquaredError(Loss):
         return "SquaredError", {"scale": 1.0}
 
 
-class AbsoluteError(Loss):
+class AbsoluteError(Pointwise):
     """Absolute error. At a residual of 0 the gradient is 0.
 
     Examples
@@ -67,7 +69,7 @@ class AbsoluteError(Loss):
     definition = "abs(z - y)"
 
 
-class Huber(Loss):
+class Huber(Pointwise):
     """Huber loss: squared (halved) up to delta, linear beyond.
 
     Parameters
@@ -96,7 +98,7 @@ class Huber(Loss):
         self._set(delta=delta)
 
 
-class SmoothL1(Loss):
+class SmoothL1(Pointwise):
     """Smooth L1 loss: the Huber loss divided by its delta, which is called beta here.
 
     Parameters
@@ -125,7 +127,7 @@ class SmoothL1(Loss):
         self._set(beta=beta)
 
 
-class SmoothL2(Loss):
+class SmoothL2(Pointwise):
     """Half the square where abs(z - y) <= 1, and abs(z - y) - 1 beyond.
 
     The value jumps at abs(z - y) = 1, from 1/2 down to 0: this is the loss as it is defined, not
@@ -143,7 +145,7 @@ class SmoothL2(Loss):
     definition = "(z - y)**2/2 if abs(z - y) <= 1 else abs(z - y) - 1"
 
 
-class LogCosh(Loss):
+class LogCosh(Pointwise):
     """Logarithm of the hyperbolic cosine of the residual: square near 0, absolute far away.
 
     Examples
@@ -157,7 +159,7 @@ class LogCosh(Loss):
     definition = "log(cosh(z - y))"
 
 
-class Quantile(Loss):
+class Quantile(Pointwise):
     """Quantile (pinball) loss, least at the q-quantile of the targets.
 
     At a residual of 0 any slope in [-q, 1 - q] is a subgradient by z; the gradient is 0.
@@ -187,7 +189,7 @@ class Quantile(Loss):
         self._set(q=q)
 
 
-class Expectile(Loss):
+class Expectile(Pointwise):
     """Expectile loss: the square, weighted by 1 - q above the target and by q below.
 
     At a residual of 0 the second derivative jumps; it is given as 2 q.
@@ -217,7 +219,7 @@ class Expectile(Loss):
         self._set(q=q)
 
 
-class EpsilonInsensitive(Loss):
+class EpsilonInsensitive(Pointwise):
     """Absolute error beyond a tube of half-width epsilon, in which the loss is 0.
 
     On the edge of the tube the gradient is 0.
@@ -247,7 +249,7 @@ class EpsilonInsensitive(Loss):
         self._set(epsilon=epsilon)
 
 
-class SquaredEpsilonInsensitive(Loss):
+class SquaredEpsilonInsensitive(Pointwise):
     """Square of the error beyond a tube of half-width epsilon.
 
     On the edge of the tube the second derivative jumps from 0 to 2; it is given as 0.
@@ -273,7 +275,7 @@ class SquaredEpsilonInsensitive(Loss):
         self._set(epsilon=epsilon)
 
 
-class SquaredLogError(Loss):
+class SquaredLogError(Pointwise):
     """Squared logarithmic error: the square of the difference of log(1 + z) and log(1 + y).
 
     Examples
@@ -289,7 +291,7 @@ class SquaredLogError(Loss):
     z_domain = ABOVE_MINUS_ONE
 
 
-class AbsolutePercentageError(Loss):
+class AbsolutePercentageError(Pointwise):
     """Absolute error as a fraction of the target (1.0 is 100 %).
 
     A target of 0 is outside the domain: there is no hidden epsilon that would turn it into an
@@ -307,7 +309,7 @@ class AbsolutePercentageError(Loss):
     y_domain = NONZERO
 
 
-class SymmetricAbsolutePercentageError(Loss):
+class SymmetricAbsolutePercentageError(Pointwise):
     """Absolute error as a fraction of the mean of abs(y) and abs(z), from 0 to 2.
 
     It is 0 where both are 0. Where the signs differ the loss is 2 and the gradient 0, which is
@@ -328,7 +330,7 @@ class SymmetricAbsolutePercentageError(Loss):
     definition = "2*abs(z - y)/(abs(y) + abs(z)) if z != y else 0"
 
 
-class Poisson(Loss):
+class Poisson(Pointwise):
     """Negative Poisson log-likelihood, z the logarithm of the mean; without terms of y alone.
 
     Examples
@@ -343,7 +345,7 @@ class Poisson(Loss):
     y_domain = NONNEGATIVE
 
 
-class Gamma(Loss):
+class Gamma(Pointwise):
     """Negative gamma log-likelihood, z the logarithm of the mean; without terms of y alone.
 
     Examples
@@ -358,7 +360,7 @@ class Gamma(Loss):
     y_domain = POSITIVE
 
 
-class _TweedieFamily(Loss):
+class _TweedieFamily(Pointwise):
     """What the two forms of the Tweedie loss share: the power, and the targets it allows."""
 
     ranges = {"power": Domain("(-inf, 0] or [1, inf)")}
@@ -367,7 +369,7 @@ class _TweedieFamily(Loss):
     def __init__(self, power: float = 1.5) -> None:
         self._set(power=power)
 
-    def _check(self, name: str, value: object) -> float | None:
+    def _check(self, name: str, value: Any) -> Any:
         power = super()._check(name, value)
         if power is not None and 0 < power < 1:
             raise ValueError(f"power must be at most 0 or at least 1; got {value!r}")
@@ -415,7 +417,7 @@ class Tweedie(_TweedieFamily):
         return special.get(self.power, "Tweedie"), self.parameters
 
 
-class PoissonDeviance(Loss):
+class PoissonDeviance(Pointwise):
     """Poisson deviance, z the mean: twice the loss in log-likelihood against a perfect fit.
 
     Examples
@@ -431,7 +433,7 @@ class PoissonDeviance(Loss):
     z_domain = POSITIVE
 
 
-class GammaDeviance(Loss):
+class GammaDeviance(Pointwise):
     """Gamma deviance, z the mean.
 
     Examples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fastloss.base import Loss, Parameters
+from fastloss.base import Parameters, Pointwise
 from fastloss.domain import Domain
 
 SCALE = Domain("[1e-15, 1e15]", low=1e-15, high=1e15)  # its square stays in float32's range
@@ -15,7 +15,7 @@ def _log_scale(c: float) -> float:
     return -math.log(2) - 2 * math.log(c)
 
 
-class Cauchy(Loss):
+class Cauchy(Pointwise):
     """Cauchy (Lorentzian) loss.
 
     Parameters
@@ -46,7 +46,7 @@ class Cauchy(Loss):
         return "Cauchy", {"c": self.c, "log_scale": _log_scale(self.c)}
 
 
-class GemanMcClure(Loss):
+class GemanMcClure(Pointwise):
     """Geman-McClure loss, which tends to 2 far away.
 
     Parameters
@@ -74,7 +74,7 @@ class GemanMcClure(Loss):
         self._set(c=c)
 
 
-class Welsch(Loss):
+class Welsch(Pointwise):
     """Welsch (Leclerc) loss, which tends to 1 far away.
 
     Parameters
@@ -102,7 +102,7 @@ class Welsch(Loss):
         self._set(c=c)
 
 
-class GeneralRobust(Loss):
+class GeneralRobust(Pointwise):
     """Barron's general robust loss, of which many others are special cases.
 
     Parameters

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastloss import _core
 from fastloss.base import Loss, as_loss
+from fastloss.row_scores import check_losses, row_sums, rows_shape
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped, unused-ignore]
@@ -176,6 +177,7 @@ class Scorer:
                 f'nan_policy must be "propagate", "omit" or "raise"; got {nan_policy!r}'
             )
         self.nan_policy = nan_policy
+        self._of_rows = check_losses(self.losses)
         self._grouped: bool | None = None  # until the first update
         self._sums: dict[Hashable, NDArray[np.float64]] = {}
 
@@ -191,12 +193,13 @@ class Scorer:
         Parameters
         ----------
         y_true, y_pred : array_like
-            Targets and predictions, of the same shape.
+            Targets and predictions, of the same shape; or as a loss of rows takes them.
         sample_weight : array_like, optional
             Of the shape of ``y_true``, or one weight per row.
         groups : array_like, optional
-            The group of each sample, of the shape of ``y_true``: integers, strings, or a pandas
-            Categorical (anything with ``codes`` and ``categories``). All parts have it, or none.
+            The group of each sample, of the shape of ``y_true`` or of the rows: integers, strings,
+            or a pandas Categorical (anything with ``codes`` and ``categories``). All parts have it,
+            or none.
 
         Raises
         ------
@@ -207,11 +210,17 @@ class Scorer:
         if self._grouped not in (None, grouped):
             raise ValueError("groups must be given with every part, or with none")
         y_true = np.asanyarray(y_true)
+        add_up: Any = row_sums if self._of_rows else _core.score_sums
+        if self._of_rows:
+            y_pred = np.asarray(y_pred)
+            shape = rows_shape(y_pred, self.losses)
+        else:
+            shape = np.shape(y_true)
         if grouped:
-            labels, codes = _codes(groups, np.shape(y_true))
+            labels, codes = _codes(groups, shape)
         else:
             labels, codes = [None], None
-        sums = _core.score_sums(
+        sums = add_up(
             list(self.losses), y_true, y_pred, sample_weight, self.nan_policy, codes, len(labels)
         )
         self._grouped = grouped

@@ -176,34 +176,41 @@ cdef inline char* target(
     return out + start * job.itemsize
 
 
-cdef inline void deliver(
-        Job* job, char* out, char* written, Py_ssize_t start, Block* b, Py_ssize_t* carried
-        ) noexcept nogil:
-    """Bring what a map wrote into a buffer to the output."""
-    cdef char* place = out + start * job.itemsize
-    cdef Py_ssize_t bytes = b.n * job.itemsize, whole
-    if out == NULL or written == place:
-        return
-    if not job.stream:
-        memcpy(place, written, bytes)
-        return
-    # Stream whole lines only: what is left of the last one waits before the buffer for the
-    # next block. A line written in two parts would cost more than streaming gains.
+cdef void stream_lines(
+        Passes* passes, char* place, char* written, Py_ssize_t bytes, bint last,
+        Py_ssize_t* carried) noexcept nogil:
+    """Stream a block, in whole lines: what is left of the last one waits before the buffer for
+    the next block. A line written in two parts would cost more than streaming gains."""
+    cdef Py_ssize_t whole
     place -= carried[0]
     written -= carried[0]
     bytes += carried[0]
     whole = bytes - <Py_ssize_t>((<size_t>place + bytes) & (LINE - 1))
     if whole <= 0:
         whole = 0
-    job.passes.stream(written, whole, place)
+    passes.stream(written, whole, place)
     written += whole
     bytes -= whole
-    if b.last:
+    if last:
         memcpy(place + whole, written, bytes)
         bytes = 0
     else:
         memmove(written - whole + carried[0] - bytes, written, bytes)
     carried[0] = bytes
+
+
+cdef inline void deliver(
+        Job* job, char* out, char* written, Py_ssize_t start, Block* b, Py_ssize_t* carried
+        ) noexcept nogil:
+    """Bring what a map wrote into a buffer to the output."""
+    cdef char* place = out + start * job.itemsize
+    cdef Py_ssize_t bytes = b.n * job.itemsize
+    if out == NULL or written == place:
+        return
+    if not job.stream:
+        memcpy(place, written, bytes)
+        return
+    stream_lines(job.passes, place, written, bytes, b.last, carried)
 
 
 cdef void map_block(
@@ -332,10 +339,28 @@ cdef void run_serial(Job* job) noexcept nogil:
         run_task(job, task, 0)
 
 
-cdef TaskResult run(Job* job) except *:
-    """Run all tasks; the sum of their results, in task order."""
+cdef TaskResult total_of(TaskResult* results, int tasks) except *:
+    """The sum of the tasks' results, in task order, or the first that failed."""
     cdef TaskResult sum
     cdef int task
+    sum.weight = 0
+    sum.total = 0
+    sum.count = 0
+    sum.failed = -1
+    for task in range(tasks):
+        if results[task].no_memory:
+            raise MemoryError("no memory for converting an input")
+        if results[task].failed >= 0:
+            sum.failed = results[task].failed
+            break
+        sum.weight += results[task].weight
+        sum.total += results[task].total
+        sum.count += results[task].count
+    return sum
+
+
+cdef TaskResult run(Job* job) except *:
+    """Run all tasks; the sum of their results, in task order."""
     if job.needs_gil or job.tasks <= 1:
         run_serial(job)
     elif job.threads == 1:
@@ -344,17 +369,4 @@ cdef TaskResult run(Job* job) except *:
     else:
         with nogil:
             run_parallel(job)
-    sum.weight = 0
-    sum.total = 0
-    sum.count = 0
-    sum.failed = -1
-    for task in range(job.tasks):
-        if job.results[task].no_memory:
-            raise MemoryError("no memory for converting an input")
-        if job.results[task].failed >= 0:
-            sum.failed = job.results[task].failed
-            break
-        sum.weight += job.results[task].weight
-        sum.total += job.results[task].total
-        sum.count += job.results[task].count
-    return sum
+    return total_of(job.results, job.tasks)

@@ -1,6 +1,8 @@
 # What a kernel module hands to the driver: function pointers for each dtype,
 # and nothing that knows which instruction set stands behind them.
 
+from libc.stdint cimport int64_t
+
 cdef enum:
     BLOCK = 512         # elements a pass works on: all buffers of a block stay in L1
     LANES = 16          # every pass takes a multiple of this many elements
@@ -44,9 +46,30 @@ cdef struct Passes:
     # copy past the cache
     void (*stream)(const void* source, Py_ssize_t bytes, void* target) noexcept nogil
 
+# Blocks of rows: see rows.h.
+cdef extern from "rows.h":
+    int FL_ROOM, FL_ROWS, FL_FEW
+    int FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY
+    int FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN
+    ctypedef struct fl_rows:
+        int loss
+        double a
+        bint log
+        Py_ssize_t n, k
+        const void* z
+        const void* q
+        const int64_t* label
+        const void* scale
+        void* value
+        void* grad
+        void* hess
+
+ctypedef void (*RowsFn)(const fl_rows*) noexcept nogil
+
 cdef struct KernelTable:
     Passes passes[2]                        # float32, float64
     MapFn maps[MAX_LOSSES][2][N_MODES]
+    RowsFn rows[2]
     void (*fence)() noexcept nogil          # orders streamed stores before what follows
 
 

@@ -5,10 +5,14 @@
 from cpython.pycapsule cimport PyCapsule_New
 from kernel_table cimport (
     BLOCK, GRAD, GRAD_HESS, LANES, MAX_LOSSES, KernelTable, MapFn, Passes, VALUE, VALUE_GRAD,
-    WeightStats, fold)
+    WeightStats, fl_rows, fold)
 
 include "vecmath.pxi"
 include "pointwise.pxi"
+
+cdef extern from "rowwise.h" nogil:
+    void fl_rows_f32(const fl_rows*) noexcept
+    void fl_rows_f64(const fl_rows*) noexcept
 
 cdef extern from "stream.h" nogil:
     void fl_stream(const void* source, Py_ssize_t bytes, void* target) noexcept
@@ -250,6 +254,8 @@ def _fill():
     fill_passes[float](0)
     fill_passes[double](0)
     kernels.fence = fl_fence
+    kernels.rows[0] = fl_rows_f32
+    kernels.rows[1] = fl_rows_f64
     names = {}
     for index, (name, specialised) in enumerate(add_maps.__signatures__.items()):
         names[name] = index, specialised(index, _Parameters())

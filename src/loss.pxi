@@ -1,5 +1,5 @@
-# The base of every pointwise loss: it owns the public methods, so that no Python frame stands
-# between the caller and the driver.
+# The base of every loss owns the public methods, so that no Python frame stands between the
+# caller and the driver; and the base of every pointwise loss.
 
 cdef enum Reduction:
     MEAN
@@ -38,37 +38,19 @@ cdef int parse_nan_policy(object nan_policy) except -1:
     raise ValueError(f'nan_policy must be "propagate", "omit" or "raise"; got {nan_policy!r}')
 
 
-cdef class PointwiseLoss:
-    """A loss of one target and one prediction at a time."""
+cdef class BaseLoss:
+    """A loss: it owns the public methods."""
 
-    cdef MapFn* maps                # by dtype and mode
-    cdef MapFn* single_maps         # of a single sample, where that differs: the root of a square
-    cdef double kernel_parameters[MAX_PARAMETERS]
-    cdef Interval domains[2]        # of y_true and y_pred
-    cdef tuple domain_names
-    cdef bint is_root               # the reduced value is the root of what the kernel gives
     cdef readonly object parameters
     cdef object __weakref__
 
     def _bind(self, parameters):
-        """Tie the face to its kernel; the constructor's last step."""
-        self.parameters = parameters
-        kernel, values = self._kernel()
-        index, names = kernel_losses[kernel]
-        self.maps = &kernels.maps[index][0][0]
-        self.single_maps = self.maps
-        self.is_root = self.root
-        if self.is_root:
-            self.single_maps = &kernels.maps[kernel_losses["AbsoluteError"][0]][0][0]
-        for i, name in enumerate(names):
-            self.kernel_parameters[i] = values[name]
-        domains = self.y_domain, self.z_domain
-        self.domain_names = tuple(map(str, domains))
-        for i, domain in enumerate(domains):
-            self.domains[i].absolute = domain.absolute
-            self.domains[i].bounded = domain.bounded
-            for k, dtype in enumerate((np.float32, np.float64)):
-                self.domains[i].low[k], self.domains[i].high[k] = domain.closed(dtype)
+        raise TypeError(f"{type(self).__name__} is what losses share, not a loss")
+
+    cdef object run_method(
+            self, int mode, object y_true, object y_pred, object sample_weight, object reduction,
+            object nan_policy, object out):
+        raise TypeError(f"this {type(self).__name__} was not initialised")
 
     def __call__(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
                  nan_policy="propagate", out=None):
@@ -93,8 +75,8 @@ cdef class PointwiseLoss:
         -------
         float or ndarray
         """
-        return evaluate(
-            self, VALUE, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+        return self.run_method(
+            VALUE, y_true, y_pred, sample_weight, reduction, nan_policy, out)
 
     def grad(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
              nan_policy="propagate", out=None):
@@ -108,7 +90,7 @@ cdef class PointwiseLoss:
         ndarray
             Of the shape of ``y_pred``.
         """
-        return evaluate(self, GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+        return self.run_method(GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out)
 
     def value_and_grad(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
                        nan_policy="propagate", out=None):
@@ -122,8 +104,8 @@ cdef class PointwiseLoss:
         value : float, or ndarray with ``reduction="none"``
         grad : ndarray
         """
-        return evaluate(
-            self, VALUE_GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+        return self.run_method(
+            VALUE_GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out)
 
     def grad_and_hess(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
                       nan_policy="propagate", out=None):
@@ -136,8 +118,45 @@ cdef class PointwiseLoss:
         grad, hess : ndarray
             First and second derivative of the reduced loss by each element of ``y_pred``.
         """
+        return self.run_method(
+            GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+
+
+cdef class PointwiseLoss(BaseLoss):
+    """A loss of one target and one prediction at a time."""
+
+    cdef MapFn* maps                # by dtype and mode
+    cdef MapFn* single_maps         # of a single sample, where that differs: the root of a square
+    cdef double kernel_parameters[MAX_PARAMETERS]
+    cdef Interval domains[2]        # of y_true and y_pred
+    cdef tuple domain_names
+    cdef bint is_root               # the reduced value is the root of what the kernel gives
+
+    def _bind(self, parameters):
+        """Tie the face to its kernel; the constructor's last step."""
+        self.parameters = parameters
+        kernel, values = self._kernel()
+        index, names = kernel_losses[kernel]
+        self.maps = &kernels.maps[index][0][0]
+        self.single_maps = self.maps
+        self.is_root = self.root
+        if self.is_root:
+            self.single_maps = &kernels.maps[kernel_losses["AbsoluteError"][0]][0][0]
+        for i, name in enumerate(names):
+            self.kernel_parameters[i] = values[name]
+        domains = self.y_domain, self.z_domain
+        self.domain_names = tuple(map(str, domains))
+        for i, domain in enumerate(domains):
+            self.domains[i].absolute = domain.absolute
+            self.domains[i].bounded = domain.bounded
+            for k, dtype in enumerate((np.float32, np.float64)):
+                self.domains[i].low[k], self.domains[i].high[k] = domain.closed(dtype)
+
+    cdef object run_method(
+            self, int mode, object y_true, object y_pred, object sample_weight, object reduction,
+            object nan_policy, object out):
         return evaluate(
-            self, GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+            self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out)
 
 
 cdef int check_bound(PointwiseLoss loss) except -1:

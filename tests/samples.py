@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 import fastloss as fl
+from fastloss.base import pointwise_names
 
 SIZES = (0, 1, 2, 15, 16, 17, 31, 32, 33, 511, 512, 513, 1024, 32767, 32768, 32769, 131077)
 DTYPES = (np.float32, np.float64)
@@ -23,7 +24,7 @@ MORE_PARAMETERS = {
 def variants():
     """Every loss, with its default parameters and then with each of them varied."""
     found = []
-    for name in fl.loss_names():
+    for name in pointwise_names():
         default = fl.get_loss(name)
         found.append(default)
         for parameter in default.parameters:
@@ -37,7 +38,7 @@ def variants():
 
 def defaults():
     """Every loss with its default parameters."""
-    return [fl.get_loss(name) for name in fl.loss_names()]
+    return [fl.get_loss(name) for name in pointwise_names()]
 
 
 def inside(domain, x):

@@ -11,6 +11,7 @@ import pytest
 
 import fastloss as fl
 from fastloss import cli
+from fastloss.base import pointwise_names
 from fastloss.bench import charts, machine, run
 from fastloss.bench.cases import METHODS, Case, sweep
 from fastloss.bench.peers import PEERS
@@ -31,7 +32,7 @@ def test_a_peer_agrees_with_fastloss(cls):
     except ImportError:
         pytest.skip(f"{cls.library} is not installed")
     peer.set_threads(2)
-    names = ["logistic"] if cls.slow else fl.loss_names()  # torch.compile: seconds for each
+    names = ["logistic"] if cls.slow else pointwise_names()  # torch.compile: seconds for each
     done = 0
     for case in sweep(names, METHODS, [1000], ["float32", "float64"]):
         data = case.data()
@@ -55,11 +56,11 @@ def test_difference_sees_nan_and_shape():
 
 @pytest.mark.parametrize("plan", [run.full_plan(), run.quick_plan()], ids=["full", "quick"])
 def test_a_plan_holds_every_loss(plan):
-    assert {case.name for case in plan.cases} == set(fl.loss_names())
+    assert {case.name for case in plan.cases} == set(pointwise_names())
     assert len(set(plan.cases)) == len(plan.cases)
 
 
-@pytest.mark.parametrize("name", fl.loss_names())
+@pytest.mark.parametrize("name", pointwise_names())
 def test_data_lie_in_the_domains(name):
     case = Case(name, "value", 1000, "float64")
     y, z = case.data()

@@ -173,7 +173,7 @@ def test_every_public_class_is_exported():
         todo += cls.__subclasses__()
         if "name" in cls.__dict__:
             found.add(cls)
-    assert {type(loss) for loss in defaults()} == found
+    assert {type(fl.get_loss(name)) for name in fl.loss_names()} == found
     for cls in found:
         assert getattr(fl, cls.__name__) is cls
 

@@ -140,7 +140,11 @@ def time_against_n(results: Results) -> Figure | None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda t, _: seconds(t)))
-    _title(figure, results, f"Time of a call: loss and gradient, {DTYPE}")
+    _title(
+        figure,
+        results,
+        f"Time of a call: loss and gradient, {DTYPE}, into given arrays (torch: new ones)",
+    )
     _legend(figure)
     return figure
 
@@ -182,7 +186,12 @@ def scaling(results: Results) -> Figure | None:
         _plain_ticks(axes.yaxis, (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200), "{:g}")
         axes.grid(lw=0.4, color="0.85")
     panels[0].set_ylabel("GB/s of inputs and outputs")
-    _title(figure, results, f"Threads: loss and gradient of {rows[0].n:,} {DTYPE} numbers")
+    _title(
+        figure,
+        results,
+        f"Threads: loss and gradient of {rows[0].n:,} {DTYPE} numbers,"
+        " into given arrays (torch: new ones)",
+    )
     _legend(figure)
     return figure
 

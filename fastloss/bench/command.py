@@ -36,6 +36,9 @@ def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None)
     except OSError as error:
         raise Failure(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
     plan = run.quick_plan() if quick else run.full_plan()
+    for name, why in run.find_peers(chosen or [], 1, slow=False)[1].items():
+        if name in (chosen or ()):
+            raise Failure(f"--peers {name}: {why}")
     with _progress() as show:
         results = run.bench(plan, chosen, show)
     try:

@@ -26,29 +26,42 @@ def print_results(results: Results, console: Console) -> None:
             f"{method}, {dtype}, n = {n:,}, {results.threads} threads:"
             " times of fastloss, and how many times longer each peer takes, like with like"
         )
-        console.print(_table(results, [row for row in here if row.n == n]))
+        for part in _parts(results, [row for row in here if row.n == n], console.width):
+            console.print(part)
     console.print()
     for name, value in results.machine.items():
         console.print(f"{name + ':':<18}{value}")
     speeds = ", ".join(f"{name} {rate / 1e9:.1f}" for name, rate in results.bandwidth.items())
     console.print(f"{'memory, GB/s:':<18}{speeds}")
-    console.print(f"{'limit:':<18}memory's speed, or our kernel's in the first-level cache")
+    console.print(f"{'out=, new:':<18}fastloss into arrays given and into new ones; GB/s of out=")
+    console.print(f"{'of limit:':<18}of memory's speed, or our kernel's in the first-level cache")
+    console.print(
+        f"{'noise:':<18}rounds are few; rows above 100 % or far off others say how busy it was"
+    )
     for peer, why in results.absent.items():
         console.print(f"{'left out:':<18}{peer} ({why})")
     for text in results.disagreeing:
         console.print(f"{'disagrees:':<18}{text}")
 
 
-def _table(results: Results, rows: Sequence[Row]) -> Table:
+def _parts(results: Results, rows: Sequence[Row], width: int) -> list[Table]:
+    """Tables of as many peers as fit side by side."""
+    present = {row.peer for row in rows} - {OURS}
+    peers = [name for name in results.versions if name in present]
+    each = max([len(name) for name in peers] + [len("1.23e+04x")]) + 3
+    count = max(1, (width - 66) // each)
+    starts = range(0, max(len(peers), 1), count)
+    return [_table(results, rows, peers[start : start + count]) for start in starts]
+
+
+def _table(results: Results, rows: Sequence[Row], peers: Sequence[str]) -> Table:
     ratios, fresh = results.ratios(), results.ratios(FRESH)
-    peers = [name for name in results.versions if any(row.peer == name for row in rows)]
-    peers.remove(OURS)
     ours = {(row.key, row.outputs): row for row in rows if row.peer == OURS}
-    keys = [key for key, outputs in ours if outputs == GIVEN]
+    keys = sorted((key for key, outputs in ours if outputs == GIVEN), key=lambda key: key.name)
     large = any(row.extra_bytes is not None for row in rows)
     table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False)
-    table.add_column("loss")
-    for name in ("out=", "new", "GB/s", "limit", *peers):
+    table.add_column("loss", no_wrap=True)
+    for name in ("out=", "new", "GB/s", "of limit", *peers):
         table.add_column(name, justify="right", no_wrap=True)
     for key in keys:
         given, new = ours[key, GIVEN], ours.get((key, FRESH))
@@ -62,11 +75,11 @@ def _table(results: Results, rows: Sequence[Row]) -> Table:
         )
     if len(keys) > 1:
         table.add_section()
-        for name, found in (("median", ratios), ("median, new arrays", fresh)):
+        for name, found in (("median", ratios), ("median, new", fresh)):
             table.add_row(name, "", "", "", "", *(_median(found, keys, peer) for peer in peers))
     if large:
         table.add_section()
-        for name, way in (("extra memory", GIVEN), ("extra memory, new arrays", FRESH)):
+        for name, way in (("extra memory", GIVEN), ("extra memory, new", FRESH)):
             cells = [_memory(rows, peer, way) for peer in (OURS, *peers)]
             table.add_row(name, cells[0], "", "", "", *cells[1:])
     return table
@@ -88,10 +101,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     """What became slower, then what became faster."""
     console.print()
     console.print(
-        f"{comparison.compared} rows of fastloss compared; the peers are {comparison.drift:.2f}"
-        f" times slower than before, which is taken out; changes below {comparison.noise:.2f} are"
+        f"{comparison.compared} rows of fastloss compared; the peers take {comparison.drift:.2f}"
+        f" times as long as before, which is taken out; changes below {comparison.noise:.2f} are"
         " noise"
     )
+    console.print("a busy machine slows what runs on all threads most: compare on an idle one")
     if comparison.other_machine:
         console.print("the machine or its software has changed: see both files")
     for title, changes in (("slower", comparison.slower), ("faster", comparison.faster)):

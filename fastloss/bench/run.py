@@ -6,11 +6,13 @@ import datetime
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 import fastloss
+from fastloss.base import pointwise_names
 from fastloss.bench import machine
 from fastloss.bench.cases import DTYPES, METHODS, SIZES, TRAFFIC, Array, Case, sweep
 from fastloss.bench.peers import PEERS
@@ -50,7 +52,7 @@ def full_plan() -> Plan:
         *sweep(CURVES, [BOTH], CURVE_SIZES, DTYPES[:1]),
         *sweep([*CURVES, "log_loss"], METHODS[:1], [LARGE], DTYPES[:1]),
     ]
-    cases = [c for c in sweep(fastloss.loss_names(), METHODS, SIZES, DTYPES) if c not in shown]
+    cases = [c for c in sweep(pointwise_names(), METHODS, SIZES, DTYPES) if c not in shown]
     scaling = list(sweep(CURVES, [BOTH], [LARGE], DTYPES[:1]))
     stages = [(_ordered(cases), Effort(0.25, 3, 15)), (_ordered(shown), Effort(2, 9, 21))]
     return Plan(stages, scaling, True)
@@ -58,7 +60,7 @@ def full_plan() -> Plan:
 
 def quick_plan() -> Plan:
     shown = list(sweep(CURVES, [BOTH], CURVE_SIZES, DTYPES[:1]))
-    small = sweep(fastloss.loss_names(), [BOTH], [32, 100_000], DTYPES[:1])
+    small = sweep(pointwise_names(), [BOTH], [32, 100_000], DTYPES[:1])
     scaling = list(sweep(CURVES, [BOTH], [LARGE], DTYPES[:1]))
     cases = _ordered([*shown, *(case for case in small if case not in shown)])
     return Plan([(cases, Effort(0.05, 3, 9))], scaling, False)
@@ -77,7 +79,7 @@ def find_peers(
     for cls in PEERS:
         if asked is not None and cls.name not in asked:
             absent[cls.name] = "not asked for"
-        elif asked is None and cls.slow and not slow:
+        elif asked is None and cls.slow and not slow and find_spec(cls.library) is not None:
             absent[cls.name] = "takes seconds to begin; --peers runs it"
         else:
             try:

@@ -1,0 +1,155 @@
+"""The loss of k-means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[Any]
+
+CHUNK = 1 << 20  # distances at a time
+
+
+@dataclass(frozen=True)
+class KMeansLoss:
+    """Mean squared distance of points to their nearest centres, the inertia over n.
+
+    Distances are compared a chunk of points at a time, so that no n x k array exists. Which of two
+    centres is nearest may be decided by rounding if they are equally far; the distance itself is
+    then computed from the difference of point and centre, and keeps its digits.
+
+    Raises
+    ------
+    ValueError
+        When called: if shapes do not fit, there are no points, or a number is not finite.
+    TypeError
+        When called: if the arrays are not of one type, float32 or float64.
+
+    Notes
+    -----
+    The mean over points x, with centres c, of ::
+
+        min over j of sum((x - c[j])**2)
+
+    Its gradient by the centres takes the assignments as fixed, which they are but where two
+    centres are equally far. A centre without points has the gradient 0.
+
+    References
+    ----------
+    Bottou and Bengio, "Convergence Properties of the K-Means Algorithms" (1995).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> X = np.array([[0.0, 0.0], [0.0, 2.0], [5.0, 5.0]])
+    >>> centers = np.array([[0.0, 1.0], [5.0, 5.0]])
+    >>> fl.KMeansLoss().value_and_grad(X, centers)
+    (0.6666666666666666, array([[0., 0.],
+           [0., 0.]]))
+    >>> fl.KMeansLoss().assign(X, centers)
+    array([0, 0, 1])
+    """
+
+    def __call__(self, X: ArrayLike, centers: ArrayLike) -> float:
+        """Compute the loss.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+            Points.
+        centers : array_like, shape (k, d)
+
+        Returns
+        -------
+        float
+        """
+        X, centers = _checked(X, centers)
+        return sum(_squares(part, centers[j]) for _, part, j in _nearest(X, centers)) / len(X)
+
+    def assign(self, X: ArrayLike, centers: ArrayLike) -> NDArray[np.intp]:
+        """Find the nearest centre of each point.
+
+        Parameters are those of calling the loss.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+        """
+        X, centers = _checked(X, centers)
+        found = np.empty(len(X), np.intp)
+        for rows, _, nearest in _nearest(X, centers):
+            found[rows] = nearest
+        return found
+
+    def value_and_grad(self, X: ArrayLike, centers: ArrayLike) -> tuple[float, Array]:
+        """Compute the loss and its derivatives by the centres.
+
+        Parameters are those of calling the loss.
+
+        Returns
+        -------
+        value : float
+        grad : ndarray, shape (k, d)
+        """
+        from scipy.sparse import csr_array  # importing it takes longer than all of us
+
+        X, centers = _checked(X, centers)
+        value, grad = 0.0, np.zeros(centers.shape)
+        for _, part, nearest in _nearest(X, centers):
+            difference = centers[nearest] - part
+            value += float(np.einsum("ij,ij->", difference, difference, dtype=np.float64))
+            one_each = np.ones(len(part)), nearest, np.arange(len(part) + 1)
+            grad += csr_array(one_each, (len(part), len(centers))).T @ difference
+        grad *= 2 / len(X)
+        return value / len(X), grad.astype(centers.dtype, copy=False)
+
+
+def _checked(X: ArrayLike, centers: ArrayLike) -> tuple[Array, Array]:
+    X, centers = np.asarray(X), np.asarray(centers)
+    if X.ndim != 2 or centers.ndim != 2 or X.shape[1] != centers.shape[1] or not len(centers):
+        raise ValueError(
+            f"X must have shape (n, d) and centers (k, d), k at least 1; got {X.shape} and "
+            f"{centers.shape}"
+        )
+    if len(X) == 0:
+        raise ValueError("the mean over nothing is undefined: X has no points")
+    if X.dtype not in (np.float32, np.float64) or X.dtype != centers.dtype:
+        raise TypeError(
+            f"the arrays must both be float32 or both float64; got X of {X.dtype} and centers of "
+            f"{centers.dtype}"
+        )
+    for name, array in (("X", X), ("centers", centers)):
+        if not np.isfinite(np.sum(array, dtype=np.float64)):
+            bad = np.argwhere(~np.isfinite(array))
+            if len(bad):
+                index = tuple(map(int, bad[0]))
+                raise ValueError(f"{name}{list(index)} = {array[index]} is not finite")
+    return X, centers
+
+
+def _nearest(X: Array, centers: Array) -> Iterator[tuple[slice, Array, NDArray[np.intp]]]:
+    """Rows, their points, and the nearest centre of each; |x|^2 is the same for all of them."""
+    # from the mean of the centres, so that a common offset does not cost digits
+    origin = centers.mean(axis=0)
+    shifted = centers - origin
+    squares = 0.5 * np.einsum("ij,ij->i", shifted, shifted)
+    size = max(1, CHUNK // len(centers))
+    buffer = np.empty((min(size, len(X)), len(centers)), X.dtype)
+    for start in range(0, len(X), size):
+        part = X[start : start + size]
+        distances = np.matmul(part - origin, shifted.T, out=buffer[: len(part)])
+        np.subtract(squares, distances, out=distances)
+        yield slice(start, start + len(part)), part, distances.argmin(axis=1)
+
+
+def _squares(points: Array, nearest: Array) -> float:
+    difference = points - nearest
+    return float(np.einsum("ij,ij->", difference, difference, dtype=np.float64))

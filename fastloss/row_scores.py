@@ -1,0 +1,90 @@
+"""Sums of losses of rows, as a Scorer adds them up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastloss.base import Loss
+from fastloss.multiclass import RowLoss
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+CHUNK = 1 << 12  # rows that are searched for NaN at a time
+
+
+def check_losses(losses: Sequence[Loss]) -> bool:
+    """Whether the losses are those of rows; an error if only some are."""
+    rows = [loss for loss in losses if isinstance(loss, RowLoss)]
+    if rows and len(rows) < len(losses):
+        other = next(loss for loss in losses if not isinstance(loss, RowLoss))
+        raise ValueError(
+            f"{rows[0].spec} is a loss of rows and {other.spec} is not: they cannot be scored in "
+            "one pass"
+        )
+    for loss in rows:
+        for name in ("class_weight", "ignore_index"):
+            if loss.parameters.get(name) is not None:
+                raise ValueError(
+                    f"{loss.spec} cannot be scored: all losses share one weight, so {name} has to "
+                    "be part of sample_weight"
+                )
+    return bool(rows)
+
+
+def rows_shape(y_pred: Any, losses: Sequence[Loss]) -> tuple[int, ...]:
+    """The shape of the rows of predictions; an error if the losses do not agree on it."""
+    axes = {loss.parameters["axis"] % max(y_pred.ndim, 1) for loss in losses}
+    if len(axes) > 1:
+        raise ValueError("losses of different axes cannot be scored in one pass")
+    (axis,) = axes
+    return tuple(y_pred.shape[:axis] + y_pred.shape[axis + 1 :])
+
+
+def row_sums(
+    losses: Sequence[Loss],
+    y_true: ArrayLike,
+    y_pred: NDArray[Any],
+    sample_weight: ArrayLike | None,
+    nan_policy: str,
+    codes: NDArray[np.intp] | None,
+    n_groups: int,
+) -> NDArray[np.float64]:
+    """For each group the sum of each loss, of the weights, and the count of weights that are not 0.
+
+    Holds a number for each row, never one for each element.
+    """
+    shape = rows_shape(y_pred, losses)
+    options: Any = {"sample_weight": sample_weight, "nan_policy": nan_policy, "reduction": "none"}
+    columns = [loss(y_true, y_pred, **options).astype(np.float64) for loss in losses]
+    if sample_weight is None:
+        weights = np.ones(shape)
+    else:
+        given = np.asarray(sample_weight, np.float64)
+        weights = np.broadcast_to(
+            given.reshape(given.shape + (1,) * (len(shape) - given.ndim)), shape
+        ).copy()
+    if nan_policy == "omit":
+        axis = losses[0].parameters["axis"]
+        arrays = [y_pred] + [y for y in [np.asarray(y_true)] if y.shape == y_pred.shape]
+        for array in arrays:
+            weights.ravel()[_with_nan(np.moveaxis(array, axis, -1))] = 0
+    columns += [weights, (weights != 0).astype(np.float64)]
+    if codes is None:
+        return np.array([[column.sum() for column in columns]])
+    flat = codes.ravel()
+    return np.stack([np.bincount(flat, c.ravel(), minlength=n_groups) for c in columns], axis=1)
+
+
+def _with_nan(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows hold a NaN."""
+    found = np.zeros(rows.shape[:-1], bool).ravel()
+    if rows.dtype.kind in "iub":
+        return found
+    for start in range(0, found.size, CHUNK):
+        index = np.unravel_index(np.arange(start, min(start + CHUNK, found.size)), rows.shape[:-1])
+        found[start : start + CHUNK] = np.isnan(rows[index]).any(axis=-1)
+    return found

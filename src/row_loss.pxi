@@ -1,0 +1,397 @@
+# The base of the losses of rows, and the functions of their kernels: softmax, log_softmax,
+# logsumexp.
+
+KERNELS = {
+    "SoftmaxCrossEntropy": FL_CROSS_ENTROPY, "SoftmaxFocal": FL_FOCAL, "PolyLoss": FL_POLY,
+    "CrossEntropy": FL_CROSS_ENTROPY_OF_PROBABILITIES, "KLDivergence": FL_KL,
+    "JensenShannon": FL_JENSEN_SHANNON, "CosineDistance": FL_COSINE, "Margin": FL_MARGIN,
+}
+
+
+cdef class RowLoss(BaseLoss):
+    """A loss of rows: of the scores of several classes, say."""
+
+    cdef int kernel
+    cdef double parameter
+    cdef object weights             # of the classes: float64, or None
+    cdef double smoothing
+    cdef bint ignores
+    cdef int64_t ignored
+    cdef int axis
+    cdef bint takes_labels, takes_targets, unit, listwise, any_sign, log
+    cdef bint bound
+
+    def _bind(self, parameters):
+        """Tie the face to its kernel; the constructor's last step."""
+        self.parameters = parameters
+        kernel, self.parameter = self._row_kernel()
+        self.kernel = KERNELS[kernel]
+        weights = parameters.get("class_weight")
+        self.weights = None if weights is None else np.array(weights, np.float64)
+        self.smoothing = parameters.get("label_smoothing", 0.0)
+        self.ignores = parameters.get("ignore_index") is not None
+        self.ignored = parameters["ignore_index"] if self.ignores else 0
+        self.axis = parameters["axis"]
+        self.takes_labels = "labels" in self.takes
+        self.takes_targets = "labels" not in self.takes or "targets" in self.takes
+        self.listwise = "scores" in self.takes
+        self.any_sign = self.listwise or "vectors" in self.takes
+        self.log = parameters.get("log_probabilities", False)
+        self.unit = self.probabilities and not self.log
+        self.bound = True
+
+    cdef object run_method(
+            self, int mode, object y_true, object y_pred, object sample_weight, object reduction,
+            object nan_policy, object out):
+        return evaluate_rows(
+            self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+
+
+# ---- arguments ---------------------------------------------------------------------------------
+
+cdef int row_axis(cnp.ndarray z, int axis, str name) except -1:
+    cdef int ndim = cnp.PyArray_NDIM(z), found = axis + ndim if axis < 0 else axis
+    if ndim == 0:
+        raise ValueError(f"{name} must have an axis of classes; got a scalar")
+    if not 0 <= found < ndim:
+        raise ValueError(f"axis {axis} is out of bounds for {name} of shape {shape_of(z)}")
+    if cnp.PyArray_DIM(z, found) == 0:
+        raise ValueError(f"{name} has no classes along axis {axis}: its shape is {shape_of(z)}")
+    return found
+
+
+cdef bint is_soft(RowLoss loss, cnp.ndarray y, cnp.ndarray z, cnp.ndarray rows) except -1:
+    """Whether targets are given for each class; else they are labels."""
+    cdef bint targets = loss.takes_targets
+    if targets and same_shape(y, z):
+        compute_type(y, "y_true")
+        return True
+    if not (loss.takes_labels and same_shape(y, rows)):
+        label = f"a class for each row, of shape {shape_of(rows)}" if loss.takes_labels else ""
+        target = f"a target for each class, of y_pred's shape {shape_of(z)}" if targets else ""
+        raise ValueError(
+            f"y_true must hold {label}{', or ' if label and target else ''}{target}; "
+            f"got {shape_of(y)}")
+    if not cnp.PyTypeNum_ISINTEGER(cnp.PyArray_TYPE(y)) and cnp.PyArray_TYPE(y) != cnp.NPY_BOOL:
+        raise TypeError(f"y_true must hold classes as integers; got dtype {y.dtype}")
+    return False
+
+
+cdef cnp.ndarray check_row_weight(object given, cnp.ndarray rows):
+    cdef cnp.ndarray w
+    if given is None:
+        return None
+    w = as_array(given, "sample_weight")
+    compute_type(w, "sample_weight")
+    if same_shape(w, rows) or cnp.PyArray_NDIM(w) == 1 and cnp.PyArray_NDIM(rows) > 1 and (
+            cnp.PyArray_DIM(w, 0) == cnp.PyArray_DIM(rows, 0)):
+        return w
+    raise ValueError(
+        f"sample_weight must have a weight for each row, of shape {shape_of(rows)}; "
+        f"got {shape_of(w)}")
+
+
+cdef void start_rows(
+        RowsJob* job, cnp.ndarray y, cnp.ndarray z, cnp.ndarray moved, cnp.ndarray rows,
+        cnp.ndarray w, int axis, int type_num, bint soft) except *:
+    """Fill in all that does not depend on the work, and open the operands."""
+    cdef int i
+    cdef Py_ssize_t inner = 1
+    memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
+    job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
+    job.itemsize = 4 if job.dtype == 0 else 8
+    job.passes = &kernels.passes[job.dtype]
+    job.kernel = kernels.rows[job.dtype]
+    for i in range(axis + 1, cnp.PyArray_NDIM(z)):
+        inner *= cnp.PyArray_DIM(z, i)
+    job.axis = axis
+    job.block.k = cnp.PyArray_DIM(z, axis)
+    plan_rows(job, cnp.PyArray_SIZE(rows), job.block.k, max(inner, 1))
+    job.weighted = w is not None
+    job.factor = 1
+    job.z_planes = job.inner > 1 and is_direct(z, type_num)
+    job.needs_gil |= open_rows(&job.z, z if job.z_planes else moved, type_num, job.threads)
+    if y is not None:
+        job.labels = not soft
+        if soft:
+            job.y_planes = job.inner > 1 and is_direct(y, type_num)
+            job.needs_gil |= open_rows(
+                &job.y, y if job.y_planes else np.moveaxis(y, axis, -1), type_num, job.threads)
+        else:
+            job.needs_gil |= open_operand(&job.y, y, y, cnp.NPY_INT64, job.threads)
+    if w is not None:
+        job.needs_gil |= open_operand(&job.w, w, rows, type_num, job.threads)
+    job.memory = <char*>malloc(job.threads * job.room)
+    if job.memory == NULL:
+        raise MemoryError()
+
+
+cdef bint open_rows(Operand* operand, cnp.ndarray array, int type_num, int threads) except? True:
+    return open_operand(operand, array, array, type_num, threads)
+
+
+cdef void end_rows(RowsJob* job) noexcept:
+    close_operand(&job.z)
+    close_operand(&job.y)
+    close_operand(&job.w)
+    free(job.memory)
+
+
+# ---- losses ------------------------------------------------------------------------------------
+
+cdef object evaluate_rows(
+        RowLoss loss, int mode, object y_true, object y_pred, object sample_weight,
+        object reduction_name, object nan_policy_name, object out):
+    cdef int reduction = parse_reduction(reduction_name)
+    cdef int nan_policy = parse_nan_policy(nan_policy_name)
+    cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
+    cdef int type_num = compute_type(z, "y_pred")
+    cdef cnp.ndarray moved, rows, w, value = None, grad = None, hess = None
+    cdef bint per_row = reduction == NONE, soft
+    cdef int axis, i
+    cdef object outs
+    cdef RowsJob job
+    if not loss.bound:
+        raise TypeError(f"this {type(loss).__name__} was not initialised")
+    axis = row_axis(z, loss.axis, "y_pred")
+    moved = z if axis == cnp.PyArray_NDIM(z) - 1 else np.moveaxis(z, axis, -1)
+    rows = moved[..., 0]
+    soft = is_soft(loss, y, z, rows)
+    w = check_row_weight(sample_weight, rows)
+    if loss.weights is not None and len(loss.weights) != cnp.PyArray_DIM(z, axis):
+        raise ValueError(
+            f"class_weight has {len(loss.weights)} weights, but y_pred has "
+            f"{cnp.PyArray_DIM(z, axis)} classes along axis {loss.axis}")
+
+    # the output arrays, in the order in which they are returned
+    likes = []
+    if per_row and (mode == VALUE or mode == VALUE_GRAD):
+        likes.append(rows)
+    likes += [z] * (2 if mode == GRAD_HESS else mode != VALUE)
+    if not likes and out is not None:
+        raise ValueError('out is for reduction="none" here: the reduced loss is a float')
+    if len(likes) == 2:
+        if out is None:
+            out = (None, None)
+        elif not isinstance(out, (tuple, list)) or len(out) != 2:
+            raise TypeError(f"out must be a pair of arrays here; got {type(out).__name__}")
+        given = tuple(out)
+    else:
+        given = (out,)
+    outs = [check_out(o, like, type_num) for o, like in zip(given, likes)]
+    if len(outs) == 2 and overlap(outs[0], outs[1]):
+        raise ValueError("the two arrays of out overlap in memory")
+    arrays = list(outs)
+    if per_row and (mode == VALUE or mode == VALUE_GRAD):
+        value = arrays.pop(0)
+    if arrays:
+        grad = arrays.pop(0)
+    if arrays:
+        hess = arrays.pop(0)
+
+    try:
+        start_rows(&job, y, z, moved, rows, w, axis, type_num, soft)
+        job.block.loss = loss.kernel
+        job.block.a = loss.parameter
+        job.mode = mode
+        job.omit = nan_policy == OMIT
+        job.refuse_nan = nan_policy == RAISE
+        job.ignores = loss.ignores
+        job.ignored = loss.ignored
+        job.smoothing = loss.smoothing
+        job.soft = soft or loss.smoothing != 0
+        job.block.log = loss.log
+        job.unit = loss.unit
+        job.listwise = loss.listwise
+        job.any_sign = loss.any_sign
+        if loss.weights is not None:
+            job.class_weight = <const double*>cnp.PyArray_DATA(<cnp.ndarray>loss.weights)
+        for o, array in zip(given, outs):
+            if o is None:
+                continue
+            job.staged |= check_overlap(array, z, "y_pred", type_num)
+            job.staged |= check_overlap(array, y, "y_true", type_num)
+            job.staged |= check_overlap(array, w, "sample_weight", type_num)
+        job.value = cnp.PyArray_BYTES(value) if value is not None else NULL
+        job.grad = cnp.PyArray_BYTES(grad) if grad is not None else NULL
+        job.hess = cnp.PyArray_BYTES(hess) if hess is not None else NULL
+        job.stream = (
+            grad is not None and job.inner == 1 and job.k <= FL_FEW and not job.staged
+            and 2 * job.n * job.k * job.itemsize > cache_bytes)
+        return compute_rows(&job, loss, reduction, y, moved, w, outs)
+    finally:
+        end_rows(&job)
+
+
+cdef object compute_rows(
+        RowsJob* job, RowLoss loss, int reduction, cnp.ndarray y, cnp.ndarray moved,
+        cnp.ndarray w, list outs):
+    """Run a prepared job as often as its reduction needs, and return what the method does."""
+    cdef TaskResult result
+    cdef int mode = job.mode
+    if job.staged:                  # bad input must show before anything is overwritten
+        job.work = CHECK
+        rows_checked(job, loss, y, moved, w)
+    if reduction == MEAN and mode != VALUE:
+        if job.weighted or job.omit or job.ignores or job.class_weight != NULL:
+            job.work = WEIGH
+            result = rows_checked(job, loss, y, moved, w)
+        else:
+            result.weight = job.n
+            result.count = job.n
+        job.factor = 1 / total_weight(&result)
+    job.work = MAP
+    result = rows_checked(job, loss, y, moved, w)
+    if reduction == NONE:
+        return outs[0] if len(outs) == 1 else tuple(outs)
+    if mode == VALUE or mode == VALUE_GRAD:
+        value = result.total / (total_weight(&result) if reduction == MEAN else 1)
+        return value if mode == VALUE else (value, outs[0])
+    return outs[0] if mode == GRAD else tuple(outs)
+
+
+cdef TaskResult rows_checked(
+        RowsJob* job, RowLoss loss, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w) except *:
+    cdef TaskResult result = run_rows(job)
+    if result.failed >= 0:
+        fail_rows(job, result.failed, y, moved, w)
+    return result
+
+
+cdef void fail_rows(
+        RowsJob* job, Py_ssize_t start, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w) except *:
+    """Raise the error of the first bad row at or after start."""
+    cdef Py_ssize_t r
+    dtype = np.float32 if job.dtype == 0 else np.float64
+    shape = np.shape(moved)[:-1]
+    soft = None if job.labels else np.moveaxis(y, job.axis, -1)
+    weights = None
+    if w is not None:
+        weights = np.broadcast_to(w.reshape(np.shape(w) + (1,) * (len(shape) - w.ndim)), shape)
+    for r in range(start, min(start + job.rows, job.n)):
+        index = tuple(map(int, np.unravel_index(r, shape)))
+        with np.errstate(all="ignore"):
+            row = np.asarray(moved[index], dtype)
+            weight = 1 if weights is None else dtype(weights[index])
+        if not np.isfinite(weight):
+            raise DomainError(
+                "sample_weight", index, weights[index], f"finite in {dtype.__name__}")
+        if weight == 0 or job.labels and job.ignores and y[index] == job.ignored:
+            continue
+        if job.labels and not 0 <= y[index] < job.k:
+            raise DomainError("y_true", index, y[index], f"a class from 0 to {job.k - 1}")
+        targets = np.zeros(1) if job.labels else np.asarray(soft[index], dtype)
+        nan = np.isnan(row).any() or np.isnan(targets).any()
+        if nan and job.omit:
+            continue
+        for name, items in (("y_true", targets), ("y_pred", row)):
+            if nan and job.refuse_nan and np.isnan(items).any():
+                at = int(np.isnan(items).argmax())
+                raise DomainError(
+                    name, index[:job.axis] + (at,) + index[job.axis:], items[at],
+                    'a number (nan_policy="raise")')
+        outside = (row < 0) | (row > 1)
+        if job.unit and outside.any():
+            at = int(outside.argmax())
+            raise DomainError(
+                "y_pred", index[:job.axis] + (at,) + index[job.axis:], row[at], "in [0, 1]")
+        if not job.any_sign and (targets < 0).any():
+            at = int((targets < 0).argmax())
+            raise DomainError(
+                "y_true", index[:job.axis] + (at,) + index[job.axis:], targets[at], "in [0, inf)")
+    raise ValueError("the sum of sample_weight overflows")
+
+
+# ---- functions ---------------------------------------------------------------------------------
+
+cdef object row_function(object given, int axis, object out, bint grad, bint log):
+    """logsumexp(x), or with grad its gradient, softmax(x), or with log log_softmax(x)."""
+    cdef cnp.ndarray x = as_array(given, "x"), moved, rows, result
+    cdef int type_num = compute_type(x, "x"), found = row_axis(x, axis, "x")
+    cdef RowsJob job
+    moved = x if found == cnp.PyArray_NDIM(x) - 1 else np.moveaxis(x, found, -1)
+    rows = moved[..., 0]
+    result = check_out(out, x if grad else rows, type_num)
+    try:
+        start_rows(&job, None, x, moved, rows, None, found, type_num, False)
+        job.work = MAP
+        job.mode = GRAD if grad else VALUE
+        job.block.log = log
+        if grad:
+            job.grad = cnp.PyArray_BYTES(result)
+        else:
+            job.value = cnp.PyArray_BYTES(result)
+        job.staged = out is not None and check_overlap(result, x, "x", type_num)
+        job.stream = (
+            grad and job.inner == 1 and job.k <= FL_FEW and not job.staged
+            and 2 * job.n * job.k * job.itemsize > cache_bytes)
+        run_rows(&job)
+        return result
+    finally:
+        end_rows(&job)
+
+
+def softmax(x, *, int axis=-1, out=None):
+    """Compute exp(x) / sum(exp(x)) along an axis.
+
+    Parameters
+    ----------
+    x : array_like
+        Logits. float32 and float64 are computed in their own type, float16 and bfloat16 as
+        float32, integers and booleans as float64.
+    axis : int, default=-1
+        The axis of the classes.
+    out : ndarray, optional
+        Where the result is written: a writeable, C-contiguous array of the dtype computed in.
+        It may be ``x`` itself.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of ``x``.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.softmax([0.0, 0.0, 1000.0])
+    array([0., 0., 1.])
+    """
+    return row_function(x, axis, out, True, False)
+
+
+def log_softmax(x, *, int axis=-1, out=None):
+    """Compute x - logsumexp(x) along an axis, with all digits where it is nearly 0.
+
+    Parameters are those of `softmax`.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of ``x``.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.log_softmax([0.0, -1000.0])
+    array([    0., -1000.])
+    """
+    return row_function(x, axis, out, True, True)
+
+
+def logsumexp(x, *, int axis=-1, out=None):
+    """Compute log(sum(exp(x))) along an axis.
+
+    Parameters are those of `softmax`.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of ``x`` without the axis.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.logsumexp([[1000.0, 1000.0], [0.0, 0.0]])
+    array([1.00069315e+03, 6.93147181e-01])
+    """
+    return row_function(x, axis, out, False, False)

@@ -1,0 +1,29 @@
+/* A block of rows, as the driver hands it to the kernels. */
+#ifndef FL_ROWS_H
+#define FL_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FL_ROOM 4096          /* elements of a block that has more than one row */
+#define FL_ROWS 64            /* rows of a block at most; a multiple of 4 */
+#define FL_FEW 128            /* classes up to which a vector holds several rows */
+
+enum {
+    FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY,        /* of a softmax */
+    FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN
+};
+
+typedef struct {
+    int loss;                 /* a function of the label's probability */
+    double a;                 /* its parameter */
+    int log;                  /* logits: grad takes log-probabilities instead; probabilities: z
+                                 are their logarithms */
+    ptrdiff_t n, k;           /* rows, classes */
+    const void *z, *q;        /* predictions; targets of the same shape, or NULL */
+    const int64_t *label;     /* classes, or NULL; with neither, the loss is logsumexp(z) */
+    const void *scale;        /* what multiplies a row's derivatives */
+    void *value, *grad, *hess;/* a loss for each row; NULL: not asked for. hess needs grad */
+} fl_rows;
+
+#endif

@@ -1,0 +1,389 @@
+# Losses of rows: the driver of blocks of rows, which reads logits, targets and weights, and hands
+# them to the kernels of softmax.h and rowwise.h. As in driver.pxi, n alone decides on blocks and tasks, and sums
+# are added in their order.
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
+from libc.math cimport isfinite
+
+ctypedef fused real:
+    float
+    double
+
+cdef struct RowsJob:
+    fl_rows block                   # what all blocks share
+    RowsFn kernel
+    Passes* passes
+    int work, mode, dtype, threads, tasks, axis
+    Py_ssize_t n, k, inner          # rows; classes; distance of a row's elements
+    Py_ssize_t itemsize, rows, per_task
+    Py_ssize_t block_bytes, room    # of a buffer for a block, and of all buffers of a thread
+    Operand z, y, w
+    bint z_planes, y_planes         # read where they lie, the elements of a row inner apart
+    bint labels, soft, weighted, omit, refuse_nan, needs_gil
+    bint staged, stream             # outputs go through a buffer; past the cache
+    bint unit                       # predictions have to lie in [0, 1]
+    bint listwise                   # targets are the softmax of what is given
+    bint any_sign                   # targets may be negative
+    bint ignores
+    int64_t ignored
+    double smoothing
+    const double* class_weight
+    double factor                   # of gradients and Hessians
+    char* value
+    char* grad
+    char* hess
+    char* memory                    # of the threads' buffers
+    TaskResult results[MAX_TASKS]
+
+cdef struct RowBuffers:
+    char* z
+    char* q
+    char* grad
+    char* hess
+    int64_t* label                  # one for each row, as all that follow
+    char* value
+    char* scale
+    char* w
+    Py_ssize_t carried[2]           # bytes before grad and hess that wait to be streamed
+
+
+cdef void plan_rows(RowsJob* job, Py_ssize_t n, Py_ssize_t k, Py_ssize_t inner) noexcept nogil:
+    cdef Py_ssize_t blocks
+    job.n = n
+    job.k = k
+    job.inner = inner
+    job.rows = max(1, min(<Py_ssize_t>FL_ROWS, FL_ROOM // k))
+    if job.rows >= 4:
+        job.rows &= -4
+    job.block_bytes = max(<Py_ssize_t>FL_ROOM, k + LINE) * job.itemsize
+    job.room = 4 * job.block_bytes + 32 * FL_ROWS + 3 * LINE
+    blocks = (n + job.rows - 1) // job.rows
+    job.per_task = max((blocks + MAX_TASKS - 1) // MAX_TASKS, 1) * job.rows
+    job.tasks = <int>((n + job.per_task - 1) // job.per_task)
+    job.threads = min(thread_count, job.tasks) if n * k >= PARALLEL_MIN and not serial else 1
+
+
+# ---- one block ---------------------------------------------------------------------------------
+
+cdef const char* read_rows(
+        RowsJob* job, Operand* operand, bint planes, int thread, Py_ssize_t start, Py_ssize_t n,
+        char* buffer, real tag) noexcept nogil:
+    """n rows, each in one piece: where they lie, or gathered in the buffer."""
+    cdef const real* plane
+    cdef real* to = <real*>buffer
+    cdef Py_ssize_t i, r, k, first = 0, last
+    if not planes:
+        return read(operand, thread, start * job.k, n * job.k, buffer)
+    while first < n:                # rows that follow each other in memory
+        i = (start + first) % job.inner
+        last = min(n, first + job.inner - i)
+        plane = <const real*>operand.data + (start + first - i) * job.k + i
+        for k in range(job.k):
+            for r in range(last - first):
+                to[(first + r) * job.k + k] = plane[k * job.inner + r]
+        first = last
+    return buffer
+
+
+cdef void write_rows(
+        RowsJob* job, const char* rows, Py_ssize_t start, Py_ssize_t n, char* out, real tag
+        ) noexcept nogil:
+    """The opposite, where classes are apart."""
+    cdef const real* source = <const real*>rows
+    cdef real* plane
+    cdef Py_ssize_t i, r, k, first = 0, last
+    while first < n:
+        i = (start + first) % job.inner
+        last = min(n, first + job.inner - i)
+        plane = <real*>out + (start + first - i) * job.k + i
+        for k in range(job.k):
+            for r in range(last - first):
+                plane[k * job.inner + r] = source[(first + r) * job.k + k]
+        first = last
+
+
+cdef bint read_weights(
+        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, real* w) noexcept nogil:
+    """False if one is not finite."""
+    cdef const real* given
+    cdef Py_ssize_t i
+    if not job.weighted:
+        for i in range(n):
+            w[i] = 1
+        return True
+    given = <const real*>read(&job.w, thread, start, n, <char*>w)
+    for i in range(n):
+        w[i] = given[i]
+        if not isfinite(w[i]):
+            return False
+    return True
+
+
+cdef bint read_labels(
+        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, int64_t* label, real* w
+        ) noexcept nogil:
+    """Rows of weight 0 get class 0; False if a label is none of the classes."""
+    cdef const int64_t* given = <const int64_t*>read(&job.y, thread, start, n, <char*>label)
+    cdef Py_ssize_t i
+    for i in range(n):
+        if job.ignores and given[i] == job.ignored:
+            w[i] = 0
+        if w[i] == 0:
+            label[i] = 0
+        elif given[i] < 0 or given[i] >= job.k:
+            return False
+        else:
+            label[i] = given[i]
+    return True
+
+
+cdef inline bint has_nan(const real* v, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int found = 0
+    for i in range(n):
+        found |= v[i] != v[i]
+    return found
+
+
+cdef inline bint leaves_unit(const real* v, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int found = 0
+    for i in range(n):
+        found |= (v[i] < 0) | (v[i] > 1)
+    return found
+
+
+cdef inline bint has_negative(const real* v, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int found = 0
+    for i in range(n):
+        found |= v[i] < 0
+    return found
+
+
+cdef void smooth(RowsJob* job, RowBuffers* s, const real* given, Py_ssize_t n, real tag) noexcept nogil:
+    """Soft targets in s.q: given, or those of the labels; smoothed, and weighted by class."""
+    cdef real* q = <real*>s.q
+    cdef real keep = <real>(1 - job.smoothing), spread = <real>(job.smoothing / job.k)
+    cdef Py_ssize_t r, k, size = job.k
+    for r in range(n):
+        if given == NULL:
+            for k in range(size):
+                q[r * size + k] = spread
+            q[r * size + s.label[r]] += keep
+        else:
+            for k in range(size):
+                q[r * size + k] = given[r * size + k] * keep + spread
+        if job.class_weight != NULL:
+            for k in range(size):
+                q[r * size + k] = <real>(q[r * size + k] * job.class_weight[k])
+
+
+cdef void softmax_of(RowsJob* job, const real* x, Py_ssize_t n, RowBuffers* s) noexcept nogil:
+    """The softmax of n rows, in s.q."""
+    cdef fl_rows b
+    cdef real* one = <real*>s.value
+    cdef Py_ssize_t i
+    memset(&b, 0, sizeof(b))
+    for i in range(n):
+        one[i] = 1
+    b.loss = FL_CROSS_ENTROPY
+    b.n = n
+    b.k = job.k
+    b.z = x
+    b.scale = one
+    b.grad = s.q
+    job.kernel(&b)
+
+
+cdef double class_weight_of(
+        RowsJob* job, RowBuffers* s, const real* q, Py_ssize_t r) noexcept nogil:
+    """What a row's class weighs in the mean."""
+    cdef double sum = 0
+    cdef Py_ssize_t k
+    if job.class_weight == NULL:
+        return 1
+    if q == NULL:
+        return job.class_weight[s.label[r]]
+    for k in range(job.k):
+        sum += job.class_weight[k] * q[r * job.k + k]
+    return sum
+
+
+cdef bint load_rows(
+        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, RowBuffers* s, fl_rows* b,
+        TaskResult* result, real tag) noexcept nogil:
+    """Bring n rows from start on into b, checked; False if one of them is bad."""
+    cdef real* w = <real*>s.w
+    cdef real* scale = <real*>s.scale
+    cdef const real* z = NULL
+    cdef const real* q = NULL
+    cdef Py_ssize_t i, k, size = job.k
+    cdef bint nan, absent = False, direct = job.labels and not job.soft
+    cdef double weight
+    if not read_weights[real](job, thread, start, n, w):
+        return False
+    if job.labels:
+        if not read_labels[real](job, thread, start, n, s.label, w):
+            return False
+    elif job.y.itemsize:
+        q = <const real*>read_rows[real](job, &job.y, job.y_planes, thread, start, n, s.q, 0)
+    if job.work == MAP or job.omit or job.refuse_nan or job.unit and job.work == CHECK:
+        z = <const real*>read_rows[real](job, &job.z, job.z_planes, thread, start, n, s.z, 0)
+    for i in range(n):
+        if w[i] != 0 and (
+                q != NULL and not job.any_sign and has_negative(q + i * size, size)
+                or job.unit and z != NULL and leaves_unit(z + i * size, size)):
+            return False
+        if job.omit or job.refuse_nan:
+            nan = has_nan(z + i * size, size) or q != NULL and has_nan(q + i * size, size)
+            if nan and job.omit:
+                w[i] = 0
+            elif nan and w[i] != 0:
+                return False
+        absent |= w[i] == 0
+    if absent:                      # such rows are as good as not there, whatever they hold
+        if z != NULL and <char*>z != s.z:
+            memcpy(s.z, z, n * size * job.itemsize)
+            z = <const real*>s.z
+        if q != NULL and <char*>q != s.q:
+            memcpy(s.q, q, n * size * job.itemsize)
+            q = <const real*>s.q
+        for i in range(n):
+            if w[i] == 0:
+                if z != NULL:
+                    for k in range(size):
+                        (<real*>s.z)[i * size + k] = 1      # where every loss is finite
+                if q != NULL:
+                    memset(s.q + i * size * job.itemsize, 0, size * job.itemsize)
+                s.label[i] = 0
+    for i in range(n):
+        weight = class_weight_of[real](job, s, q, i)
+        result.weight += w[i] * weight
+        result.count += w[i] != 0
+        if direct:                  # a class weight is no more than a sample's
+            w[i] = <real>(w[i] * weight)
+        scale[i] = <real>(w[i] * job.factor)
+    if job.listwise and job.work == MAP:
+        softmax_of(job, q, n, s)
+        q = <const real*>s.q
+    if job.soft and (q == NULL or job.class_weight != NULL or job.smoothing != 0):
+        smooth[real](job, s, q, n, 0)
+        q = <const real*>s.q
+    b.n = n
+    b.z = z
+    b.q = q
+    b.label = s.label if direct else NULL
+    b.scale = scale
+    return True
+
+
+cdef void put_rows(
+        RowsJob* job, char* out, char* written, Py_ssize_t start, Py_ssize_t n, bint last,
+        Py_ssize_t* carried, real tag) noexcept nogil:
+    """Bring what the kernel wrote to the output."""
+    cdef char* place = out + start * job.k * job.itemsize
+    cdef Py_ssize_t bytes = n * job.k * job.itemsize
+    if out == NULL or written == place:
+        return
+    if job.inner > 1:
+        write_rows[real](job, written, start, n, out, 0)
+    elif job.stream:
+        stream_lines(job.passes, place, written, bytes, last, carried)
+    else:
+        memcpy(place, written, bytes)
+
+
+cdef void map_rows(
+        RowsJob* job, Py_ssize_t start, RowBuffers* s, fl_rows* b, bint last, double* lanes,
+        real tag) noexcept nogil:
+    """Run the kernel on a block, and add up its weighted values."""
+    cdef real* value = <real*>s.value
+    cdef real* w = <real*>s.w
+    cdef Py_ssize_t i, offset = start * job.k * job.itemsize
+    cdef bint direct = job.inner == 1 and not job.stream and not job.staged
+    b.value = value
+    b.grad = NULL if job.grad == NULL else job.grad + offset if direct else s.grad
+    b.hess = NULL if job.hess == NULL else job.hess + offset if direct else s.hess
+    job.kernel(b)
+    if job.mode == VALUE or job.mode == VALUE_GRAD:
+        for i in range(b.n):
+            value[i] *= w[i]
+            lanes[i % LANES] += value[i]
+        if job.value != NULL:
+            memcpy(job.value + start * job.itemsize, value, b.n * job.itemsize)
+    put_rows[real](job, job.grad, <char*>b.grad, start, b.n, last, &s.carried[0], 0)
+    put_rows[real](job, job.hess, <char*>b.hess, start, b.n, last, &s.carried[1], 0)
+
+
+# ---- tasks -------------------------------------------------------------------------------------
+
+cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil:
+    cdef RowBuffers s
+    cdef fl_rows b = job.block
+    cdef double lanes[LANES]
+    cdef char* memory = job.memory + thread * job.room
+    cdef TaskResult result
+    cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n), n
+    memory = <char*>((<size_t>memory + LINE - 1) & ~<size_t>(LINE - 1))
+    s.label = <int64_t*>memory
+    s.value = memory + 8 * FL_ROWS
+    s.scale = memory + 16 * FL_ROWS
+    s.w = memory + 24 * FL_ROWS
+    s.z = memory + 32 * FL_ROWS
+    s.q = s.z + job.block_bytes
+    s.grad = s.q + job.block_bytes + LINE
+    s.hess = s.grad + job.block_bytes + LINE
+    memset(s.carried, 0, sizeof(s.carried))
+    memset(lanes, 0, sizeof(lanes))
+    memset(&result, 0, sizeof(result))
+    result.failed = -1
+    result.no_memory = not (
+        seek(&job.z, thread, start * job.k, stop * job.k)
+        and seek(&job.y, thread, start * (1 if job.labels else job.k),
+                 stop * (1 if job.labels else job.k))
+        and seek(&job.w, thread, start, stop))
+    while start < stop and not result.no_memory:
+        n = min(stop - start, job.rows)
+        if not load_rows[real](job, thread, start, n, &s, &b, &result, 0):
+            result.failed = start
+            break
+        if job.work == MAP:
+            map_rows[real](job, start, &s, &b, start + n == stop, lanes, 0)
+        start += n
+    result.total = fold(lanes)
+    job.results[task] = result
+    if job.stream:
+        kernels.fence()
+
+
+cdef void rows_any_task(RowsJob* job, int task, int thread) noexcept nogil:
+    if job.dtype == 0:
+        rows_task[float](job, task, thread, 0)
+    else:
+        rows_task[double](job, task, thread, 0)
+
+
+cdef void rows_parallel(RowsJob* job) noexcept nogil:
+    cdef int task
+    for task in prange(job.tasks, schedule="static", num_threads=job.threads):
+        rows_any_task(job, task, threadid())
+
+
+cdef void rows_serial(RowsJob* job) noexcept nogil:
+    cdef int task
+    for task in range(job.tasks):
+        rows_any_task(job, task, 0)
+
+
+cdef TaskResult run_rows(RowsJob* job) except *:
+    if job.needs_gil:
+        rows_serial(job)
+    else:
+        with nogil:
+            if job.threads == 1:
+                rows_serial(job)
+            else:
+                rows_parallel(job)
+    return total_of(job.results, job.tasks)

@@ -1,0 +1,125 @@
+"""Scores of losses of rows, in Python and from the command line."""
+
+import json
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+from fastloss.cli import run
+
+NAMES = ["softmax_cross_entropy", "multiclass_hinge", "poly:epsilon=2.0"]
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 3, 200), rng.normal(size=(200, 3)), rng.random(200)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_scores(rows, weighted, grouped):
+    y, z, w = rows
+    w = w if weighted else None
+    groups = np.arange(200) % 7 if grouped else None
+    scores = fl.score(y, z, NAMES, sample_weight=w, groups=groups)
+    weights = np.ones(200) if w is None else w
+    assert scores.count == 200 and scores.weight == pytest.approx(weights.sum())
+    for i, name in enumerate(NAMES):
+        loss = fl.get_loss(name)
+        assert scores[name] == pytest.approx(loss(y, z, sample_weight=w), rel=1e-12)
+        for k in range(7) if grouped else ():
+            part = groups == k
+            expected = loss(y[part], z[part], sample_weight=None if w is None else w[part])
+            assert scores.group_values[k, i] == pytest.approx(expected, rel=1e-12)
+            assert scores.group_counts[k] == part.sum()
+
+
+def test_parts_and_missing_rows(rows):
+    y, z, w = rows
+    z[5, 1] = np.nan
+    w[7] = 0
+    whole = fl.score(y, z, NAMES, sample_weight=w, nan_policy="omit")
+    assert whole.count == 198
+    kept = np.delete(np.arange(200), [5, 7])
+    assert whole["poly"] == pytest.approx(
+        fl.score(y[kept], z[kept], NAMES, sample_weight=w[kept])["poly"]
+    )
+    a, b = fl.Scorer(NAMES, nan_policy="omit"), fl.Scorer(NAMES, nan_policy="omit")
+    a.update(y[:50], z[:50], w[:50])
+    b.update(y[50:], z[50:], w[50:])
+    a.merge(b)
+    assert a.result()["poly"] == pytest.approx(whole["poly"], rel=1e-12)
+    assert np.isnan(fl.score(y, z, NAMES)["poly"])
+
+
+def test_images():
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(4, 3, 5, 6)), rng.integers(0, 3, (4, 5, 6))
+    loss = fl.SoftmaxCrossEntropy(axis=1)
+    groups = np.broadcast_to(np.arange(4)[:, None, None], y.shape)
+    scores = fl.score(y, z, loss, groups=groups)
+    assert scores.values[0] == pytest.approx(loss(y, z), rel=1e-12)
+    assert scores.group_values[2, 0] == pytest.approx(loss(y[2:3], z[2:3]), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        (["softmax_cross_entropy", "mse"], "is a loss of rows and mse is not"),
+        ([fl.SoftmaxCrossEntropy(class_weight=[1, 2, 3])], "class_weight has to be part of"),
+        ([fl.SoftmaxCrossEntropy(ignore_index=0)], "ignore_index has to be part of"),
+        ([fl.SoftmaxCrossEntropy(axis=0), fl.PolyLoss()], "of different axes"),
+    ],
+)
+def test_mistakes(rows, losses, message):
+    with pytest.raises(ValueError, match=message):
+        fl.score(rows[0], rows[1], losses)
+
+
+@pytest.fixture
+def table(rows, tmp_path):
+    y, z, w = rows
+    path = tmp_path / "classes.csv"
+    lines = [
+        f"{a},{','.join(map(repr, map(float, b)))},{c}" for a, b, c in zip(y, z, w, strict=True)
+    ]
+    path.write_text("\n".join(["y,p0,p1,p2,w", *lines]) + "\n")
+    return str(path)
+
+
+def test_the_command(rows, table, capsys, tmp_path):
+    y, z, w = rows
+    options = ["score", table, "--y-true", "y", "--y-pred", "p0,p1,p2", "--weight", "w"]
+    options += [part for name in NAMES for part in ("--loss", name)]
+    per_row = tmp_path / "rows.parquet"
+    assert run([*options, "--format", "json", "--per-row", str(per_row)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name in NAMES:
+        assert found[name] == pytest.approx(fl.get_loss(name)(y, z, sample_weight=w), rel=1e-12)
+    from pyarrow import parquet
+
+    written = parquet.read_table(per_row)
+    value, grad = fl.SoftmaxCrossEntropy().value_and_grad(y, z, sample_weight=w, reduction="none")
+    np.testing.assert_allclose(written["softmax_cross_entropy"], value, rtol=1e-12)
+    np.testing.assert_allclose(written["softmax_cross_entropy_grad_p1"], grad[:, 1], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "loss", "message"),
+    [
+        ("y", "p0", "softmax_cross_entropy", "it needs a column for each class"),
+        ("y", "p0,p1,p2", "kl_divergence", "its targets do not fit one column"),
+        ("y", "p0,p1,p2", "mse", "it has one column of predictions; got --y-pred p0,p1,p2"),
+        ("y", "p0,p1", "poly", "row {row}: column 'y' = 2 is not a class from 0 to 1"),
+        ("w", "p0,p1,p2", "poly", "row 1: column 'w' = 0."),
+        ("y", "p0,p9", "poly", "'p9'"),
+        ("y", "p0,p1,p2", "cross_entropy", "column 'p"),
+    ],
+)
+def test_mistakes_of_the_command(rows, table, capsys, y_true, y_pred, loss, message):
+    status = run(["score", table, "--y-true", y_true, "--y-pred", y_pred, "--loss", loss])
+    err = capsys.readouterr().err
+    assert status == 2 and err.count("\n") == 1
+    assert message.format(row=int(np.argmax(rows[0] == 2)) + 1) in err
