@@ -26,7 +26,7 @@ def print_results(results: Results, console: Console) -> None:
             f"{method}, {dtype}, n = {n:,}, {results.threads} threads:"
             " times of fastloss, and how many times longer each peer takes, like with like"
         )
-        for part in _parts(results, [row for row in here if row.n == n], console.width):
+        for part in _parts(results, [row for row in here if row.n == n], console):
             console.print(part)
     console.print()
     for name, value in results.machine.items():
@@ -44,14 +44,18 @@ def print_results(results: Results, console: Console) -> None:
         console.print(f"{'disagrees:':<18}{text}")
 
 
-def _parts(results: Results, rows: Sequence[Row], width: int) -> list[Table]:
+def _parts(results: Results, rows: Sequence[Row], console: Console) -> list[Table]:
     """Tables of as many peers as fit side by side."""
     present = {row.peer for row in rows} - {OURS}
     peers = [name for name in results.versions if name in present]
-    each = max([len(name) for name in peers] + [len("1.23e+04x")]) + 3
-    count = max(1, (width - 66) // each)
-    starts = range(0, max(len(peers), 1), count)
-    return [_table(results, rows, peers[start : start + count]) for start in starts]
+    unbounded = console.options.update(max_width=1 << 16)
+    for count in range(max(len(peers), 1), 0, -1):
+        starts = range(0, max(len(peers), 1), count)
+        tables = [_table(results, rows, peers[start : start + count]) for start in starts]
+        widths = [console.measure(table, options=unbounded).maximum for table in tables]
+        if max(widths) <= console.width:
+            break
+    return tables
 
 
 def _table(results: Results, rows: Sequence[Row], peers: Sequence[str]) -> Table:
