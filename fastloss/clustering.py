@@ -99,7 +99,8 @@ class KMeansLoss:
         value : float
         grad : ndarray, shape (k, d)
         """
-        from scipy.sparse import csr_array  # importing it takes longer than all of us
+        # here, as importing it takes longer than importing fastloss
+        from scipy.sparse import csr_array  # type: ignore[import-untyped, unused-ignore]
 
         X, centers = _checked(X, centers)
         value, grad = 0.0, np.zeros(centers.shape)

@@ -108,7 +108,10 @@ class LinearCrossEntropy:
         dX, dW, db : ndarray
             Of the shapes of X, W and b; ``db`` is None if b is.
         """
-        from scipy.linalg.blas import get_blas_funcs  # importing it takes longer than all of us
+        # here, as importing it takes longer than importing fastloss
+        from scipy.linalg.blas import (  # type: ignore[import-untyped, unused-ignore]
+            get_blas_funcs,
+        )
 
         work = _Work(self, X, W, b, y_true)
         X, W = work.X, work.W
