@@ -113,6 +113,31 @@ cdef cnp.ndarray check_out(object given, cnp.ndarray z, int type_num):
     return out
 
 
+cdef tuple check_outs(
+        object given, bint has_value, bint has_grad, bint has_hess, cnp.ndarray rows,
+        cnp.ndarray z, int type_num):
+    """The arrays for values, shaped like rows, for gradients and for Hessians, shaped like z:
+    the caller's or new, None where there is none."""
+    cdef cnp.ndarray first, second, like = rows if has_value else z
+    cdef int count = has_value + has_grad + has_hess
+    if count == 0:
+        if given is not None:
+            raise ValueError('out is for reduction="none" here: the reduced loss is a float')
+        return None, None, None
+    if count == 1:
+        first = check_out(given, like, type_num)
+        return (first, None, None) if has_value else (None, first, None)
+    if given is None:
+        given = (None, None)
+    elif not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise TypeError(f"out must be a pair of arrays here; got {type(given).__name__}")
+    first = check_out(given[0], like, type_num)
+    second = check_out(given[1], z, type_num)
+    if overlap(first, second):
+        raise ValueError("the two arrays of out overlap in memory")
+    return (first, second, None) if has_value else (None, first, second)
+
+
 cdef void extent(cnp.ndarray array, char** low, char** high) noexcept:
     """The bytes that an array spans."""
     cdef int i
@@ -147,3 +172,15 @@ cdef bint check_overlap(cnp.ndarray out, cnp.ndarray array, str name, int type_n
     raise ValueError(
         f"out overlaps {name} in memory; it may be the whole of a contiguous {name} of the "
         f"result's dtype, or separate from it")
+
+
+cdef bint check_overlaps(
+        cnp.ndarray out, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, int type_num) except -1:
+    """Whether an output, if there is one, is an input."""
+    cdef bint found
+    if out is None:
+        return False
+    found = check_overlap(out, z, "y_pred", type_num)
+    found |= check_overlap(out, y, "y_true", type_num)
+    found |= check_overlap(out, w, "sample_weight", type_num)
+    return found

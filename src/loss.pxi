@@ -258,7 +258,7 @@ cdef object evaluate(
     cdef int reduction = parse_reduction(reduction_name)
     cdef int nan_policy = parse_nan_policy(nan_policy_name)
     cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
-    cdef cnp.ndarray w, value = None, first = None, second = None
+    cdef cnp.ndarray w, value, grad, hess
     cdef int type_num = check_pair(y, z)
     cdef bint per_sample = reduction == NONE, has_value = mode == VALUE or mode == VALUE_GRAD
     cdef bint in_place = False
@@ -268,24 +268,11 @@ cdef object evaluate(
     check_bound(loss)
     w = check_weight(sample_weight, y)
 
-    # the output arrays, in the order in which they are returned
-    arrays = (has_value and per_sample) + (mode != VALUE) + (mode == GRAD_HESS)
-    if arrays == 2:
-        if out is None:
-            out = (None, None)
-        elif not isinstance(out, (tuple, list)) or len(out) != 2:
-            raise TypeError(f"out must be a pair of arrays here; got {type(out).__name__}")
-        first = check_out(out[0], z, type_num)
-        second = check_out(out[1], z, type_num)
-        if overlap(first, second):
-            raise ValueError("the two arrays of out overlap in memory")
-        in_place = in_place_out(out[1], second, y, z, w, type_num)
-        in_place |= in_place_out(out[0], first, y, z, w, type_num)
-    elif arrays == 1:
-        first = check_out(out, z, type_num)
-        in_place = in_place_out(out, first, y, z, w, type_num)
-    elif out is not None:
-        raise ValueError('out is for reduction="none" here: the reduced loss is a float')
+    value, grad, hess = check_outs(
+        out, has_value and per_sample, mode != VALUE, mode == GRAD_HESS, z, z, type_num)
+    if out is not None:
+        for array in (hess, grad, value):
+            in_place |= check_overlaps(array, y, z, w, type_num)
 
     try:
         start_job(&job, y, z, w, type_num, nan_policy, MAX_TASKS)
@@ -295,37 +282,22 @@ cdef object evaluate(
         job.mode = mode
         memcpy(term.parameters, loss.kernel_parameters, sizeof(term.parameters))
         term.maps = (loss.single_maps if per_sample else loss.maps) + job.dtype * N_MODES
-        if has_value and per_sample:
-            job.value = cnp.PyArray_BYTES(first)
-            job.grad = cnp.PyArray_BYTES(second) if mode == VALUE_GRAD else NULL
-        else:
-            job.grad = cnp.PyArray_BYTES(first) if mode != VALUE else NULL
-            job.hess = cnp.PyArray_BYTES(second) if mode == GRAD_HESS else NULL
+        job.value = cnp.PyArray_BYTES(value) if value is not None else NULL
+        job.grad = cnp.PyArray_BYTES(grad) if grad is not None else NULL
+        job.hess = cnp.PyArray_BYTES(hess) if hess is not None else NULL
         job.staged = in_place
+        arrays = (value is not None) + (grad is not None) + (hess is not None)
         job.stream = (
             arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0 and (
                 not in_place)
-        return compute(&job, loss, reduction, y, z, w, first, second)
+        return compute(&job, loss, reduction, y, z, w, value, grad, hess)
     finally:
         end_job(&job)
 
 
-cdef bint in_place_out(
-        object given, cnp.ndarray out, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, int type_num
-        ) except -1:
-    """Whether the caller's out is one of the inputs."""
-    cdef bint found
-    if given is None:
-        return False
-    found = check_overlap(out, z, "y_pred", type_num)
-    found |= check_overlap(out, y, "y_true", type_num)
-    found |= check_overlap(out, w, "sample_weight", type_num)
-    return found
-
-
 cdef object compute(
         Job* job, PointwiseLoss loss, int reduction, cnp.ndarray y, cnp.ndarray z,
-        cnp.ndarray w, cnp.ndarray first, cnp.ndarray second):
+        cnp.ndarray w, cnp.ndarray values, cnp.ndarray grad, cnp.ndarray hess):
     """Run a prepared job as often as its reduction needs, and return what the method does."""
     cdef TaskResult result
     cdef int mode = job.mode
@@ -360,8 +332,8 @@ cdef object compute(
         job.scale = 1 / (2 * weight * value) if value != 0 else 0
         job.root = value
         job.mode = GRAD if mode == VALUE_GRAD else mode
-        job.grad = cnp.PyArray_BYTES(first)
-        job.hess = cnp.PyArray_BYTES(second) if mode == GRAD_HESS else NULL
+        job.grad = cnp.PyArray_BYTES(grad)
+        job.hess = cnp.PyArray_BYTES(hess) if mode == GRAD_HESS else NULL
         run_checked(job, loss, y, z, w)
     else:
         result = run_checked(job, loss, y, z, w)
@@ -369,13 +341,16 @@ cdef object compute(
             weight = total_weight(&result) if reduction == MEAN else 1
             value = result.total / weight
 
-    if reduction == NONE:
-        return first if second is None else (first, second)
+    return returned(mode, value if reduction != NONE else values, grad, hess)
+
+
+cdef inline object returned(int mode, object value, cnp.ndarray grad, cnp.ndarray hess):
+    """What a method returns."""
     if mode == VALUE:
         return value
     if mode == VALUE_GRAD:
-        return value, first
-    return first if mode == GRAD else (first, second)
+        return value, grad
+    return grad if mode == GRAD else (grad, hess)
 
 
 cdef TaskResult run_checked(

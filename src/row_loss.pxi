@@ -60,14 +60,31 @@ cdef int row_axis(cnp.ndarray z, int axis, str name) except -1:
     return found
 
 
-cdef bint is_soft(RowLoss loss, cnp.ndarray y, cnp.ndarray z, cnp.ndarray rows) except -1:
+cdef tuple rows_shape(cnp.ndarray z, int axis):
+    """The shape of z without the axis."""
+    shape = shape_of(z)
+    return shape[:axis] + shape[axis + 1:]
+
+
+cdef bint has_rows_shape(cnp.ndarray y, cnp.ndarray z, int axis) noexcept:
+    cdef int i
+    if cnp.PyArray_NDIM(y) != cnp.PyArray_NDIM(z) - 1:
+        return False
+    for i in range(cnp.PyArray_NDIM(y)):
+        if cnp.PyArray_DIM(y, i) != cnp.PyArray_DIM(z, i + (i >= axis)):
+            return False
+    return True
+
+
+cdef bint is_soft(RowLoss loss, cnp.ndarray y, cnp.ndarray z, int axis) except -1:
     """Whether targets are given for each class; else they are labels."""
     cdef bint targets = loss.takes_targets
     if targets and same_shape(y, z):
         compute_type(y, "y_true")
         return True
-    if not (loss.takes_labels and same_shape(y, rows)):
-        label = f"a class for each row, of shape {shape_of(rows)}" if loss.takes_labels else ""
+    if not (loss.takes_labels and has_rows_shape(y, z, axis)):
+        rows = rows_shape(z, axis)
+        label = f"a class for each row, of shape {rows}" if loss.takes_labels else ""
         target = f"a target for each class, of y_pred's shape {shape_of(z)}" if targets else ""
         raise ValueError(
             f"y_true must hold {label}{', or ' if label and target else ''}{target}; "
@@ -77,26 +94,27 @@ cdef bint is_soft(RowLoss loss, cnp.ndarray y, cnp.ndarray z, cnp.ndarray rows) 
     return False
 
 
-cdef cnp.ndarray check_row_weight(object given, cnp.ndarray rows):
+cdef cnp.ndarray check_row_weight(object given, cnp.ndarray z, int axis):
     cdef cnp.ndarray w
     if given is None:
         return None
     w = as_array(given, "sample_weight")
     compute_type(w, "sample_weight")
-    if same_shape(w, rows) or cnp.PyArray_NDIM(w) == 1 and cnp.PyArray_NDIM(rows) > 1 and (
-            cnp.PyArray_DIM(w, 0) == cnp.PyArray_DIM(rows, 0)):
+    if has_rows_shape(w, z, axis) or cnp.PyArray_NDIM(w) == 1 and cnp.PyArray_NDIM(z) > 2 and (
+            cnp.PyArray_DIM(w, 0) == cnp.PyArray_DIM(z, axis == 0)):
         return w
     raise ValueError(
-        f"sample_weight must have a weight for each row, of shape {shape_of(rows)}; "
+        f"sample_weight must have a weight for each row, of shape {rows_shape(z, axis)}; "
         f"got {shape_of(w)}")
 
 
 cdef void start_rows(
-        RowsJob* job, cnp.ndarray y, cnp.ndarray z, cnp.ndarray moved, cnp.ndarray rows,
-        cnp.ndarray w, int axis, int type_num, bint soft) except *:
+        RowsJob* job, cnp.ndarray y, cnp.ndarray z, cnp.ndarray moved, cnp.ndarray w, int axis,
+        int type_num, bint soft) except *:
     """Fill in all that does not depend on the work, and open the operands."""
     cdef int i
     cdef Py_ssize_t inner = 1
+    cdef cnp.ndarray y_moved
     memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
     job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
     job.itemsize = 4 if job.dtype == 0 else 8
@@ -106,28 +124,36 @@ cdef void start_rows(
         inner *= cnp.PyArray_DIM(z, i)
     job.axis = axis
     job.block.k = cnp.PyArray_DIM(z, axis)
-    plan_rows(job, cnp.PyArray_SIZE(rows), job.block.k, max(inner, 1))
+    plan_rows(job, cnp.PyArray_SIZE(z) // job.block.k, job.block.k, max(inner, 1))
     job.weighted = w is not None
     job.factor = 1
     job.z_planes = job.inner > 1 and is_direct(z, type_num)
-    job.needs_gil |= open_rows(&job.z, z if job.z_planes else moved, type_num, job.threads)
+    if job.z_planes:
+        moved = z
+    job.needs_gil |= open_operand(&job.z, moved, moved, type_num, job.threads)
     if y is not None:
         job.labels = not soft
         if soft:
             job.y_planes = job.inner > 1 and is_direct(y, type_num)
-            job.needs_gil |= open_rows(
-                &job.y, y if job.y_planes else np.moveaxis(y, axis, -1), type_num, job.threads)
+            y_moved = y if job.y_planes else last_axis(y, axis)
+            job.needs_gil |= open_operand(&job.y, y_moved, y_moved, type_num, job.threads)
         else:
             job.needs_gil |= open_operand(&job.y, y, y, cnp.NPY_INT64, job.threads)
     if w is not None:
-        job.needs_gil |= open_operand(&job.w, w, rows, type_num, job.threads)
+        job.needs_gil |= open_operand(&job.w, w, first_of_rows(z, axis), type_num, job.threads)
     job.memory = <char*>malloc(job.threads * job.room)
     if job.memory == NULL:
         raise MemoryError()
 
 
-cdef bint open_rows(Operand* operand, cnp.ndarray array, int type_num, int threads) except? True:
-    return open_operand(operand, array, array, type_num, threads)
+cdef cnp.ndarray last_axis(cnp.ndarray array, int axis):
+    """A view with the axis moved to the end."""
+    return array if axis == cnp.PyArray_NDIM(array) - 1 else np.moveaxis(array, axis, -1)
+
+
+cdef cnp.ndarray first_of_rows(cnp.ndarray z, int axis):
+    """A view of the shape of the rows."""
+    return z[(slice(None),) * axis + (0,)]
 
 
 cdef void end_rows(RowsJob* job) noexcept:
@@ -146,51 +172,26 @@ cdef object evaluate_rows(
     cdef int nan_policy = parse_nan_policy(nan_policy_name)
     cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
     cdef int type_num = compute_type(z, "y_pred")
-    cdef cnp.ndarray moved, rows, w, value = None, grad = None, hess = None
-    cdef bint per_row = reduction == NONE, soft
-    cdef int axis, i
-    cdef object outs
+    cdef cnp.ndarray moved, w, value, grad, hess
+    cdef bint has_value = mode == VALUE or mode == VALUE_GRAD, per_row = reduction == NONE, soft
+    cdef int axis
     cdef RowsJob job
     if not loss.bound:
         raise TypeError(f"this {type(loss).__name__} was not initialised")
     axis = row_axis(z, loss.axis, "y_pred")
-    moved = z if axis == cnp.PyArray_NDIM(z) - 1 else np.moveaxis(z, axis, -1)
-    rows = moved[..., 0]
-    soft = is_soft(loss, y, z, rows)
-    w = check_row_weight(sample_weight, rows)
+    moved = last_axis(z, axis)
+    soft = is_soft(loss, y, z, axis)
+    w = check_row_weight(sample_weight, z, axis)
     if loss.weights is not None and len(loss.weights) != cnp.PyArray_DIM(z, axis):
         raise ValueError(
             f"class_weight has {len(loss.weights)} weights, but y_pred has "
             f"{cnp.PyArray_DIM(z, axis)} classes along axis {loss.axis}")
-
-    # the output arrays, in the order in which they are returned
-    likes = []
-    if per_row and (mode == VALUE or mode == VALUE_GRAD):
-        likes.append(rows)
-    likes += [z] * (2 if mode == GRAD_HESS else mode != VALUE)
-    if not likes and out is not None:
-        raise ValueError('out is for reduction="none" here: the reduced loss is a float')
-    if len(likes) == 2:
-        if out is None:
-            out = (None, None)
-        elif not isinstance(out, (tuple, list)) or len(out) != 2:
-            raise TypeError(f"out must be a pair of arrays here; got {type(out).__name__}")
-        given = tuple(out)
-    else:
-        given = (out,)
-    outs = [check_out(o, like, type_num) for o, like in zip(given, likes)]
-    if len(outs) == 2 and overlap(outs[0], outs[1]):
-        raise ValueError("the two arrays of out overlap in memory")
-    arrays = list(outs)
-    if per_row and (mode == VALUE or mode == VALUE_GRAD):
-        value = arrays.pop(0)
-    if arrays:
-        grad = arrays.pop(0)
-    if arrays:
-        hess = arrays.pop(0)
+    value, grad, hess = check_outs(
+        out, has_value and per_row, mode != VALUE, mode == GRAD_HESS,
+        first_of_rows(z, axis) if per_row else None, z, type_num)
 
     try:
-        start_rows(&job, y, z, moved, rows, w, axis, type_num, soft)
+        start_rows(&job, y, z, moved, w, axis, type_num, soft)
         job.block.loss = loss.kernel
         job.block.a = loss.parameter
         job.mode = mode
@@ -206,26 +207,26 @@ cdef object evaluate_rows(
         job.any_sign = loss.any_sign
         if loss.weights is not None:
             job.class_weight = <const double*>cnp.PyArray_DATA(<cnp.ndarray>loss.weights)
-        for o, array in zip(given, outs):
-            if o is None:
-                continue
-            job.staged |= check_overlap(array, z, "y_pred", type_num)
-            job.staged |= check_overlap(array, y, "y_true", type_num)
-            job.staged |= check_overlap(array, w, "sample_weight", type_num)
+        job.plain = not (
+            job.weighted or job.omit or job.refuse_nan or job.ignores
+            or job.class_weight != NULL)
+        if out is not None:
+            for array in (hess, grad, value):
+                job.staged |= check_overlaps(array, y, z, w, type_num)
         job.value = cnp.PyArray_BYTES(value) if value is not None else NULL
         job.grad = cnp.PyArray_BYTES(grad) if grad is not None else NULL
         job.hess = cnp.PyArray_BYTES(hess) if hess is not None else NULL
         job.stream = (
             grad is not None and job.inner == 1 and job.k <= FL_FEW and not job.staged
             and 2 * job.n * job.k * job.itemsize > cache_bytes)
-        return compute_rows(&job, loss, reduction, y, moved, w, outs)
+        return compute_rows(&job, loss, reduction, y, moved, w, value, grad, hess)
     finally:
         end_rows(&job)
 
 
 cdef object compute_rows(
         RowsJob* job, RowLoss loss, int reduction, cnp.ndarray y, cnp.ndarray moved,
-        cnp.ndarray w, list outs):
+        cnp.ndarray w, cnp.ndarray values, cnp.ndarray grad, cnp.ndarray hess):
     """Run a prepared job as often as its reduction needs, and return what the method does."""
     cdef TaskResult result
     cdef int mode = job.mode
@@ -242,12 +243,10 @@ cdef object compute_rows(
         job.factor = 1 / total_weight(&result)
     job.work = MAP
     result = rows_checked(job, loss, y, moved, w)
-    if reduction == NONE:
-        return outs[0] if len(outs) == 1 else tuple(outs)
-    if mode == VALUE or mode == VALUE_GRAD:
-        value = result.total / (total_weight(&result) if reduction == MEAN else 1)
-        return value if mode == VALUE else (value, outs[0])
-    return outs[0] if mode == GRAD else tuple(outs)
+    if reduction == NONE or mode == GRAD or mode == GRAD_HESS:
+        return returned(mode, values, grad, hess)
+    return returned(
+        mode, result.total / (total_weight(&result) if reduction == MEAN else 1), grad, hess)
 
 
 cdef TaskResult rows_checked(
@@ -264,7 +263,7 @@ cdef void fail_rows(
     cdef Py_ssize_t r
     dtype = np.float32 if job.dtype == 0 else np.float64
     shape = np.shape(moved)[:-1]
-    soft = None if job.labels else np.moveaxis(y, job.axis, -1)
+    soft = None if job.labels else last_axis(y, job.axis)
     weights = None
     if w is not None:
         weights = np.broadcast_to(w.reshape(np.shape(w) + (1,) * (len(shape) - w.ndim)), shape)
@@ -284,21 +283,16 @@ cdef void fail_rows(
         nan = np.isnan(row).any() or np.isnan(targets).any()
         if nan and job.omit:
             continue
-        for name, items in (("y_true", targets), ("y_pred", row)):
-            if nan and job.refuse_nan and np.isnan(items).any():
-                at = int(np.isnan(items).argmax())
+        for name, items, domain, bad in (
+                ("y_true", targets, 'a number (nan_policy="raise")',
+                 np.isnan(targets) & job.refuse_nan),
+                ("y_pred", row, 'a number (nan_policy="raise")', np.isnan(row) & job.refuse_nan),
+                ("y_pred", row, "in [0, 1]", ((row < 0) | (row > 1)) & job.unit),
+                ("y_true", targets, "in [0, inf)", (targets < 0) & (not job.any_sign))):
+            if bad.any():
+                at = int(bad.argmax())
                 raise DomainError(
-                    name, index[:job.axis] + (at,) + index[job.axis:], items[at],
-                    'a number (nan_policy="raise")')
-        outside = (row < 0) | (row > 1)
-        if job.unit and outside.any():
-            at = int(outside.argmax())
-            raise DomainError(
-                "y_pred", index[:job.axis] + (at,) + index[job.axis:], row[at], "in [0, 1]")
-        if not job.any_sign and (targets < 0).any():
-            at = int((targets < 0).argmax())
-            raise DomainError(
-                "y_true", index[:job.axis] + (at,) + index[job.axis:], targets[at], "in [0, inf)")
+                    name, index[:job.axis] + (at,) + index[job.axis:], items[at], domain)
     raise ValueError("the sum of sample_weight overflows")
 
 
@@ -306,14 +300,13 @@ cdef void fail_rows(
 
 cdef object row_function(object given, int axis, object out, bint grad, bint log):
     """logsumexp(x), or with grad its gradient, softmax(x), or with log log_softmax(x)."""
-    cdef cnp.ndarray x = as_array(given, "x"), moved, rows, result
+    cdef cnp.ndarray x = as_array(given, "x"), result
     cdef int type_num = compute_type(x, "x"), found = row_axis(x, axis, "x")
     cdef RowsJob job
-    moved = x if found == cnp.PyArray_NDIM(x) - 1 else np.moveaxis(x, found, -1)
-    rows = moved[..., 0]
-    result = check_out(out, x if grad else rows, type_num)
+    result = check_out(out, x if grad else first_of_rows(x, found), type_num)
     try:
-        start_rows(&job, None, x, moved, rows, None, found, type_num, False)
+        start_rows(&job, None, x, last_axis(x, found), None, found, type_num, False)
+        job.plain = True
         job.work = MAP
         job.mode = GRAD if grad else VALUE
         job.block.log = log

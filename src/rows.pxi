@@ -1,8 +1,8 @@
 # Losses of rows: the driver of blocks of rows, which reads logits, targets and weights, and hands
-# them to the kernels of softmax.h and rowwise.h. As in driver.pxi, n alone decides on blocks and tasks, and sums
-# are added in their order.
+# them to the kernels of softmax.h and rowwise.h. As in driver.pxi, n alone decides on blocks and
+# tasks, and sums are added in their order.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.math cimport isfinite
 
@@ -21,6 +21,7 @@ cdef struct RowsJob:
     Operand z, y, w
     bint z_planes, y_planes         # read where they lie, the elements of a row inner apart
     bint labels, soft, weighted, omit, refuse_nan, needs_gil
+    bint plain                      # every row weighs 1, and any number will do
     bint staged, stream             # outputs go through a buffer; past the cache
     bint unit                       # predictions have to lie in [0, 1]
     bint listwise                   # targets are the softmax of what is given
@@ -120,22 +121,22 @@ cdef bint read_weights(
     return True
 
 
-cdef bint read_labels(
+cdef const int64_t* read_labels(
         RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, int64_t* label, real* w
         ) noexcept nogil:
-    """Rows of weight 0 get class 0; False if a label is none of the classes."""
+    """Rows of weight 0 get class 0; NULL if a label is none of the classes."""
     cdef const int64_t* given = <const int64_t*>read(&job.y, thread, start, n, <char*>label)
+    cdef uint64_t last = job.k - 1, outside = 0
     cdef Py_ssize_t i
-    for i in range(n):
-        if job.ignores and given[i] == job.ignored:
-            w[i] = 0
-        if w[i] == 0:
-            label[i] = 0
-        elif given[i] < 0 or given[i] >= job.k:
-            return False
-        else:
-            label[i] = given[i]
-    return True
+    if not job.plain:
+        for i in range(n):
+            if job.ignores and given[i] == job.ignored:
+                w[i] = 0
+            label[i] = given[i] if w[i] != 0 else 0
+        given = label
+    for i in range(n):              # the sign bit is set if one is negative or beyond the last
+        outside |= <uint64_t>given[i] | (last - <uint64_t>given[i])
+    return NULL if outside >> 63 else given
 
 
 cdef inline bint has_nan(const real* v, Py_ssize_t n) noexcept nogil:
@@ -146,23 +147,70 @@ cdef inline bint has_nan(const real* v, Py_ssize_t n) noexcept nogil:
     return found
 
 
-cdef inline bint leaves_unit(const real* v, Py_ssize_t n) noexcept nogil:
+cdef inline bint any_zero(const real* v, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef int found = 0
     for i in range(n):
-        found |= (v[i] < 0) | (v[i] > 1)
+        found |= v[i] == 0
     return found
 
 
-cdef inline bint has_negative(const real* v, Py_ssize_t n) noexcept nogil:
+cdef inline bint leaves(const real* v, Py_ssize_t n, real low, real high) noexcept nogil:
+    """Whether a number is outside of low..high; NaN is not."""
     cdef Py_ssize_t i
     cdef int found = 0
     for i in range(n):
-        found |= v[i] < 0
+        found |= (v[i] < low) | (v[i] > high)
     return found
 
 
-cdef void smooth(RowsJob* job, RowBuffers* s, const real* given, Py_ssize_t n, real tag) noexcept nogil:
+cdef bint in_domains(
+        RowsJob* job, Py_ssize_t n, const real* w, const real* z, const real* q) noexcept nogil:
+    """Whether the numbers of the rows that count are in their domains."""
+    cdef Py_ssize_t i = 0, rows = n if job.plain else 1
+    cdef bint check_q = q != NULL and not job.any_sign, check_z = z != NULL and job.unit
+    if not (check_q or check_z):
+        return True
+    while i < n:
+        if (job.plain or w[i] != 0) and (
+                check_q and leaves[real](q + i * job.k, rows * job.k, 0, INFINITY)
+                or check_z and leaves[real](z + i * job.k, rows * job.k, 0, 1)):
+            return False
+        i += rows
+    return True
+
+
+cdef bint apply_nan_policy(
+        RowsJob* job, Py_ssize_t n, real* w, const real* z, const real* q) noexcept nogil:
+    """Rows with NaN get the weight 0; False if they are refused."""
+    cdef Py_ssize_t i, size = job.k
+    for i in range(n):
+        if has_nan(z + i * size, size) or q != NULL and has_nan(q + i * size, size):
+            if job.refuse_nan and w[i] != 0:
+                return False
+            w[i] = 0
+    return True
+
+
+cdef void blank(
+        RowsJob* job, Py_ssize_t n, const real* w, const real** rows, char* buffer, real number
+        ) noexcept nogil:
+    """Rows of weight 0 are as good as not there, whatever they hold: fill them with a number."""
+    cdef Py_ssize_t i, k
+    if rows[0] == NULL:
+        return
+    if <char*>rows[0] != buffer:
+        memcpy(buffer, rows[0], n * job.k * job.itemsize)
+        rows[0] = <const real*>buffer
+    for i in range(n):
+        if w[i] == 0:
+            for k in range(job.k):
+                (<real*>buffer)[i * job.k + k] = number
+
+
+cdef void smooth(
+        RowsJob* job, RowBuffers* s, const int64_t* label, const real* given, Py_ssize_t n
+        ) noexcept nogil:
     """Soft targets in s.q: given, or those of the labels; smoothed, and weighted by class."""
     cdef real* q = <real*>s.q
     cdef real keep = <real>(1 - job.smoothing), spread = <real>(job.smoothing / job.k)
@@ -171,7 +219,7 @@ cdef void smooth(RowsJob* job, RowBuffers* s, const real* given, Py_ssize_t n, r
         if given == NULL:
             for k in range(size):
                 q[r * size + k] = spread
-            q[r * size + s.label[r]] += keep
+            q[r * size + label[r]] += keep
         else:
             for k in range(size):
                 q[r * size + k] = given[r * size + k] * keep + spread
@@ -198,17 +246,34 @@ cdef void softmax_of(RowsJob* job, const real* x, Py_ssize_t n, RowBuffers* s) n
 
 
 cdef double class_weight_of(
-        RowsJob* job, RowBuffers* s, const real* q, Py_ssize_t r) noexcept nogil:
+        RowsJob* job, const int64_t* label, const real* q, Py_ssize_t r) noexcept nogil:
     """What a row's class weighs in the mean."""
     cdef double sum = 0
     cdef Py_ssize_t k
     if job.class_weight == NULL:
         return 1
     if q == NULL:
-        return job.class_weight[s.label[r]]
+        return job.class_weight[label[r]]
     for k in range(job.k):
         sum += job.class_weight[k] * q[r * job.k + k]
     return sum
+
+
+cdef void weigh_rows(
+        RowsJob* job, Py_ssize_t n, RowBuffers* s, const int64_t* label, const real* q,
+        TaskResult* result) noexcept nogil:
+    """Add up the weights, and scale the derivatives by them."""
+    cdef real* w = <real*>s.w
+    cdef real* scale = <real*>s.scale
+    cdef Py_ssize_t i
+    cdef double weight
+    for i in range(n):
+        weight = class_weight_of[real](job, label, q, i)
+        result.weight += w[i] * weight
+        result.count += w[i] != 0
+        if job.labels and not job.soft:     # a class weight is no more than a sample's
+            w[i] = <real>(w[i] * weight)
+        scale[i] = <real>(w[i] * job.factor)
 
 
 cdef bint load_rows(
@@ -216,66 +281,42 @@ cdef bint load_rows(
         TaskResult* result, real tag) noexcept nogil:
     """Bring n rows from start on into b, checked; False if one of them is bad."""
     cdef real* w = <real*>s.w
-    cdef real* scale = <real*>s.scale
     cdef const real* z = NULL
     cdef const real* q = NULL
-    cdef Py_ssize_t i, k, size = job.k
-    cdef bint nan, absent = False, direct = job.labels and not job.soft
-    cdef double weight
-    if not read_weights[real](job, thread, start, n, w):
+    cdef const int64_t* label = NULL
+    if not job.plain and not read_weights[real](job, thread, start, n, w):
         return False
     if job.labels:
-        if not read_labels[real](job, thread, start, n, s.label, w):
+        label = read_labels[real](job, thread, start, n, s.label, w)
+        if label == NULL:
             return False
     elif job.y.itemsize:
         q = <const real*>read_rows[real](job, &job.y, job.y_planes, thread, start, n, s.q, 0)
     if job.work == MAP or job.omit or job.refuse_nan or job.unit and job.work == CHECK:
         z = <const real*>read_rows[real](job, &job.z, job.z_planes, thread, start, n, s.z, 0)
-    for i in range(n):
-        if w[i] != 0 and (
-                q != NULL and not job.any_sign and has_negative(q + i * size, size)
-                or job.unit and z != NULL and leaves_unit(z + i * size, size)):
-            return False
-        if job.omit or job.refuse_nan:
-            nan = has_nan(z + i * size, size) or q != NULL and has_nan(q + i * size, size)
-            if nan and job.omit:
-                w[i] = 0
-            elif nan and w[i] != 0:
-                return False
-        absent |= w[i] == 0
-    if absent:                      # such rows are as good as not there, whatever they hold
-        if z != NULL and <char*>z != s.z:
-            memcpy(s.z, z, n * size * job.itemsize)
-            z = <const real*>s.z
-        if q != NULL and <char*>q != s.q:
-            memcpy(s.q, q, n * size * job.itemsize)
-            q = <const real*>s.q
-        for i in range(n):
-            if w[i] == 0:
-                if z != NULL:
-                    for k in range(size):
-                        (<real*>s.z)[i * size + k] = 1      # where every loss is finite
-                if q != NULL:
-                    memset(s.q + i * size * job.itemsize, 0, size * job.itemsize)
-                s.label[i] = 0
-    for i in range(n):
-        weight = class_weight_of[real](job, s, q, i)
-        result.weight += w[i] * weight
-        result.count += w[i] != 0
-        if direct:                  # a class weight is no more than a sample's
-            w[i] = <real>(w[i] * weight)
-        scale[i] = <real>(w[i] * job.factor)
+    if (job.omit or job.refuse_nan) and not apply_nan_policy[real](job, n, w, z, q):
+        return False
+    if not in_domains[real](job, n, w, z, q):
+        return False
+    if job.plain:
+        result.weight += n
+        result.count += n
+    else:
+        if any_zero(w, n):
+            blank[real](job, n, w, &z, s.z, 1)  # where every loss is finite
+            blank[real](job, n, w, &q, s.q, 0)
+        weigh_rows[real](job, n, s, label, q, result)
     if job.listwise and job.work == MAP:
         softmax_of(job, q, n, s)
         q = <const real*>s.q
     if job.soft and (q == NULL or job.class_weight != NULL or job.smoothing != 0):
-        smooth[real](job, s, q, n, 0)
+        smooth[real](job, s, label, q, n)
         q = <const real*>s.q
     b.n = n
     b.z = z
     b.q = q
-    b.label = s.label if direct else NULL
-    b.scale = scale
+    b.label = label if job.labels and not job.soft else NULL
+    b.scale = s.scale
     return True
 
 
@@ -301,18 +342,21 @@ cdef void map_rows(
     """Run the kernel on a block, and add up its weighted values."""
     cdef real* value = <real*>s.value
     cdef real* w = <real*>s.w
-    cdef Py_ssize_t i, offset = start * job.k * job.itemsize
+    cdef Py_ssize_t i, padded, offset = start * job.k * job.itemsize
     cdef bint direct = job.inner == 1 and not job.stream and not job.staged
     b.value = value
     b.grad = NULL if job.grad == NULL else job.grad + offset if direct else s.grad
     b.hess = NULL if job.hess == NULL else job.hess + offset if direct else s.hess
     job.kernel(b)
     if job.mode == VALUE or job.mode == VALUE_GRAD:
-        for i in range(b.n):
-            value[i] *= w[i]
-            lanes[i % LANES] += value[i]
+        if not job.plain:
+            for i in range(b.n):
+                value[i] *= w[i]
         if job.value != NULL:
             memcpy(job.value + start * job.itemsize, value, b.n * job.itemsize)
+        padded = (b.n + LANES - 1) // LANES * LANES
+        memset(value + b.n, 0, (padded - b.n) * job.itemsize)
+        job.passes.sum(value, padded, lanes)
     put_rows[real](job, job.grad, <char*>b.grad, start, b.n, last, &s.carried[0], 0)
     put_rows[real](job, job.hess, <char*>b.hess, start, b.n, last, &s.carried[1], 0)
 
@@ -339,6 +383,9 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
     memset(lanes, 0, sizeof(lanes))
     memset(&result, 0, sizeof(result))
     result.failed = -1
+    if job.plain:
+        for n in range(FL_ROWS):
+            (<real*>s.scale)[n] = <real>job.factor
     result.no_memory = not (
         seek(&job.z, thread, start * job.k, stop * job.k)
         and seek(&job.y, thread, start * (1 if job.labels else job.k),

@@ -66,6 +66,7 @@
 /* What is known of each row of a block, and what follows from it. x is logit - maximum. */
 typedef struct {
     R x[FL_ROWS];             /* z - max of the label */
+    R own[FL_ROWS];           /* its exponential */
     R others[FL_ROWS];        /* sum of the exponentials, without the label's */
     R loss[FL_ROWS];
     R factor[FL_ROWS];        /* gradient = factor e */
@@ -105,13 +106,13 @@ static inline void RS(finish_label)(RS(state) *s, int loss, double a, const R *s
 {
     R rest[FL_ROWS], nll[FL_ROWS];
     for (ptrdiff_t i = 0; i < (n & -4); i++) {      /* two loops: shorter chains run better */
-        R own = FN(exp_neg)(s->x[i]), o = s->others[i];
+        R own = s->own[i], o = s->others[i];
         s->p[i] = 1 / (o + own);
         rest[i] = own == 1 ? o : o - (1 - own);
     }
     for (ptrdiff_t i = 0; i < (n & -4); i++) nll[i] = FN(log1p)(rest[i]) - s->x[i];
     for (ptrdiff_t i = 0; i < (n & -4); i++) {
-        R o = s->others[i] * s->p[i], p = FN(exp_neg)(s->x[i]) * s->p[i], f = scale[i], c, dc;
+        R o = s->others[i] * s->p[i], p = s->own[i] * s->p[i], f = scale[i], c, dc;
         RS(of_label)(loss, a, nll[i], p, o, &s->loss[i], &c, &dc);
         s->factor[i] = f * c * s->p[i];
         s->label[i] = 0 - f * c * o;
@@ -245,9 +246,13 @@ FL_NOINLINE void RS(few)(const fl_rows *b)
                 ptrdiff_t i = 4 * (g * K + b->label[j * G + g]) + j;
                 at[4 * g + j] = (int32_t)i;
                 s.x[4 * g + j] = t[i];
-                t[i] = -(R)INFINITY;
             }
     RS(few_exp)(t, n * K);
+    if (b->label)
+        for (ptrdiff_t i = 0; i < n; i++) {
+            s.own[i] = t[at[i]];
+            t[at[i]] = 0;
+        }
     RS(few_sum)(t, K, G, sums);
     {
         R scale[FL_ROWS];
@@ -397,6 +402,7 @@ FL_NOINLINE void RS(many)(const fl_rows *b)
         s.others[r] = (R)RS(row_exp)(z, K, m, label, NULL, 0, grad ? grad + r * K : NULL).others;
     }
     c.scale = scale;
+    for (ptrdiff_t r = 0; r < ((n + 3) & -4); r++) s.own[r] = FN(exp_neg)(s.x[r]);
     RS(finish)(&s, &c, (n + 3) & -4);
     for (ptrdiff_t r = 0; r < n; r++) {
         if (b->value) ((R *)b->value)[r] = s.loss[r];
