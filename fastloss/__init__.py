@@ -27,13 +27,10 @@ from fastloss.clustering import KMeansLoss as KMeansLoss
 from fastloss.config import last_level_cache as _last_level_cache, show_config as show_config
 from fastloss.linear import LinearCrossEntropy as LinearCrossEntropy
 from fastloss.multiclass import (
-    CosineDistance as CosineDistance,
     CrossEntropy as CrossEntropy,
-    JensenShannon as JensenShannon,
-    KLDivergence as KLDivergence,
-    ListwiseSoftmax as ListwiseSoftmax,
     MultiClassHinge as MultiClassHinge,
     MultiClassPerceptron as MultiClassPerceptron,
+    MultiLabelLogistic as MultiLabelLogistic,
     PolyLoss as PolyLoss,
     SoftmaxCrossEntropy as SoftmaxCrossEntropy,
     SoftmaxFocal as SoftmaxFocal,
@@ -46,6 +43,7 @@ from fastloss.regression import (
     Expectile as Expectile,
     Gamma as Gamma,
     GammaDeviance as GammaDeviance,
+    GaussianNLL as GaussianNLL,
     Huber as Huber,
     LogCosh as LogCosh,
     Poisson as Poisson,
@@ -68,6 +66,13 @@ from fastloss.robust import (
     Welsch as Welsch,
 )
 from fastloss.scoring import Scorer as Scorer, Scores as Scores, score as score
+from fastloss.similarity import (
+    CosineDistance as CosineDistance,
+    Dice as Dice,
+    JensenShannon as JensenShannon,
+    KLDivergence as KLDivergence,
+    ListwiseSoftmax as ListwiseSoftmax,
+)
 from fastloss.threads import (
     default_threads as _default_threads,
     get_num_threads as get_num_threads,

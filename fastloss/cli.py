@@ -116,7 +116,12 @@ def bench(quick: bool, peers: str | None, out: Path, old: Path | None) -> int:
 
 @cli.command()
 @click.argument("files", nargs=-1, metavar="FILE...")
-@click.option("--y-true", required=True, metavar="COL", help="Column of targets.")
+@click.option(
+    "--y-true",
+    required=True,
+    metavar="COL[,COL...]",
+    help="Column of targets; of several classes a class in one column, or a column for each.",
+)
 @click.option(
     "--y-pred",
     required=True,
@@ -184,8 +189,8 @@ def score(
     from fastloss.report import print_scores
 
     losses = _losses(specs)
-    _check_columns(losses, y_pred)
-    columns = {"y_true": [y_true], "y_pred": y_pred.split(",")}
+    columns = {"y_true": y_true.split(","), "y_pred": y_pred.split(",")}
+    _check_columns(losses, columns["y_true"], columns["y_pred"])
     if weight is not None:
         columns["sample_weight"] = [weight]
     work = partial(_score_batch, losses, columns, nan_policy, per_row is not None)
@@ -232,7 +237,7 @@ def _score_batch(
 ) -> tuple[Batch, fastloss.Scorer, Rows]:
     """Score a batch alone; if asked, its losses and gradients row by row too."""
     arrays = {argument: _array(batch, names) for argument, names in columns.items()}
-    if len(columns["y_pred"]) > 1:
+    if _of_classes(losses) and len(columns["y_true"]) == 1:
         arrays["y_true"] = _classes(batch, columns["y_true"][0])
     scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
     rows: Rows = {}
@@ -287,17 +292,34 @@ def _result(scorer: fastloss.Scorer) -> fastloss.Scores:
         raise Failure(f"nothing to score: {error}") from error
 
 
-def _check_columns(losses: Mapping[str, Any], y_pred: str) -> None:
-    """Losses of rows need a column for each class, the others have one."""
-    from fastloss.multiclass import RowLoss
+def _of_classes(losses: Mapping[str, Any]) -> bool:
+    return any("labels" in getattr(loss, "takes", ()) for loss in losses.values())
 
+
+def _check_columns(losses: Mapping[str, Any], y_true: list[str], y_pred: list[str]) -> None:
+    """Losses of rows need a column for each class, the others have one."""
+    from fastloss.rows import RowLoss
+
+    given = f"got --y-true {','.join(y_true)} --y-pred {','.join(y_pred)}"
     for name, loss in losses.items():
-        if isinstance(loss, RowLoss) and "," not in y_pred:
-            raise Failure(f"--loss {name}: it needs a column for each class, as in --y-pred p0,p1")
-        if isinstance(loss, RowLoss) and "labels" not in loss.takes:
-            raise Failure(f"--loss {name}: its targets do not fit one column")
-        if not isinstance(loss, RowLoss) and "," in y_pred:
-            raise Failure(f"--loss {name}: it has one column of predictions; got --y-pred {y_pred}")
+        one_by_one = len(y_true) == len(y_pred)
+        if not isinstance(loss, RowLoss):
+            fits = len(y_true) == len(y_pred) == 1
+            wanted = "one column of targets and one of predictions"
+        elif loss.columns:
+            fits = len(y_true) == 1 and len(y_pred) == len(loss.columns)
+            wanted = f"columns for {' and '.join(loss.columns)}, as in --y-pred mean,variance"
+        elif len(y_pred) == 1:
+            fits, wanted = False, "a column for each class, as in --y-pred p0,p1"
+        elif "labels" in loss.takes:
+            fits = len(y_true) == 1 or one_by_one and "targets" in loss.takes
+            wanted = "one column of classes" + (
+                ", or a column of targets for each class" if "targets" in loss.takes else ""
+            )
+        else:
+            fits, wanted = one_by_one, "a column of targets for each of predictions"
+        if not fits:
+            raise Failure(f"--loss {name}: it needs {wanted}; {given}")
 
 
 def _losses(specs: Sequence[str]) -> dict[str, Any]:

@@ -1,113 +1,47 @@
-"""Losses of the logits of several classes."""
+"""Losses of the scores of several classes, and of several labels."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Sequence
-from numbers import Integral
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from fastloss import _core
-from fastloss.base import Loss
 from fastloss.classification import Logistic
-from fastloss.domain import NONNEGATIVE, UNIT, Domain
+from fastloss.domain import NONNEGATIVE, UNIT
+from fastloss.rows import AXIS, EITHER, LABEL, POS_WEIGHT, WEIGHTS, RowLoss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-WEIGHTS = Domain("None, or a number in [0, inf) for each class")
-LABEL = Domain("None, or an integer")
-AXIS = Domain("the integers")
-FLAG = Domain("False or True")
+class _CrossEntropy(RowLoss):
+    """What the cross-entropies of logits and of probabilities share."""
 
-EITHER = "the class of each row, an integer from 0 on; or targets q in [0, inf), of y_pred's shape"
-TARGETS = "q in [0, inf), of y_pred's shape"
+    takes = ("labels", "targets")
+    targets = EITHER
+    ranges = {
+        "class_weight": WEIGHTS,
+        "label_smoothing": UNIT,
+        "ignore_index": LABEL,
+        "axis": AXIS,
+    }
 
-_NOTES = """\
-Notes
------
-The loss of a row z{given} is ::
-
-    {definition}
-
-- y_true: {targets}
-- y_pred: {predictions}; the elements of a row lie along ``axis``
-- sample_weight: a weight for each row, of the shape of the classes, or of the first axis alone
-
-The mean is that over the rows{weighted}.
-float32 and float64 are computed in their own type, float16 and bfloat16 as float32, integers and
-booleans as float64.
-"""
-
-
-class RowLoss(Loss, _core.RowLoss):
-    """Base of the losses of rows of logits."""
-
-    kernel: ClassVar[str]  # of src/rows.h
-    takes: ClassVar[tuple[str, ...]] = ("labels",)  # or targets, or vectors, or scores
-    probabilities: ClassVar[bool] = False
-    targets: ClassVar[str] = "the class of each row, an integer from 0 on"
-    predictions: ClassVar[str] = "logits, (-inf, inf); -inf is a class that cannot be"
-
-    def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__ and "kernel" not in cls.__dict__:
-            cls.kernel = cls.__name__
-        super().__init_subclass__()
-
-    def _check(self, name: str, value: Any) -> Any:
-        domain = self.ranges[name]
-        if domain is WEIGHTS:
-            return _class_weight(value)
-        if domain is LABEL and value is None:
-            return None
-        if domain in (LABEL, AXIS):
-            if isinstance(value, float) and value.is_integer():  # as get_loss reads it
-                return int(value)
-            if isinstance(value, bool) or not isinstance(value, Integral):
-                raise TypeError(f"{name} must be an integer; got {value!r}")
-            return int(value)
-        if domain is FLAG:
-            if not isinstance(value, (bool, np.bool_)):
-                raise TypeError(f"{name} must be True or False; got {value!r}")
-            return bool(value)
-        return super()._check(name, value)
-
-    def _row_kernel(self) -> tuple[str, float]:
-        """The kernel to run and its parameter."""
-        return self.kernel, 0.0
-
-    @classmethod
-    def _notes(cls) -> str:
-        return _NOTES.format(
-            definition=cls.definition,
-            targets=cls.targets,
-            predictions=cls.predictions,
-            given=", with p = exp(z)/sum(exp(z)),"
-            if "p" in re.findall(r"\w+", cls.definition)
-            else "",
-            weighted=", weighted by the weights of their classes too"
-            * ("class_weight" in cls.ranges),
+    def __init__(
+        self,
+        class_weight: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+        ignore_index: int | None = None,
+        axis: int = -1,
+    ) -> None:
+        self._set(
+            class_weight=class_weight,
+            label_smoothing=label_smoothing,
+            ignore_index=ignore_index,
+            axis=axis,
         )
 
 
-def _class_weight(value: Any) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    if isinstance(value, (str, dict)) or not isinstance(value, (Iterable, np.ndarray)):
-        raise TypeError(
-            f"class_weight must be a sequence of a weight for each class; got {value!r}"
-        )
-    weights = tuple(map(float, value))
-    for k, weight in enumerate(weights):
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(f"class_weight[{k}] must be in [0, inf); got {weight}")
-    return weights
-
-
-class SoftmaxCrossEntropy(RowLoss):
+class SoftmaxCrossEntropy(_CrossEntropy):
     """Cross-entropy of the softmax of logits: the log loss of several classes.
 
     Parameters
@@ -141,28 +75,6 @@ class SoftmaxCrossEntropy(RowLoss):
 
     name = "softmax_cross_entropy"
     definition = "-dot(q, log(p))"
-    takes = ("labels", "targets")
-    targets = EITHER
-    ranges = {
-        "class_weight": WEIGHTS,
-        "label_smoothing": UNIT,
-        "ignore_index": LABEL,
-        "axis": AXIS,
-    }
-
-    def __init__(
-        self,
-        class_weight: Sequence[float] | None = None,
-        label_smoothing: float = 0.0,
-        ignore_index: int | None = None,
-        axis: int = -1,
-    ) -> None:
-        self._set(
-            class_weight=class_weight,
-            label_smoothing=label_smoothing,
-            ignore_index=ignore_index,
-            axis=axis,
-        )
 
 
 class SoftmaxFocal(RowLoss):
@@ -260,7 +172,7 @@ class PolyLoss(RowLoss):
         return self.kernel, self.parameters["epsilon"]
 
 
-class CrossEntropy(RowLoss):
+class CrossEntropy(_CrossEntropy):
     """Cross-entropy of probabilities: the log loss of several classes.
 
     Nothing is clipped: the loss of a class of probability 0 is inf. Probabilities are taken as
@@ -290,124 +202,8 @@ class CrossEntropy(RowLoss):
 
     name = "cross_entropy"
     definition = "-dot(q, log(z))"
-    takes = ("labels", "targets")
-    probabilities = True
-    targets = EITHER
     predictions = "probabilities, [0, 1]"
-    ranges = SoftmaxCrossEntropy.ranges
-
-    def __init__(
-        self,
-        class_weight: Sequence[float] | None = None,
-        label_smoothing: float = 0.0,
-        ignore_index: int | None = None,
-        axis: int = -1,
-    ) -> None:
-        self._set(
-            class_weight=class_weight,
-            label_smoothing=label_smoothing,
-            ignore_index=ignore_index,
-            axis=axis,
-        )
-
-
-class KLDivergence(RowLoss):
-    """Kullback-Leibler divergence of the targets from the predictions; the mean over the rows.
-
-    Parameters
-    ----------
-    log_probabilities : bool, default=False
-        Whether the predictions are the logarithms of probabilities. In the definition z is then
-        ``exp(y_pred)``.
-    axis : int, default=-1
-        The axis of the classes.
-
-    References
-    ----------
-    Kullback and Leibler, "On Information and Sufficiency" (1951), Annals of Mathematical
-    Statistics 22.
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> round(fl.KLDivergence()([[0.5, 0.5]], [[0.75, 0.25]]), 4)
-    0.1438
-    """
-
-    name = "kl_divergence"
-    definition = "dot(q, log(q)) - dot(q, log(z))"
-    takes = ("targets",)
-    probabilities = True
-    targets = TARGETS
-    predictions = "probabilities, [0, 1], or their logarithms"
-    ranges = {"log_probabilities": FLAG, "axis": AXIS}
-
-    def __init__(self, log_probabilities: bool = False, axis: int = -1) -> None:
-        self._set(log_probabilities=log_probabilities, axis=axis)
-
-
-class JensenShannon(RowLoss):
-    """Jensen-Shannon divergence: symmetric, and at most log 2 for probabilities.
-
-    Parameters
-    ----------
-    axis : int, default=-1
-        The axis of the classes.
-
-    References
-    ----------
-    Lin, "Divergence Measures Based on the Shannon Entropy" (1991), IEEE Transactions on
-    Information Theory 37.
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> round(fl.JensenShannon()([[1.0, 0.0]], [[0.0, 1.0]]), 4)
-    0.6931
-    """
-
-    name = "jensen_shannon"
-    definition = "(dot(q, log(q)) + dot(z, log(z)) - dot(plus(q, z), log(half(plus(q, z)))))/2"
-    takes = ("targets",)
-    probabilities = True
-    targets = TARGETS
-    predictions = "probabilities, [0, 1]"
-    ranges = {"axis": AXIS}
-
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
-
-
-class CosineDistance(RowLoss):
-    """One less the cosine of the angle between two vectors.
-
-    If one of them is 0 the loss is 1, and gradient and Hessian are 0.
-
-    Parameters
-    ----------
-    axis : int, default=-1
-        The axis along which the vectors lie.
-
-    References
-    ----------
-    Salton and McGill, "Introduction to Modern Information Retrieval" (1983).
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> fl.CosineDistance()([[1.0, 0.0]], [[0.0, 2.0]])
-    1.0
-    """
-
-    name = "cosine"
-    definition = "1 - dot(q, z)/sqrt(dot(q, q)*dot(z, z))"
-    takes = ("vectors",)
-    targets = "a vector q for each row, of y_pred's shape"
-    predictions = "vectors, (-inf, inf)"
-    ranges = {"axis": AXIS}
-
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
+    z_domain = UNIT
 
 
 class MultiClassHinge(RowLoss):
@@ -486,35 +282,51 @@ class MultiClassPerceptron(MultiClassHinge):
     margin = 0.0
 
 
-class ListwiseSoftmax(RowLoss):
-    """ListNet's ranking loss: cross-entropy of the softmax of relevances and of scores.
+class MultiLabelLogistic(RowLoss):
+    """Logistic loss of several labels, each of which may hold: their weighted mean.
 
     Parameters
     ----------
+    pos_weight : float or sequence of float, default=1.0
+        Weight of the positive part of each label's loss, one for all labels or one for each.
+    label_weight : sequence of float, optional
+        Weights of the labels in their mean, which must not all be 0.
     axis : int, default=-1
-        The axis along which the items of a list lie.
+        The axis of the labels.
 
     References
     ----------
-    Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach" (2007), ICML.
+    Nam et al., "Large-scale Multi-label Text Classification: Revisiting Neural Networks" (2014),
+    arXiv:1312.5419.
 
     Examples
     --------
     >>> import fastloss as fl
-    >>> round(fl.ListwiseSoftmax()([[2.0, 0.0]], [[0.0, 0.0]]), 4)
-    0.6931
+    >>> y, z = [[1.0, 0.0], [1.0, 1.0]], [[2.0, -1.0], [0.5, 3.0]]
+    >>> fl.MultiLabelLogistic()(y, z) == fl.Logistic()(y, z)
+    True
+    >>> round(fl.MultiLabelLogistic(pos_weight=[1, 4], label_weight=[1, 3])(y, z), 4)
+    0.3231
     """
 
-    name = "listwise_softmax"
-    definition = "-dot(softmax(q), log(p))"
-    kernel = "SoftmaxCrossEntropy"
-    takes = ("scores",)
-    targets = "a relevance q for each item, (-inf, inf), of y_pred's shape"
-    predictions = "scores, (-inf, inf)"
-    ranges = {"axis": AXIS}
+    name = "multilabel_logistic"
+    definition = (
+        "dot(label_weight, pos_weight*q*log1p(exp(-z)) + (1 - q)*log1p(exp(z)))/total(label_weight)"
+    )
+    takes = ("targets",)
+    y_domain = UNIT
+    targets = "q in [0, 1], of y_pred's shape: 1 for labels that hold"
+    ranges = {"pos_weight": POS_WEIGHT, "label_weight": WEIGHTS, "axis": AXIS}
 
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
+    def __init__(
+        self,
+        pos_weight: float | Sequence[float] = 1.0,
+        label_weight: Sequence[float] | None = None,
+        axis: int = -1,
+    ) -> None:
+        if label_weight is not None and not np.any(label_weight):
+            raise ValueError(f"label_weight must hold a weight that is not 0; got {label_weight}")
+        self._set(pos_weight=pos_weight, label_weight=label_weight, axis=axis)
 
 
 def sigmoid(x: ArrayLike, *, out: NDArray[np.floating[Any]] | None = None) -> Any:

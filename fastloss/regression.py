@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from fastloss.base import Parameters, Pointwise
@@ -14,6 +15,7 @@ from fastloss.domain import (
     UNIT,
     Domain,
 )
+from fastloss.rows import AXIS, FLAG, RowLoss
 
 
 class SquaredError(Pointwise):
@@ -487,3 +489,45 @@ class TweedieDeviance(_TweedieFamily):
     def _kernel(self) -> tuple[str, Parameters]:
         special: dict[float, str] = {0: "SquaredError", 1: "PoissonDeviance", 2: "GammaDeviance"}
         return special.get(self.power, "TweedieDeviance"), {"scale": 1.0, **self.parameters}
+
+
+class GaussianNLL(RowLoss):
+    """Negative log-likelihood of a normal distribution, of which mean and variance are predicted.
+
+    Where the variance is 0 the loss is the limit: inf, or -inf if the mean is the target.
+
+    Parameters
+    ----------
+    full : bool, default=False
+        Whether the constant log(2 pi) / 2 is added.
+    axis : int, default=-1
+        The axis, of length 2, along which mean and variance lie.
+
+    References
+    ----------
+    Nix and Weigend, "Estimating the Mean and Variance of the Target Probability Distribution"
+    (1994), IEEE International Conference on Neural Networks.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.GaussianNLL()([1.0, 2.0], [[1.0, 1.0], [1.0, 4.0]]), 4)
+    0.4091
+    """
+
+    name = "gaussian_nll"
+    definition = "(log(z[1]) + (z[0] - y)**2/z[1])/2 + (log(2*pi)/2 if full else 0)"
+    takes = ("numbers",)
+    columns = ("a mean", "a variance")
+    bounded_from = 1
+    y_domain = REAL
+    z_domain = NONNEGATIVE
+    targets = "a number for each row, (-inf, inf)"
+    predictions = "the mean z[0], (-inf, inf), and the variance z[1], [0, inf)"
+    ranges = {"full": FLAG, "axis": AXIS}
+
+    def __init__(self, full: bool = False, axis: int = -1) -> None:
+        self._set(full=full, axis=axis)
+
+    def _row_kernel(self) -> tuple[str, float]:
+        return self.kernel, math.log(2 * math.pi) / 2 if self.parameters["full"] else 0.0

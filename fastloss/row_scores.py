@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss.base import Loss
-from fastloss.multiclass import RowLoss
+from fastloss.rows import RowLoss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -69,9 +69,10 @@ def row_sums(
         ).copy()
     if nan_policy == "omit":
         axis = losses[0].parameters["axis"]
-        arrays = [y_pred] + [y for y in [np.asarray(y_true)] if y.shape == y_pred.shape]
-        for array in arrays:
-            weights.ravel()[_with_nan(np.moveaxis(array, axis, -1))] = 0
+        y = np.asarray(y_true)
+        rows = [np.moveaxis(array, axis, -1) for array in (y_pred, y) if array.ndim == y_pred.ndim]
+        for array in rows + [y[..., None]] * (y.ndim < y_pred.ndim):
+            weights.ravel()[_with_nan(array)] = 0
     columns += [weights, (weights != 0).astype(np.float64)]
     if codes is None:
         return np.array([[column.sum() for column in columns]])

@@ -12,10 +12,7 @@ from cpython.object cimport PyObject
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY, isnan, sqrt
 from libc.string cimport memcpy, memmove, memset
-from kernel_table cimport (
-    BLOCK, FL_COSINE, FL_CROSS_ENTROPY, FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_FEW, FL_FOCAL,
-    FL_JENSEN_SHANNON, FL_KL, FL_MARGIN, FL_POLY, FL_ROOM, FL_ROWS, GRAD, GRAD_HESS, LANES,
-    MAX_PARAMETERS, N_MODES, VALUE, VALUE_GRAD, MapFn, Passes, RowsFn, WeightStats, fl_rows, fold)
+from kernel_table cimport *
 
 cnp.import_array()
 

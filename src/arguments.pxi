@@ -174,13 +174,19 @@ cdef bint check_overlap(cnp.ndarray out, cnp.ndarray array, str name, int type_n
         f"result's dtype, or separate from it")
 
 
-cdef bint check_overlaps(
-        cnp.ndarray out, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, int type_num) except -1:
-    """Whether an output, if there is one, is an input."""
-    cdef bint found
-    if out is None:
-        return False
-    found = check_overlap(out, z, "y_pred", type_num)
-    found |= check_overlap(out, y, "y_true", type_num)
-    found |= check_overlap(out, w, "sample_weight", type_num)
+cdef bint overwrites_input(
+        cnp.ndarray a, cnp.ndarray b, cnp.ndarray c, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w,
+        int type_num) except -1:
+    """Whether one of the outputs, of which some may be None, is an input."""
+    cdef PyObject** outs = [<PyObject*>a, <PyObject*>b, <PyObject*>c]
+    cdef cnp.ndarray out
+    cdef bint found = False
+    cdef int i
+    for i in range(3):
+        if <object>outs[i] is None:
+            continue
+        out = <cnp.ndarray>outs[i]
+        found |= check_overlap(out, z, "y_pred", type_num)
+        found |= check_overlap(out, y, "y_true", type_num)
+        found |= check_overlap(out, w, "sample_weight", type_num)
     return found

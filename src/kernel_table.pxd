@@ -51,9 +51,12 @@ cdef extern from "rows.h":
     int FL_ROOM, FL_ROWS, FL_FEW
     int FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY
     int FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN
+    int FL_MULTI_LABEL, FL_DICE, FL_GAUSSIAN
     ctypedef struct fl_rows:
         int loss
         double a
+        const double* weight
+        const double* positive
         bint log
         Py_ssize_t n, k
         const void* z

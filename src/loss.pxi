@@ -271,8 +271,7 @@ cdef object evaluate(
     value, grad, hess = check_outs(
         out, has_value and per_sample, mode != VALUE, mode == GRAD_HESS, z, z, type_num)
     if out is not None:
-        for array in (hess, grad, value):
-            in_place |= check_overlaps(array, y, z, w, type_num)
+        in_place = overwrites_input(value, grad, hess, y, z, w, type_num)
 
     try:
         start_job(&job, y, z, w, type_num, nan_policy, MAX_TASKS)

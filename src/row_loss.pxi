@@ -5,7 +5,9 @@ KERNELS = {
     "SoftmaxCrossEntropy": FL_CROSS_ENTROPY, "SoftmaxFocal": FL_FOCAL, "PolyLoss": FL_POLY,
     "CrossEntropy": FL_CROSS_ENTROPY_OF_PROBABILITIES, "KLDivergence": FL_KL,
     "JensenShannon": FL_JENSEN_SHANNON, "CosineDistance": FL_COSINE, "Margin": FL_MARGIN,
+    "MultiLabelLogistic": FL_MULTI_LABEL, "Dice": FL_DICE, "GaussianNLL": FL_GAUSSIAN,
 }
+
 
 
 cdef class RowLoss(BaseLoss):
@@ -13,12 +15,15 @@ cdef class RowLoss(BaseLoss):
 
     cdef int kernel
     cdef double parameter
-    cdef object weights             # of the classes: float64, or None
+    cdef dict vectors               # those of class_weight, label_weight and pos_weight given
     cdef double smoothing
     cdef bint ignores
     cdef int64_t ignored
     cdef int axis
-    cdef bint takes_labels, takes_targets, unit, listwise, any_sign, log
+    cdef Py_ssize_t size            # of a row; 0: any
+    cdef bint takes_labels, takes_numbers, takes_vectors, listwise, log
+    cdef Range y_range, z_range
+    cdef object y_text, z_text
     cdef bint bound
 
     def _bind(self, parameters):
@@ -26,18 +31,23 @@ cdef class RowLoss(BaseLoss):
         self.parameters = parameters
         kernel, self.parameter = self._row_kernel()
         self.kernel = KERNELS[kernel]
-        weights = parameters.get("class_weight")
-        self.weights = None if weights is None else np.array(weights, np.float64)
+        self.vectors = {
+            name: np.array(parameters[name], np.float64, ndmin=1)
+            for name in ("class_weight", "label_weight", "pos_weight")
+            if parameters.get(name) is not None}
         self.smoothing = parameters.get("label_smoothing", 0.0)
         self.ignores = parameters.get("ignore_index") is not None
         self.ignored = parameters["ignore_index"] if self.ignores else 0
         self.axis = parameters["axis"]
+        self.size = len(self.columns)
         self.takes_labels = "labels" in self.takes
-        self.takes_targets = "labels" not in self.takes or "targets" in self.takes
-        self.listwise = "scores" in self.takes
-        self.any_sign = self.listwise or "vectors" in self.takes
+        self.takes_numbers = "numbers" in self.takes
+        self.takes_vectors = "targets" in self.takes
+        self.listwise = self.relevances
         self.log = parameters.get("log_probabilities", False)
-        self.unit = self.probabilities and not self.log
+        self.y_range = range_of(self.y_domain, 0)
+        self.z_range = range_of(self.z_domain, self.bounded_from)
+        self.y_text, self.z_text = str(self.y_domain), str(self.z_domain)
         self.bound = True
 
     cdef object run_method(
@@ -45,6 +55,14 @@ cdef class RowLoss(BaseLoss):
             object nan_policy, object out):
         return evaluate_rows(
             self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+
+
+cdef Range range_of(object domain, Py_ssize_t first) except *:
+    cdef Range found
+    found.on = domain.bounded
+    found.first = first
+    found.low, found.high = domain.low, domain.high
+    return found
 
 
 # ---- arguments ---------------------------------------------------------------------------------
@@ -76,22 +94,45 @@ cdef bint has_rows_shape(cnp.ndarray y, cnp.ndarray z, int axis) noexcept:
     return True
 
 
-cdef bint is_soft(RowLoss loss, cnp.ndarray y, cnp.ndarray z, int axis) except -1:
-    """Whether targets are given for each class; else they are labels."""
-    cdef bint targets = loss.takes_targets
-    if targets and same_shape(y, z):
+cdef int targets_of(RowLoss loss, cnp.ndarray y, cnp.ndarray z, int axis) except -1:
+    """What y_true holds, which its shape tells."""
+    cdef bint whole = cnp.PyTypeNum_ISINTEGER(cnp.PyArray_TYPE(y)) or (
+        cnp.PyArray_TYPE(y) == cnp.NPY_BOOL)
+    if loss.takes_vectors and same_shape(y, z):
         compute_type(y, "y_true")
-        return True
-    if not (loss.takes_labels and has_rows_shape(y, z, axis)):
+        if loss.takes_labels and whole and cnp.PyArray_NDIM(z) == 1:
+            raise ValueError(
+                f"y_true holds {cnp.PyArray_DIM(y, 0)} integers for y_pred of shape "
+                f"{shape_of(z)}, which is one row; its class is a scalar, targets are floats")
+        return VECTORS
+    if not ((loss.takes_labels or loss.takes_numbers) and has_rows_shape(y, z, axis)):
         rows = rows_shape(z, axis)
-        label = f"a class for each row, of shape {rows}" if loss.takes_labels else ""
-        target = f"a target for each class, of y_pred's shape {shape_of(z)}" if targets else ""
-        raise ValueError(
-            f"y_true must hold {label}{', or ' if label and target else ''}{target}; "
-            f"got {shape_of(y)}")
-    if not cnp.PyTypeNum_ISINTEGER(cnp.PyArray_TYPE(y)) and cnp.PyArray_TYPE(y) != cnp.NPY_BOOL:
+        wanted = [f"a class for each row, of shape {rows}"] * loss.takes_labels
+        wanted += [f"a number for each row, of shape {rows}"] * loss.takes_numbers
+        wanted += [f"a target for each class, of y_pred's shape {shape_of(z)}"] * loss.takes_vectors
+        raise ValueError(f"y_true must hold {', or '.join(wanted)}; got {shape_of(y)}")
+    if loss.takes_numbers:
+        compute_type(y, "y_true")
+        return NUMBERS
+    if not whole:
         raise TypeError(f"y_true must hold classes as integers; got dtype {y.dtype}")
-    return False
+    return LABELS
+
+
+cdef const double* class_vector(
+        RowLoss loss, str name, Py_ssize_t k, list keep) except? NULL:
+    """A parameter of a number for each class, kept alive in a list; NULL if it was not given."""
+    cdef cnp.ndarray vector = loss.vectors.get(name)
+    if vector is None:
+        return NULL
+    if cnp.PyArray_SIZE(vector) != k:
+        if isinstance(loss.parameters[name], tuple):
+            raise ValueError(
+                f"{name} has {cnp.PyArray_SIZE(vector)} weights, but y_pred has {k} classes along "
+                f"axis {loss.axis}")
+        vector = np.full(k, vector[0])
+    keep.append(vector)
+    return <const double*>cnp.PyArray_DATA(vector)
 
 
 cdef cnp.ndarray check_row_weight(object given, cnp.ndarray z, int axis):
@@ -110,7 +151,7 @@ cdef cnp.ndarray check_row_weight(object given, cnp.ndarray z, int axis):
 
 cdef void start_rows(
         RowsJob* job, cnp.ndarray y, cnp.ndarray z, cnp.ndarray moved, cnp.ndarray w, int axis,
-        int type_num, bint soft) except *:
+        int type_num, int targets) except *:
     """Fill in all that does not depend on the work, and open the operands."""
     cdef int i
     cdef Py_ssize_t inner = 1
@@ -131,14 +172,16 @@ cdef void start_rows(
     if job.z_planes:
         moved = z
     job.needs_gil |= open_operand(&job.z, moved, moved, type_num, job.threads)
-    if y is not None:
-        job.labels = not soft
-        if soft:
+    job.targets = targets
+    if targets != NOTHING:
+        job.width = job.k if targets == VECTORS else 1
+        if targets == VECTORS:
             job.y_planes = job.inner > 1 and is_direct(y, type_num)
             y_moved = y if job.y_planes else last_axis(y, axis)
             job.needs_gil |= open_operand(&job.y, y_moved, y_moved, type_num, job.threads)
         else:
-            job.needs_gil |= open_operand(&job.y, y, y, cnp.NPY_INT64, job.threads)
+            job.needs_gil |= open_operand(
+                &job.y, y, y, cnp.NPY_INT64 if targets == LABELS else type_num, job.threads)
     if w is not None:
         job.needs_gil |= open_operand(&job.w, w, first_of_rows(z, axis), type_num, job.threads)
     job.memory = <char*>malloc(job.threads * job.room)
@@ -173,25 +216,28 @@ cdef object evaluate_rows(
     cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
     cdef int type_num = compute_type(z, "y_pred")
     cdef cnp.ndarray moved, w, value, grad, hess
-    cdef bint has_value = mode == VALUE or mode == VALUE_GRAD, per_row = reduction == NONE, soft
-    cdef int axis
+    cdef bint has_value = mode == VALUE or mode == VALUE_GRAD, per_row = reduction == NONE
+    cdef int axis, targets
+    cdef Py_ssize_t k
+    cdef list keep = []
     cdef RowsJob job
     if not loss.bound:
         raise TypeError(f"this {type(loss).__name__} was not initialised")
     axis = row_axis(z, loss.axis, "y_pred")
     moved = last_axis(z, axis)
-    soft = is_soft(loss, y, z, axis)
-    w = check_row_weight(sample_weight, z, axis)
-    if loss.weights is not None and len(loss.weights) != cnp.PyArray_DIM(z, axis):
+    k = cnp.PyArray_DIM(z, axis)
+    if loss.size and loss.size != k:
         raise ValueError(
-            f"class_weight has {len(loss.weights)} weights, but y_pred has "
-            f"{cnp.PyArray_DIM(z, axis)} classes along axis {loss.axis}")
+            f"y_pred must have {' and '.join(loss.columns)} along axis {loss.axis}; "
+            f"its shape is {shape_of(z)}")
+    targets = targets_of(loss, y, z, axis)
+    w = check_row_weight(sample_weight, z, axis)
     value, grad, hess = check_outs(
         out, has_value and per_row, mode != VALUE, mode == GRAD_HESS,
         first_of_rows(z, axis) if per_row else None, z, type_num)
 
     try:
-        start_rows(&job, y, z, moved, w, axis, type_num, soft)
+        start_rows(&job, y, z, moved, w, axis, type_num, targets)
         job.block.loss = loss.kernel
         job.block.a = loss.parameter
         job.mode = mode
@@ -200,19 +246,19 @@ cdef object evaluate_rows(
         job.ignores = loss.ignores
         job.ignored = loss.ignored
         job.smoothing = loss.smoothing
-        job.soft = soft or loss.smoothing != 0
+        job.soft = targets == VECTORS or loss.smoothing != 0
         job.block.log = loss.log
-        job.unit = loss.unit
         job.listwise = loss.listwise
-        job.any_sign = loss.any_sign
-        if loss.weights is not None:
-            job.class_weight = <const double*>cnp.PyArray_DATA(<cnp.ndarray>loss.weights)
+        job.y_range, job.z_range = loss.y_range, loss.z_range
+        if loss.vectors:
+            job.class_weight = class_vector(loss, "class_weight", k, keep)
+            job.block.weight = class_vector(loss, "label_weight", k, keep)
+            job.block.positive = class_vector(loss, "pos_weight", k, keep)
         job.plain = not (
             job.weighted or job.omit or job.refuse_nan or job.ignores
             or job.class_weight != NULL)
         if out is not None:
-            for array in (hess, grad, value):
-                job.staged |= check_overlaps(array, y, z, w, type_num)
+            job.staged = overwrites_input(value, grad, hess, y, z, w, type_num)
         job.value = cnp.PyArray_BYTES(value) if value is not None else NULL
         job.grad = cnp.PyArray_BYTES(grad) if grad is not None else NULL
         job.hess = cnp.PyArray_BYTES(hess) if hess is not None else NULL
@@ -253,17 +299,19 @@ cdef TaskResult rows_checked(
         RowsJob* job, RowLoss loss, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w) except *:
     cdef TaskResult result = run_rows(job)
     if result.failed >= 0:
-        fail_rows(job, result.failed, y, moved, w)
+        fail_rows(job, loss, result.failed, y, moved, w)
     return result
 
 
 cdef void fail_rows(
-        RowsJob* job, Py_ssize_t start, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w) except *:
+        RowsJob* job, RowLoss loss, Py_ssize_t start, cnp.ndarray y, cnp.ndarray moved,
+        cnp.ndarray w) except *:
     """Raise the error of the first bad row at or after start."""
     cdef Py_ssize_t r
     dtype = np.float32 if job.dtype == 0 else np.float64
     shape = np.shape(moved)[:-1]
-    soft = None if job.labels else last_axis(y, job.axis)
+    if job.targets == VECTORS:
+        y = last_axis(y, job.axis)
     weights = None
     if w is not None:
         weights = np.broadcast_to(w.reshape(np.shape(w) + (1,) * (len(shape) - w.ndim)), shape)
@@ -275,24 +323,27 @@ cdef void fail_rows(
         if not np.isfinite(weight):
             raise DomainError(
                 "sample_weight", index, weights[index], f"finite in {dtype.__name__}")
-        if weight == 0 or job.labels and job.ignores and y[index] == job.ignored:
+        if weight == 0 or job.targets == LABELS and job.ignores and y[index] == job.ignored:
             continue
-        if job.labels and not 0 <= y[index] < job.k:
+        if job.targets == LABELS and not 0 <= y[index] < job.k:
             raise DomainError("y_true", index, y[index], f"a class from 0 to {job.k - 1}")
-        targets = np.zeros(1) if job.labels else np.asarray(soft[index], dtype)
+        targets = np.zeros(0) if job.targets == LABELS else np.asarray(y[index], dtype).reshape(-1)
         nan = np.isnan(row).any() or np.isnan(targets).any()
         if nan and job.omit:
             continue
-        for name, items, domain, bad in (
-                ("y_true", targets, 'a number (nan_policy="raise")',
-                 np.isnan(targets) & job.refuse_nan),
-                ("y_pred", row, 'a number (nan_policy="raise")', np.isnan(row) & job.refuse_nan),
-                ("y_pred", row, "in [0, 1]", ((row < 0) | (row > 1)) & job.unit),
-                ("y_true", targets, "in [0, inf)", (targets < 0) & (not job.any_sign))):
+        for name, items, limits, text in (
+                ("y_true", targets, job.y_range, loss.y_text),
+                ("y_pred", row, job.z_range, loss.z_text)):
+            bad = np.isnan(items) & job.refuse_nan
+            domain = 'a number (nan_policy="raise")' if bad.any() else "in " + text
+            if limits.on and not bad.any():
+                bad = (items < limits.low) | (items > limits.high)
+                bad[:limits.first] = False
             if bad.any():
                 at = int(bad.argmax())
+                place = (at,) if name == "y_pred" or job.targets == VECTORS else ()
                 raise DomainError(
-                    name, index[:job.axis] + (at,) + index[job.axis:], items[at], domain)
+                    name, index[:job.axis] + place + index[job.axis:], items[at], domain)
     raise ValueError("the sum of sample_weight overflows")
 
 
@@ -305,7 +356,7 @@ cdef object row_function(object given, int axis, object out, bint grad, bint log
     cdef RowsJob job
     result = check_out(out, x if grad else first_of_rows(x, found), type_num)
     try:
-        start_rows(&job, None, x, last_axis(x, found), None, found, type_num, False)
+        start_rows(&job, None, x, last_axis(x, found), None, found, type_num, NOTHING)
         job.plain = True
         job.work = MAP
         job.mode = GRAD if grad else VALUE

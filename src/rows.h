@@ -11,16 +11,19 @@
 
 enum {
     FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY,        /* of a softmax */
-    FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN
+    FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN,
+    FL_MULTI_LABEL, FL_DICE, FL_GAUSSIAN
 };
 
 typedef struct {
     int loss;                 /* a function of the label's probability */
     double a;                 /* its parameter */
+    const double *weight;     /* of the labels, or NULL */
+    const double *positive;   /* of their positive part, or NULL */
     int log;                  /* logits: grad takes log-probabilities instead; probabilities: z
                                  are their logarithms */
     ptrdiff_t n, k;           /* rows, classes */
-    const void *z, *q;        /* predictions; targets of the same shape, or NULL */
+    const void *z, *q;        /* predictions; targets, a row or a number for each row, or NULL */
     const int64_t *label;     /* classes, or NULL; with neither, the loss is logsumexp(z) */
     const void *scale;        /* what multiplies a row's derivatives */
     void *value, *grad, *hess;/* a loss for each row; NULL: not asked for. hess needs grad */

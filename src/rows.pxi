@@ -10,6 +10,17 @@ ctypedef fused real:
     float
     double
 
+cdef enum Targets:                  # of each row
+    NOTHING
+    LABELS                          # a class
+    NUMBERS                         # a number
+    VECTORS                         # a number for each class
+
+cdef struct Range:                  # of the numbers of a row, from the first on
+    bint on
+    Py_ssize_t first
+    double low, high
+
 cdef struct RowsJob:
     fl_rows block                   # what all blocks share
     RowsFn kernel
@@ -20,12 +31,13 @@ cdef struct RowsJob:
     Py_ssize_t block_bytes, room    # of a buffer for a block, and of all buffers of a thread
     Operand z, y, w
     bint z_planes, y_planes         # read where they lie, the elements of a row inner apart
-    bint labels, soft, weighted, omit, refuse_nan, needs_gil
+    int targets                     # what y_true holds
+    bint soft, weighted, omit, refuse_nan, needs_gil
     bint plain                      # every row weighs 1, and any number will do
     bint staged, stream             # outputs go through a buffer; past the cache
-    bint unit                       # predictions have to lie in [0, 1]
+    Py_ssize_t width                # targets of a row: 1, or one for each class
+    Range y_range, z_range          # where targets and predictions have to lie
     bint listwise                   # targets are the softmax of what is given
-    bint any_sign                   # targets may be negative
     bint ignores
     int64_t ignored
     double smoothing
@@ -164,28 +176,28 @@ cdef inline bint leaves(const real* v, Py_ssize_t n, real low, real high) noexce
     return found
 
 
-cdef bint in_domains(
-        RowsJob* job, Py_ssize_t n, const real* w, const real* z, const real* q) noexcept nogil:
-    """Whether the numbers of the rows that count are in their domains."""
-    cdef Py_ssize_t i = 0, rows = n if job.plain else 1
-    cdef bint check_q = q != NULL and not job.any_sign, check_z = z != NULL and job.unit
-    if not (check_q or check_z):
+cdef bint in_range(
+        RowsJob* job, Range* limits, const real* v, Py_ssize_t size, Py_ssize_t n, const real* w
+        ) noexcept nogil:
+    """Whether the numbers of the rows that count are where they have to be."""
+    cdef real low = <real>limits.low, high = <real>limits.high
+    cdef Py_ssize_t i, first = limits.first
+    if not limits.on or v == NULL:
         return True
-    while i < n:
-        if (job.plain or w[i] != 0) and (
-                check_q and leaves[real](q + i * job.k, rows * job.k, 0, INFINITY)
-                or check_z and leaves[real](z + i * job.k, rows * job.k, 0, 1)):
+    if job.plain and first == 0:
+        return not leaves(v, n * size, low, high)
+    for i in range(n):
+        if (job.plain or w[i] != 0) and leaves(v + i * size + first, size - first, low, high):
             return False
-        i += rows
     return True
 
 
 cdef bint apply_nan_policy(
         RowsJob* job, Py_ssize_t n, real* w, const real* z, const real* q) noexcept nogil:
     """Rows with NaN get the weight 0; False if they are refused."""
-    cdef Py_ssize_t i, size = job.k
+    cdef Py_ssize_t i
     for i in range(n):
-        if has_nan(z + i * size, size) or q != NULL and has_nan(q + i * size, size):
+        if has_nan(z + i * job.k, job.k) or q != NULL and has_nan(q + i * job.width, job.width):
             if job.refuse_nan and w[i] != 0:
                 return False
             w[i] = 0
@@ -193,19 +205,20 @@ cdef bint apply_nan_policy(
 
 
 cdef void blank(
-        RowsJob* job, Py_ssize_t n, const real* w, const real** rows, char* buffer, real number
+        Py_ssize_t n, Py_ssize_t size, const real* w, const real** rows, char* buffer, real number
         ) noexcept nogil:
     """Rows of weight 0 are as good as not there, whatever they hold: fill them with a number."""
+    cdef real* to = <real*>buffer
     cdef Py_ssize_t i, k
     if rows[0] == NULL:
         return
-    if <char*>rows[0] != buffer:
-        memcpy(buffer, rows[0], n * job.k * job.itemsize)
-        rows[0] = <const real*>buffer
+    if rows[0] != to:
+        memcpy(to, rows[0], n * size * sizeof(real))
+        rows[0] = to
     for i in range(n):
         if w[i] == 0:
-            for k in range(job.k):
-                (<real*>buffer)[i * job.k + k] = number
+            for k in range(size):
+                to[i * size + k] = number
 
 
 cdef void smooth(
@@ -271,7 +284,7 @@ cdef void weigh_rows(
         weight = class_weight_of[real](job, label, q, i)
         result.weight += w[i] * weight
         result.count += w[i] != 0
-        if job.labels and not job.soft:     # a class weight is no more than a sample's
+        if job.targets == LABELS and not job.soft:     # a class weight is no more than a sample's
             w[i] = <real>(w[i] * weight)
         scale[i] = <real>(w[i] * job.factor)
 
@@ -286,25 +299,28 @@ cdef bint load_rows(
     cdef const int64_t* label = NULL
     if not job.plain and not read_weights[real](job, thread, start, n, w):
         return False
-    if job.labels:
+    if job.targets == LABELS:
         label = read_labels[real](job, thread, start, n, s.label, w)
         if label == NULL:
             return False
-    elif job.y.itemsize:
+    elif job.targets == NUMBERS:
+        q = <const real*>read(&job.y, thread, start, n, s.q)
+    elif job.targets == VECTORS:
         q = <const real*>read_rows[real](job, &job.y, job.y_planes, thread, start, n, s.q, 0)
-    if job.work == MAP or job.omit or job.refuse_nan or job.unit and job.work == CHECK:
+    if job.work == MAP or job.omit or job.refuse_nan or job.z_range.on and job.work == CHECK:
         z = <const real*>read_rows[real](job, &job.z, job.z_planes, thread, start, n, s.z, 0)
     if (job.omit or job.refuse_nan) and not apply_nan_policy[real](job, n, w, z, q):
         return False
-    if not in_domains[real](job, n, w, z, q):
+    if not (in_range(job, &job.y_range, q, job.width, n, w)
+            and in_range(job, &job.z_range, z, job.k, n, w)):
         return False
     if job.plain:
         result.weight += n
         result.count += n
     else:
         if any_zero(w, n):
-            blank[real](job, n, w, &z, s.z, 1)  # where every loss is finite
-            blank[real](job, n, w, &q, s.q, 0)
+            blank[real](n, job.k, w, &z, s.z, 1)    # where every loss is finite
+            blank[real](n, job.width, w, &q, s.q, 0)
         weigh_rows[real](job, n, s, label, q, result)
     if job.listwise and job.work == MAP:
         softmax_of(job, q, n, s)
@@ -315,7 +331,7 @@ cdef bint load_rows(
     b.n = n
     b.z = z
     b.q = q
-    b.label = label if job.labels and not job.soft else NULL
+    b.label = label if job.targets == LABELS and not job.soft else NULL
     b.scale = s.scale
     return True
 
@@ -388,8 +404,7 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
             (<real*>s.scale)[n] = <real>job.factor
     result.no_memory = not (
         seek(&job.z, thread, start * job.k, stop * job.k)
-        and seek(&job.y, thread, start * (1 if job.labels else job.k),
-                 stop * (1 if job.labels else job.k))
+        and seek(&job.y, thread, start * job.width, stop * job.width)
         and seek(&job.w, thread, start, stop))
     while start < stop and not result.no_memory:
         n = min(stop - start, job.rows)
@@ -425,7 +440,7 @@ cdef void rows_serial(RowsJob* job) noexcept nogil:
 
 
 cdef TaskResult run_rows(RowsJob* job) except *:
-    if job.needs_gil:
+    if job.needs_gil or job.n * job.k <= FL_ROOM:
         rows_serial(job)
     else:
         with nogil:

@@ -32,6 +32,7 @@
 #endif
 #define RS(name) FN(FL_CAT(rows_, name))
 
+#define FL_PIECE 512
 #define EACH(k, K) for (ptrdiff_t k = 0; k < K; k++)
 
 /* The sum over a row of an expression in z and q, in double. */
@@ -81,6 +82,8 @@ SUM(sum_js, RS(against_mean)(z, q) + RS(against_mean)(q, z))
 SUM(sum_zq, z *q)
 SUM(sum_zz, z *z)
 SUM(sum_qq, q *q)
+SUM(sum_both, z + q)
+SUM(sum_apart, z *(1 - q) + q * (1 - z))
 
 /* -sum q log z, and with entropy sum q log q - sum q log z; z are logarithms if b->log */
 static void RS(cross_entropy)(const fl_rows *b, ptrdiff_t r, int entropy)
@@ -174,6 +177,76 @@ static void RS(margin)(const fl_rows *b, ptrdiff_t r)
     }
 }
 
+/* The weighted mean over the labels of  a softplus(-z) + b softplus(z),  a = positive q, b = 1 - q */
+static void RS(multi_label)(const fl_rows *b, ptrdiff_t r)
+{
+    ptrdiff_t K = b->k;
+    const R *zs = (const R *)b->z + r * K, *qs = (const R *)b->q + r * K;
+    R *g = b->grad ? (R *)b->grad + r * K : NULL, *h = b->hess ? (R *)b->hess + r * K : NULL;
+    R f = ((const R *)b->scale)[r], l[FL_PIECE], u[FL_PIECE], v[FL_PIECE];
+    double lanes[16] = {0}, mass = 0;
+    if (!b->weight) mass = (double)K;
+    else EACH(k, K) mass += b->weight[k];
+    f /= (R)mass;
+    for (ptrdiff_t start = 0; start < K; start += FL_PIECE) {
+        ptrdiff_t n = K - start < FL_PIECE ? K - start : FL_PIECE, full = (n + 15) & -16;
+        const R *z = zs + start, *q = qs + start;
+        EACH(i, n) u[i] = FN(exp_neg)(z[i] < 0 ? z[i] : -z[i]);
+        EACH(i, n) v[i] = b->weight ? (R)b->weight[start + i] : 1;
+        EACH(i, n) {
+            R positive = b->positive ? (R)b->positive[start + i] : 1;
+            R a = positive * q[i] * v[i], c = (1 - q[i]) * v[i], t = FN(log1p)(u[i]);
+            R near = 1 / (1 + u[i]), far = u[i] * near;
+            R up = z[i] < 0 ? far : near, down = z[i] < 0 ? near : far;    /* sigmoids of z, -z */
+            R high = z[i] < 0 ? t : z[i] + t, low = z[i] < 0 ? t - z[i] : t;
+            R one = a * low, two = c * high, slope = c * up - a * down;
+            l[i] = (a == 0 ? 0 : one) + (c == 0 ? 0 : two);
+            u[i] = f * slope;
+            v[i] = f * (a + c) * up * down;
+        }
+        for (ptrdiff_t i = n; i < full; i++) l[i] = 0;
+        RS(add)(l, full, lanes);
+        if (h) memcpy(h + start, v, (size_t)n * sizeof(R));
+        if (g) memcpy(g + start, u, (size_t)n * sizeof(R));
+    }
+    if (b->value) ((R *)b->value)[r] = (R)(RS(fold)(lanes) / mass);
+}
+
+/* 1 - (2 z.q + a) / (sum z + sum q + a); 0, and flat, if nothing is there */
+static void RS(dice)(const fl_rows *b, ptrdiff_t r)
+{
+    ptrdiff_t K = b->k;
+    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
+    R *g = b->grad ? (R *)b->grad + r * K : NULL, *h = b->hess ? (R *)b->hess + r * K : NULL;
+    double zq = RS(sum_zq)(z, q, K), apart = RS(sum_apart)(z, q, K);
+    double whole = RS(sum_both)(z, q, K) + b->a, f = ((const R *)b->scale)[r];
+    double inverse = whole == 0 ? 0 : 1 / whole;
+    R overlap = whole == 0 ? 1 : (R)((2 * zq + b->a) * inverse);
+    R first = (R)(f * inverse), second = (R)(2 * f * inverse * inverse);
+    if (b->value) ((R *)b->value)[r] = (R)(apart * inverse);
+    if (h) EACH(k, K) h[k] = second * (2 * q[k] - overlap);
+    if (g) EACH(k, K) g[k] = first * (overlap - 2 * q[k]);
+}
+
+/* (log v + (m - y)^2 / v) / 2 + a of rows (m, v); the limits where v is 0 */
+static void RS(gaussian)(const fl_rows *b, ptrdiff_t r)
+{
+    const R *z = (const R *)b->z + 2 * r;
+    R *g = b->grad ? (R *)b->grad + 2 * r : NULL, *h = b->hess ? (R *)b->hess + 2 * r : NULL;
+    R f = ((const R *)b->scale)[r], v = z[1], d = z[0] - ((const R *)b->q)[r];
+    R t = d == 0 ? 0 : d / v;
+    R value = (FN(log)(v) + d * t) / 2 + (R)b->a;
+    if (b->value) ((R *)b->value)[r] = v == 0 && d * d > 0 ? (R)INFINITY : value;
+    if (h) {
+        h[0] = f / v;
+        h[1] = f * ((2 * d * t - 1) / v) / (2 * v);
+    }
+    if (g) {
+        g[0] = f * t;
+        g[1] = f * ((1 - d * t) / (2 * v));
+    }
+}
+
 /* A block of rows, of any loss. */
 static void FN(rows)(const fl_rows *b)
 {
@@ -187,12 +260,16 @@ static void FN(rows)(const fl_rows *b)
         case FL_KL: RS(cross_entropy)(b, r, 1); break;
         case FL_JENSEN_SHANNON: RS(jensen_shannon)(b, r); break;
         case FL_COSINE: RS(cosine)(b, r); break;
+        case FL_MULTI_LABEL: RS(multi_label)(b, r); break;
+        case FL_DICE: RS(dice)(b, r); break;
+        case FL_GAUSSIAN: RS(gaussian)(b, r); break;
         default: RS(margin)(b, r);
         }
 }
 
 #undef SUM
 #undef EACH
+#undef FL_PIECE
 #undef RS
 #undef R
 #undef FN

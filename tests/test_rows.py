@@ -11,11 +11,12 @@ import mpmath
 import numpy as np
 import pytest
 from mpmath import mp, mpf
-from oracle import FUNCTIONS, Jet, exp, jet, log
+from oracle import FUNCTIONS, Jet, exp, jet, log, log1p
 from samples import DTYPES
 
 import fastloss as fl
-from fastloss.multiclass import RowLoss
+from fastloss.domain import REAL, UNIT
+from fastloss.rows import RowLoss
 
 CE = fl.SoftmaxCrossEntropy()
 SOFTMAX = [
@@ -37,6 +38,12 @@ LOSSES = [
     fl.CosineDistance(),
     fl.MultiClassHinge(),
     fl.MultiClassPerceptron(),
+    fl.MultiLabelLogistic(),
+    fl.MultiLabelLogistic(pos_weight=2.5),
+    fl.Dice(),
+    fl.Dice(smooth=1.0),
+    fl.GaussianNLL(),
+    fl.GaussianNLL(full=True),
 ]
 KS = (1, 2, 3, 4, 5, 7, 10, 16, 31, 100, 128, 129, 1000, 4096, 4097, 10_000)
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.spec)
@@ -46,25 +53,29 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 def exact(loss, z, target):
     """Value, gradient and Hessian's diagonal of a row, to 60 digits, from the definition."""
     size = len(z)
-    with mp.workdps(60 + int(max(z) - min(z))):
-        q = [mpf(float(t)) for t in target] if np.ndim(target) else None
+    uses_p = "p" in re.findall(r"\w+", loss.definition)
+    with mp.workdps(60 + int(max(z) - min(z)) * uses_p):
+        q = Vector(mpf(float(t)) for t in target) if np.ndim(target) else None
         smoothing = mpf(loss.parameters.get("label_smoothing", 0.0))
         if q is None:
-            q = [(1 - smoothing) * (k == target) + smoothing / size for k in range(size)]
-        names = {k: mpf(v) for k, v in loss.parameters.items() if type(v) is float}
+            q = Vector((1 - smoothing) * (k == target) + smoothing / size for k in range(size))
+        target = target if isinstance(target, np.integer) else mpf(float(np.ravel(target)[0]))
+        names = {name: in_mp(name, v, size) for name, v in loss.parameters.items()}
         plain = [mpf(float(v)) for v in z]
         exps = [mpmath.exp(v) for v in plain]
         value, grads, hess = None, [], []
         for k in range(size):
             x = Jet(plain[k], mpf(1), mpf(0), mpf(0))
-            row = [x if i == k else jet(v) for i, v in enumerate(plain)]
+            row = Vector(x if i == k else jet(v) for i, v in enumerate(plain))
             if loss.parameters.get("log_probabilities"):
-                row = [exp(x) if i == k else jet(e) for i, e in enumerate(exps)]
-            env = {"q": q, "z": row, "y": target, **VECTORS, **names}
-            if "p" in re.findall(r"\w+", loss.definition):
+                row = Vector(exp(x) if i == k else jet(e) for i, e in enumerate(exps))
+            env = {"q": q, "z": row, "y": target, "pi": mp.pi, **VECTORS, **names}
+            if uses_p:
                 rest = mpmath.fsum(e for i, e in enumerate(exps) if i != k)
                 up = exp(x)
-                env["p"] = [(up if i == k else jet(e)) / (up + rest) for i, e in enumerate(exps)]
+                env["p"] = Vector(
+                    (up if i == k else jet(e)) / (up + rest) for i, e in enumerate(exps)
+                )
             parts = jet(eval(loss.definition, FUNCTIONS | env)).parts  # noqa: S307
             value = parts[0]
             grads.append(parts[1])
@@ -81,16 +92,51 @@ def softmax(x):
     return [e / mpmath.fsum(exps) for e in exps]
 
 
-def log_of(x):
-    return [log(v) if v != 0 else jet(0) for v in x] if isinstance(x, list) else log(x)
+class Vector(list):
+    """A row of numbers, with the operations of NumPy's arrays that definitions use."""
+
+    def zip(self, other, operation):
+        other = other if isinstance(other, Vector) else [other] * len(self)
+        return Vector(operation(jet(a), b) for a, b in zip(self, other, strict=True))
+
+    def __add__(self, other):
+        return self.zip(other, lambda a, b: a + b)
+
+    def __mul__(self, other):
+        return self.zip(other, lambda a, b: a * b)
+
+    def __truediv__(self, other):
+        return self.zip(other, lambda a, b: a / b)
+
+    def __rsub__(self, other):
+        return self.zip(other, lambda a, b: b - a)
+
+    def __neg__(self):
+        return self * -1
+
+    __rmul__ = __mul__
+
+
+def each(function):
+    """A function of numbers as one of rows too."""
+    return lambda x: Vector(map(function, x)) if isinstance(x, Vector) else function(x)
+
+
+def in_mp(name, value, size):
+    """A parameter as definitions see it."""
+    if name in ("label_weight", "pos_weight"):
+        value = value or 1.0
+        return Vector(map(jet, [value] * size if type(value) is float else value))
+    return mpf(value) if type(value) is float else value
 
 
 VECTORS = {
     "dot": dot,
-    "log": log_of,
+    "total": lambda a: sum(a, start=jet(0)),
+    "log": each(lambda x: log(x) if x != 0 else jet(0)),
+    "log1p": each(log1p),
+    "exp": each(exp),
     "softmax": softmax,
-    "plus": lambda a, b: [jet(x) + y for x, y in zip(a, b, strict=True)],
-    "half": lambda a: [x / 2 for x in a],
     "others": lambda a, y: [x for k, x in enumerate(a) if k != y],
     "highest": max,
 }
@@ -99,15 +145,20 @@ VECTORS = {
 def typical(loss, n, k, dtype=np.float64, spread=3.0, seed=0):
     """Targets and predictions in a loss's domains."""
     rng = np.random.default_rng(seed)
-    y, z = data(n, k, dtype, spread, seed)
-    if loss.probabilities:
+    y, z = data(n, len(loss.columns) or k, dtype, spread, seed)
+    if loss.columns:
+        z[:, 1] = np.exp(z[:, 1] / 4)
+        return rng.normal(size=n).astype(dtype), z
+    if loss.z_domain is UNIT or loss.parameters.get("log_probabilities"):
         z = rng.dirichlet(np.ones(k), n).astype(dtype)
         z = np.log(z) if loss.parameters.get("log_probabilities") else z
     if "labels" in loss.takes:
         return y, z
-    if "targets" in loss.takes:
-        return rng.dirichlet(np.ones(k), n).astype(dtype), z
-    return rng.normal(size=(n, k)).astype(dtype), z
+    if loss.y_domain is REAL:
+        return rng.normal(size=(n, k)).astype(dtype), z
+    if isinstance(loss, fl.MultiLabelLogistic):
+        return np.maximum(rng.integers(0, 2, (n, k)), rng.random((n, k)) * (z > 0)).astype(dtype), z
+    return rng.dirichlet(np.ones(k), n).astype(dtype), z
 
 
 def data(n, k, dtype=np.float64, spread=3.0, seed=0):
@@ -167,6 +218,16 @@ def subtracted(loss, y, z):
         size = np.sqrt(z @ z)
         along = np.abs(y) / np.sqrt(y @ y) / size + np.abs(z) / size**2
         return 1, along, (along + 1 / size) / size
+    if isinstance(loss, fl.MultiLabelLogistic):
+        up = 1 / (1 + np.exp(-z))
+        return 0, np.maximum(loss.pos_weight * y * (1 - up), (1 - y) * up) / len(z), 0
+    if isinstance(loss, fl.Dice):
+        whole = y.sum() + z.sum() + loss.smooth
+        return 0, 2 / whole, 4 / whole**2
+    if isinstance(loss, fl.GaussianNLL):
+        t, v = (z[0] - y) ** 2 / z[1], z[1]
+        terms = np.array([0, max(1, t) / v]), np.array([0, max(1, 2 * t) / v**2])
+        return (abs(np.log(v)) + t + loss.full * np.log(2 * np.pi)) / 2, *terms
     smoothing = loss.parameters.get("label_smoothing", 0.0) / len(z)
     # the Hessian has p (1 - p), where the p of another class may be nearly 1
     return 0, smoothing, 3 if loss in SOFTMAX else 0

@@ -1,0 +1,114 @@
+"""What the losses of rows have in common: of the logits of several classes, of vectors."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastloss import _core
+from fastloss.base import Loss
+from fastloss.domain import NONNEGATIVE, REAL, Domain
+
+WEIGHTS = Domain("None, or a number in [0, inf) for each class")
+POS_WEIGHT = Domain("a number in [0, inf), or one for each label", low=0)
+LABEL = Domain("None, or an integer")
+AXIS = Domain("the integers")
+FLAG = Domain("False or True")
+
+EITHER = "the class of each row, an integer from 0 on; or targets q in [0, inf), of y_pred's shape"
+TARGETS = "q in [0, inf), of y_pred's shape"
+
+_NOTES = """\
+Notes
+-----
+The loss of a row z{given} is ::
+
+    {definition}
+
+- y_true: {targets}
+- y_pred: {predictions}; the elements of a row lie along ``axis``
+- sample_weight: a weight for each row, of the shape of the classes, or of the first axis alone
+
+The mean is that over the rows{weighted}.
+float32 and float64 are computed in their own type, float16 and bfloat16 as float32, integers and
+booleans as float64.
+"""
+
+
+class RowLoss(Loss, _core.RowLoss):
+    """Base of the losses of rows of logits."""
+
+    kernel: ClassVar[str]  # of src/rows.h
+    takes: ClassVar[tuple[str, ...]] = ("labels",)  # and, or: targets, numbers
+    relevances: ClassVar[bool] = False  # the targets are the softmax of y_true
+    columns: ClassVar[tuple[str, ...]] = ()  # what a row of y_pred holds, if it is not classes
+    bounded_from: ClassVar[int] = 0  # the first of these that z_domain is about
+    targets: ClassVar[str] = "the class of each row, an integer from 0 on"
+    predictions: ClassVar[str] = "logits, (-inf, inf); -inf is a class that cannot be"
+
+    @property
+    def y_domain(self) -> Domain:
+        """[0, inf)"""
+        return NONNEGATIVE
+
+    @property
+    def z_domain(self) -> Domain:
+        """(-inf, inf)"""
+        return REAL
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__ and "kernel" not in cls.__dict__:
+            cls.kernel = cls.__name__
+        super().__init_subclass__()
+
+    def _check(self, name: str, value: Any) -> Any:
+        domain = self.ranges[name]
+        if domain is WEIGHTS or domain is POS_WEIGHT and not isinstance(value, Real):
+            return _weights(name, value)
+        if domain is LABEL and value is None:
+            return None
+        if domain in (LABEL, AXIS):
+            if isinstance(value, float) and value.is_integer():  # as get_loss reads it
+                return int(value)
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise TypeError(f"{name} must be an integer; got {value!r}")
+            return int(value)
+        if domain is FLAG:
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError(f"{name} must be True or False; got {value!r}")
+            return bool(value)
+        return super()._check(name, value)
+
+    def _row_kernel(self) -> tuple[str, float]:
+        """The kernel to run and its parameter."""
+        return self.kernel, 0.0
+
+    @classmethod
+    def _notes(cls) -> str:
+        return _NOTES.format(
+            definition=cls.definition,
+            targets=cls.targets,
+            predictions=cls.predictions,
+            given=", with p = exp(z)/sum(exp(z)),"
+            if "p" in re.findall(r"\w+", cls.definition)
+            else "",
+            weighted=", weighted by the weights of their classes too"
+            * ("class_weight" in cls.ranges),
+        )
+
+
+def _weights(name: str, value: Any) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, (str, dict)) or not isinstance(value, (Iterable, np.ndarray)):
+        raise TypeError(f"{name} must be a sequence of a weight for each class; got {value!r}")
+    weights = tuple(map(float, value))
+    for k, weight in enumerate(weights):
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ValueError(f"{name}[{k}] must be in [0, inf); got {weight}")
+    return weights

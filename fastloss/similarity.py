@@ -1,0 +1,186 @@
+"""Losses of how far two rows are apart: distributions, vectors, sets, rankings."""
+
+from __future__ import annotations
+
+from fastloss.domain import NONNEGATIVE, REAL, UNIT, Domain
+from fastloss.rows import AXIS, FLAG, TARGETS, RowLoss
+
+
+class KLDivergence(RowLoss):
+    """Kullback-Leibler divergence of the targets from the predictions; the mean over the rows.
+
+    Parameters
+    ----------
+    log_probabilities : bool, default=False
+        Whether the predictions are the logarithms of probabilities. In the definition z is then
+        ``exp(y_pred)``.
+    axis : int, default=-1
+        The axis of the classes.
+
+    References
+    ----------
+    Kullback and Leibler, "On Information and Sufficiency" (1951), Annals of Mathematical
+    Statistics 22.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.KLDivergence()([[0.5, 0.5]], [[0.75, 0.25]]), 4)
+    0.1438
+    """
+
+    name = "kl_divergence"
+    definition = "dot(q, log(q)) - dot(q, log(z))"
+    takes = ("targets",)
+    targets = TARGETS
+    predictions = "probabilities, [0, 1], or their logarithms"
+    ranges = {"log_probabilities": FLAG, "axis": AXIS}
+
+    @property
+    def z_domain(self) -> Domain:
+        """[0, 1], or (-inf, inf) with log_probabilities"""
+        return REAL if self.parameters["log_probabilities"] else UNIT
+
+    def __init__(self, log_probabilities: bool = False, axis: int = -1) -> None:
+        self._set(log_probabilities=log_probabilities, axis=axis)
+
+
+class JensenShannon(RowLoss):
+    """Jensen-Shannon divergence: symmetric, and at most log 2 for probabilities.
+
+    Parameters
+    ----------
+    axis : int, default=-1
+        The axis of the classes.
+
+    References
+    ----------
+    Lin, "Divergence Measures Based on the Shannon Entropy" (1991), IEEE Transactions on
+    Information Theory 37.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.JensenShannon()([[1.0, 0.0]], [[0.0, 1.0]]), 4)
+    0.6931
+    """
+
+    name = "jensen_shannon"
+    definition = "(dot(q, log(q)) + dot(z, log(z)) - dot(q + z, log((q + z)/2)))/2"
+    takes = ("targets",)
+    targets = TARGETS
+    z_domain = UNIT
+    predictions = "probabilities, [0, 1]"
+    ranges = {"axis": AXIS}
+
+    def __init__(self, axis: int = -1) -> None:
+        self._set(axis=axis)
+
+
+class CosineDistance(RowLoss):
+    """One less the cosine of the angle between two vectors.
+
+    If one of them is 0 the loss is 1, and gradient and Hessian are 0.
+
+    Parameters
+    ----------
+    axis : int, default=-1
+        The axis along which the vectors lie.
+
+    References
+    ----------
+    Salton and McGill, "Introduction to Modern Information Retrieval" (1983).
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.CosineDistance()([[1.0, 0.0]], [[0.0, 2.0]])
+    1.0
+    """
+
+    name = "cosine"
+    definition = "1 - dot(q, z)/sqrt(dot(q, q)*dot(z, z))"
+    takes = ("targets",)
+    y_domain = REAL
+    targets = "a vector q for each row, of y_pred's shape"
+    predictions = "vectors, (-inf, inf)"
+    ranges = {"axis": AXIS}
+
+    def __init__(self, axis: int = -1) -> None:
+        self._set(axis=axis)
+
+
+class ListwiseSoftmax(RowLoss):
+    """ListNet's ranking loss: cross-entropy of the softmax of relevances and of scores.
+
+    Parameters
+    ----------
+    axis : int, default=-1
+        The axis along which the items of a list lie.
+
+    References
+    ----------
+    Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach" (2007), ICML.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.ListwiseSoftmax()([[2.0, 0.0]], [[0.0, 0.0]]), 4)
+    0.6931
+    """
+
+    name = "listwise_softmax"
+    definition = "-dot(softmax(q), log(p))"
+    kernel = "SoftmaxCrossEntropy"
+    takes = ("targets",)
+    relevances = True
+    y_domain = REAL
+    targets = "a relevance q for each item, (-inf, inf), of y_pred's shape"
+    predictions = "scores, (-inf, inf)"
+    ranges = {"axis": AXIS}
+
+    def __init__(self, axis: int = -1) -> None:
+        self._set(axis=axis)
+
+
+class Dice(RowLoss):
+    """Soft Dice loss: one less the overlap of two fuzzy sets.
+
+    A row is a set: memberships of its elements. Binary masks of n images are n rows; of several
+    classes, given as one mask each, every class of every image is a row, as in
+    ``y_pred.reshape(n, classes, -1)``, and the mean is the macro average. Of two empty sets the
+    loss, its gradient and its Hessian are 0 if ``smooth`` is 0.
+
+    Parameters
+    ----------
+    smooth : float, default=0.0
+        In [0, inf): what is added to numerator and denominator.
+    axis : int, default=-1
+        The axis along which the elements of a set lie.
+
+    References
+    ----------
+    Milletari, Navab and Ahmadi, "V-Net: Fully Convolutional Neural Networks for Volumetric Medical
+    Image Segmentation" (2016), arXiv:1606.04797, with sums instead of sums of squares below.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Dice()([[1.0, 1.0, 0.0, 0.0]], [[1.0, 0.0, 0.0, 0.0]]).__round__(4)
+    0.3333
+    """
+
+    name = "dice"
+    definition = "1 - (2*dot(q, z) + smooth)/(total(q) + total(z) + smooth)"
+    takes = ("targets",)
+    y_domain = UNIT
+    z_domain = UNIT
+    targets = "memberships q in [0, 1], of y_pred's shape"
+    predictions = "memberships, [0, 1]"
+    ranges = {"smooth": NONNEGATIVE, "axis": AXIS}
+
+    def __init__(self, smooth: float = 0.0, axis: int = -1) -> None:
+        self._set(smooth=smooth, axis=axis)
+
+    def _row_kernel(self) -> tuple[str, float]:
+        return self.kernel, self.parameters["smooth"]
