@@ -26,6 +26,7 @@ from fastloss.classification import (
 from fastloss.clustering import KMeansLoss as KMeansLoss
 from fastloss.config import last_level_cache as _last_level_cache, show_config as show_config
 from fastloss.linear import LinearCrossEntropy as LinearCrossEntropy
+from fastloss.metric_learning import Contrastive as Contrastive, TripletMargin as TripletMargin
 from fastloss.multiclass import (
     CrossEntropy as CrossEntropy,
     MultiClassHinge as MultiClassHinge,

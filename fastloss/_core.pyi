@@ -28,6 +28,22 @@ def score_sums(
     groups: NDArray[np.intp] | None,
     n_groups: int,
 ) -> NDArray[np.float64]: ...
+def matching_rows(
+    given: dict[str, ArrayLike],
+) -> tuple[list[NDArray[Any]], np.dtype[np.floating[Any]]]: ...
+def row_outputs(
+    out: Sequence[_Array | None] | None,
+    arrays: list[NDArray[Any]],
+    dtype: np.dtype[np.floating[Any]],
+) -> tuple[_Array, ...]: ...
+def triplet_margin(
+    margin: float,
+    given: dict[str, ArrayLike],
+    sample_weight: ArrayLike | None,
+    reduction_name: str,
+    with_grad: bool,
+    out: Sequence[_Array | None] | None,
+) -> Any: ...
 
 class DomainError(ValueError):
     argument: str

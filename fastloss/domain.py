@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,15 @@ class Domain:
     def __contains__(self, value: float) -> bool:
         low, high = self.closed(np.float64)
         return low <= (abs(value) if self.absolute else value) <= high
+
+    def checked(self, name: str, value: Any) -> float:
+        """A parameter as a float, if it lies inside."""
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{name} must be a real number; got {value!r}")
+        finite = math.isfinite(value) or (self.infinite and math.isinf(value))
+        if not finite or float(value) not in self:
+            raise ValueError(f"{name} must be in {self}; got {value!r}")
+        return float(value)
 
 
 REAL = Domain("(-inf, inf)")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastloss.chunks import check_chunk_size, rows_at_a_time
 from fastloss.multiclass import SoftmaxCrossEntropy
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[Any]
-
-CHUNK_BYTES = 1 << 26  # of logits at a time: enough for matrix products to run at full speed
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,7 @@ class LinearCrossEntropy:
 
     def __post_init__(self) -> None:
         SoftmaxCrossEntropy(None, self.label_smoothing, self.ignore_index)  # checks them
-        size = self.chunk_size
-        if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__")):
-            raise TypeError(f"chunk_size must be an integer; got {size!r}")
-        if size is not None and size < 1:
-            raise ValueError(f"chunk_size must be at least 1; got {size}")
+        check_chunk_size(self.chunk_size)
 
     def __call__(self, X: ArrayLike, W: ArrayLike, b: ArrayLike | None, y_true: ArrayLike) -> float:
         """Compute the mean loss.
@@ -146,8 +141,8 @@ class _Work:
         self.b = None if b is None else np.asarray(b)
         self._check()
         classes = self.W.shape[1]
-        size = options.chunk_size or CHUNK_BYTES // (self.W.itemsize * classes)
-        self.chunk = max(1, min(size, len(self.X)))
+        row_bytes = self.W.itemsize * classes
+        self.chunk = rows_at_a_time(options.chunk_size, len(self.X), row_bytes)
         kept = np.flatnonzero(self.y != options.ignore_index)  # != None is everything
         self.kept = None if len(kept) == len(self.y) else kept
         self.count = len(kept)

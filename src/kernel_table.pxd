@@ -69,10 +69,23 @@ cdef extern from "rows.h":
 
 ctypedef void (*RowsFn)(const fl_rows*) noexcept nogil
 
+# A block of triplets of rows: anchors, and rows that are to be near to and far from them.
+cdef struct Triplets:
+    Py_ssize_t n, k
+    double margin
+    double factor                           # what multiplies weighted gradients
+    const void* x[3]
+    double* weight
+    double* value                           # weighted, one for each row
+    void* grad[3]                           # NULL: not asked for
+
+ctypedef void (*TripletsFn)(const Triplets*) noexcept nogil
+
 cdef struct KernelTable:
     Passes passes[2]                        # float32, float64
     MapFn maps[MAX_LOSSES][2][N_MODES]
     RowsFn rows[2]
+    TripletsFn triplets[2]
     void (*fence)() noexcept nogil          # orders streamed stores before what follows
 
 

@@ -4,11 +4,13 @@
 
 from cpython.pycapsule cimport PyCapsule_New
 from kernel_table cimport (
-    BLOCK, GRAD, GRAD_HESS, LANES, MAX_LOSSES, KernelTable, MapFn, Passes, VALUE, VALUE_GRAD,
-    WeightStats, fl_rows, fold)
+    BLOCK, GRAD, GRAD_HESS, LANES, MAX_LOSSES, KernelTable, MapFn, Passes, Triplets,
+    VALUE, VALUE_GRAD, WeightStats, fl_rows, fold)
+from libc.string cimport memset
 
 include "vecmath.pxi"
 include "pointwise.pxi"
+include "distances.pxi"
 
 cdef extern from "rowwise.h" nogil:
     void fl_rows_f32(const fl_rows*) noexcept
@@ -256,6 +258,8 @@ def _fill():
     kernels.fence = fl_fence
     kernels.rows[0] = fl_rows_f32
     kernels.rows[1] = fl_rows_f64
+    kernels.triplets[0] = triplets_float
+    kernels.triplets[1] = triplets_double
     names = {}
     for index, (name, specialised) in enumerate(add_maps.__signatures__.items()):
         names[name] = index, specialised(index, _Parameters())

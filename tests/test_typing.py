@@ -55,6 +55,13 @@ GOOD = """
     scorer.update(y, p)
     scorer.merge(fl.Scorer(fl.AbsoluteError()))
 
+    x = np.ones((3, 2))
+    triplets, contrast = fl.TripletMargin(), fl.Contrastive()
+    assert_type(triplets(x, x, x), float)
+    assert_type(triplets.grad(x, x, x), tuple[Array, Array, Array])
+    assert_type(triplets.value_and_grad(x, x, x), tuple[float, tuple[Array, Array, Array]])
+    assert_type(contrast.value_and_grad(x, x), tuple[float, tuple[Array, Array]])
+
     fl.set_num_threads(2)
     with fl.num_threads(1):
         assert_type(fl.get_num_threads(), int)
