@@ -314,6 +314,14 @@ def test_mistyped(arguments, message, tmp_path, monkeypatch, capsys):
     assert not Path("fastloss-bench").exists()
 
 
+def test_an_absent_peer(tiny, tmp_path, capsys):
+    out = tmp_path / "new"
+    assert cli.run(["bench", "--peers", "missing", "--out", str(out)]) == 2
+    message = "fastloss: --peers missing: not installed: pip install missing"
+    assert capsys.readouterr().err.startswith(message)
+    assert not out.exists()
+
+
 def test_pytest_runs_the_benchmarks():
     command = [sys.executable, "-m", "pytest", "benchmarks/test_losses.py", "--benchmark-disable"]
     command += ["-q", "-k", "mse and n32 and float32 and not compile", "-p", "no:cacheprovider"]

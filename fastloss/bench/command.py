@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fastloss.bench import charts, run
-from fastloss.bench.peers import PEERS
 from fastloss.bench.report import print_comparison, print_results
 from fastloss.bench.results import Results, ResultsError, compare
 from fastloss.cli import Failure
@@ -21,10 +20,14 @@ from fastloss.cli import Failure
 def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None) -> int:
     """Run, print and write; 1 if something became slower than in ``old``."""
     chosen = None if peers is None else [name.strip() for name in peers]
-    known = [peer.name for peer in PEERS]
+    known = [peer.name for peer in run.PEERS]
     for name in chosen or ():
         if name not in known:
             raise Failure(f"--peers {name!r}: no such peer; there are {', '.join(known)}")
+    if chosen is not None:
+        for name, why in run.find_peers(chosen, 1, slow=False)[1].items():
+            if name in chosen:
+                raise Failure(f"--peers {name}: {why}")
     path = out / "results.json"
     try:
         before = None if old is None else Results.read(old)
@@ -36,9 +39,6 @@ def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None)
     except OSError as error:
         raise Failure(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
     plan = run.quick_plan() if quick else run.full_plan()
-    for name, why in run.find_peers(chosen or [], 1, slow=False)[1].items():
-        if name in (chosen or ()):
-            raise Failure(f"--peers {name}: {why}")
     with _progress() as show:
         results = run.bench(plan, chosen, show)
     try:
