@@ -12,7 +12,7 @@ import pytest
 import fastloss as fl
 from fastloss import cli
 from fastloss.base import pointwise_names
-from fastloss.bench import charts, machine, run
+from fastloss.bench import charts, command, machine, run
 from fastloss.bench.cases import METHODS, Case, sweep
 from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
@@ -109,7 +109,8 @@ class Failing(Wrong):
 def tiny(monkeypatch):
     """A run that takes a second, with peers of all sorts."""
     numpy = next(peer for peer in PEERS if peer.name == "numpy")
-    monkeypatch.setattr(run, "PEERS", [numpy, Wrong, Missing, Broken, Failing])
+    for module in (run, command):
+        monkeypatch.setattr(module, "PEERS", [numpy, Wrong, Missing, Broken, Failing])
     monkeypatch.setattr(machine, "last_level_cache", lambda: 1 << 16)
     monkeypatch.setattr(run, "last_level_cache", lambda: 1 << 16)
     cases = list(sweep(run.CURVES, [run.BOTH], [32, 1000], ["float32"]))
@@ -323,9 +324,9 @@ def test_an_absent_peer(tiny, tmp_path, capsys):
 
 
 def test_pytest_runs_the_benchmarks():
-    command = [sys.executable, "-m", "pytest", "benchmarks/test_losses.py", "--benchmark-disable"]
-    command += ["-q", "-k", "mse and n32 and float32 and not compile", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    argv = [sys.executable, "-m", "pytest", "benchmarks/test_losses.py", "--benchmark-disable"]
+    argv += ["-q", "-k", "mse and n32 and float32 and not compile", "-p", "no:cacheprovider"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout and "skipped" not in done.stdout
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fastloss.bench import charts, run
+from fastloss.bench.peers import PEERS
 from fastloss.bench.report import print_comparison, print_results
 from fastloss.bench.results import Results, ResultsError, compare
 from fastloss.cli import Failure
@@ -20,7 +21,7 @@ from fastloss.cli import Failure
 def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None) -> int:
     """Run, print and write; 1 if something became slower than in ``old``."""
     chosen = None if peers is None else [name.strip() for name in peers]
-    known = [peer.name for peer in run.PEERS]
+    known = [peer.name for peer in PEERS]
     for name in chosen or ():
         if name not in known:
             raise Failure(f"--peers {name!r}: no such peer; there are {', '.join(known)}")
