@@ -20,13 +20,14 @@ def print_results(results: Results, console: Console) -> None:
     """A table for each size of what matters most, then what the machine allows."""
     method, dtype = SHOWN
     here = list(results.find(method=method, dtype=dtype, threads=results.threads))
-    for n in sorted({row.n for row in here}):
+    for shape in sorted({row.shape for row in here}, key=lambda shape: (len(shape), shape)):
         console.print()
         console.print(
-            f"{method}, {dtype}, n = {n:,}, {results.threads} threads:"
+            f"{method}, {dtype}, n = {' x '.join(f'{k:,}' for k in shape)},"
+            f" {results.threads} threads:"
             " times of fastloss, and how many times longer each peer takes, like with like"
         )
-        for part in _parts(results, [row for row in here if row.n == n], console):
+        for part in _parts(results, [row for row in here if row.shape == shape], console):
             console.print(part)
     console.print()
     for name, value in results.machine.items():
@@ -129,6 +130,6 @@ def _changes(title: str, changes: Sequence[Change]) -> Table:
         row = change.row
         times = seconds(change.before), seconds(row.seconds), f"{change.ratio:.2f}"
         table.add_row(
-            row.name, row.method, row.dtype, row.outputs, size(row.n), str(row.threads), *times
+            row.name, row.method, row.dtype, row.outputs, size(row.shape), str(row.threads), *times
         )
     return table

@@ -5,7 +5,7 @@ They are written well: they do not overflow, and work in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,10 @@ from fastloss.bench.peers.base import Arrays
 
 # A formula takes targets y, predictions z, the factor m = 1/n of the mean, `new` that gives an
 # array to write to, and the loss's parameters. It gives three functions: the mean loss, its
-# gradient, and the gradient together with the Hessian's diagonal. What they share is computed
-# first. One of the latter two is called last, so they may overwrite what they share.
-Formula = Callable[
-    ..., tuple[Callable[[], Any], Callable[[], Array], Callable[[], tuple[Array, Array]]]
-]
+# gradient, and, but for losses of rows, the gradient together with the Hessian's diagonal. What
+# they share is computed first. One of the latter two is called last, so they may overwrite what
+# they share.
+Formula = Callable[..., Sequence[Callable[[], Any]]]
 
 FORMULAS: dict[str, Formula] = {}
 

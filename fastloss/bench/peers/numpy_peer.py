@@ -13,6 +13,7 @@ import numpy as np
 from fastloss.bench.cases import Array, Case
 from fastloss.bench.peers import (  # noqa: F401  which fill FORMULAS
     numpy_classification,
+    numpy_multiclass,
     numpy_regression,
     numpy_robust,
 )
@@ -36,9 +37,7 @@ class NumPy(Peer):
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
         new = Arrays(z, outputs)
-        start = functools.partial(
-            FORMULAS[case.name], y, z, 1 / case.n, new, **case.loss.parameters
-        )
+        start = functools.partial(FORMULAS[case.name], y, z, 1 / case.rows, new, **case.parameters)
 
         def value() -> tuple[Any]:
             new.start()
@@ -46,10 +45,10 @@ class NumPy(Peer):
 
         def value_and_grad() -> tuple[Any, Array]:
             new.start()
-            value, grad, _ = start()
+            value, grad, *_ = start()
             return value(), grad()
 
-        def grad_and_hess() -> tuple[Array, Array]:
+        def grad_and_hess() -> Any:
             new.start()
             return start()[2]()
 
