@@ -96,7 +96,7 @@ def test_data_of_rows(name, shape, dtype):
         ("mse", (1000,), 1000, 1000, "1e3", "triad", 12_000),
         ("softmax_cross_entropy", (50, 20), 1000, 50, "50x20", "copy", 8000 + 8 * 50),
         ("softmax_cross_entropy", (4, 10, 5, 5), 1000, 100, "4x10x5x5", "copy", 8000 + 8 * 100),
-        ("kl_divergence", (100, 10), 1000, 100, "1e2x10", "triad", 12_000),
+        ("kl_divergence", (100, 10), 1000, 100, "100x10", "triad", 12_000),
     ],
 )
 def test_what_a_case_moves(name, shape, n, rows, text, traffic, moved):
@@ -270,8 +270,10 @@ def test_ratios_compare_like_with_like():
 
 
 def test_compare_takes_the_drift_of_the_machine_out():
-    old = made(row(OURS, 1.0), row(OURS, 1.0, shape=SMALL), row("a", 1.0), row("a", 2.0, shape=SMALL))
-    new = made(row(OURS, 2.0), row(OURS, 4.0, shape=SMALL), row("a", 2.0), row("a", 4.0, shape=SMALL))
+    old = made(row(OURS, 1.0), row(OURS, 1.0, shape=SMALL), row("a", 1.0),
+               row("a", 2.0, shape=SMALL))  # fmt: skip
+    new = made(row(OURS, 2.0), row(OURS, 4.0, shape=SMALL), row("a", 2.0),
+               row("a", 4.0, shape=SMALL))  # fmt: skip
     found = compare(old, new)
     assert (found.drift, found.compared, found.other_machine) == (2.0, 2, False)
     assert [(c.row.n, c.ratio) for c in found.slower] == [(32, 2.0)]
@@ -340,6 +342,13 @@ def test_the_command(tiny, tmp_path, capsys, monkeypatch):
         assert cli.run(["bench", "--quick", "--out", str(out), "--compare", str(old)]) == status
         shown = capsys.readouterr().out
         assert "rows of fastloss compared" in shown and text in shown
+
+
+def test_the_chart_of_losses_holds_those_of_rows(results):
+    (axes,) = charts.speed_up(results).axes
+    assert sorted(label.get_text() for label in axes.get_yticklabels()) == [
+        "kl_divergence 100x10", "logistic", "mse", "softmax_cross_entropy 100x10",
+    ]  # fmt: skip
 
 
 def test_charts_without_their_rows(tmp_path):

@@ -154,7 +154,7 @@ def row_names() -> tuple[str, ...]:
 
 def size(shape: Shape) -> str:
     """(10_000_000,) as 1e7, (1_000_000, 10) as 1e6x10."""
-    digits = [f"1e{len(str(k)) - 1}" if re.fullmatch("100+", str(k)) else str(k) for k in shape]
+    digits = [f"1e{len(str(k)) - 1}" if re.fullmatch("1000+", str(k)) else str(k) for k in shape]
     return "x".join(digits)
 
 
