@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from fastloss.bench.cases import Shape, seconds
+from fastloss.bench.cases import Shape, seconds, times
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Key, Results
 
@@ -38,11 +38,11 @@ def table(results: Results) -> str:
         _line(["---"] * (1 + len(WORK))),
     ]
     for way, text in ((GIVEN, "into given arrays"), (FRESH, "into new arrays")):
-        times = [time_of(results, OURS, way, *work) for work in WORK.values()]
-        lines.append(_line([f"**fastloss** {text}", *times]))
+        own = [time_of(results, OURS, way, *work) for work in WORK.values()]
+        lines.append(_line([f"**fastloss** {text}", *own]))
     for peer in results.versions:
         cells = [
-            f"{found[peer]:.3g}x: {time_of(results, peer, None, *work)}" if peer in found else ""
+            f"{times(found[peer])}: {time_of(results, peer, None, *work)}" if peer in found else ""
             for found, work in zip(ratios, WORK.values(), strict=True)
         ]
         if any(cells):

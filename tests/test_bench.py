@@ -13,7 +13,7 @@ import fastloss as fl
 from fastloss import cli
 from fastloss.base import pointwise_names
 from fastloss.bench import charts, command, machine, run
-from fastloss.bench.cases import DTYPES, METHODS, ROW_METHODS, Case, row_names, size, sweep
+from fastloss.bench.cases import DTYPES, METHODS, ROW_METHODS, Case, row_names, size, sweep, times
 from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
 from fastloss.bench.peers.fastloss_peer import Fastloss
@@ -267,6 +267,12 @@ def test_ratios_compare_like_with_like():
     assert found.ratios()[key] == {"a": 3.0, "b": 2.5}  # b cannot write to arrays given
     assert found.ratios(FRESH)[key] == {"a": 4.0, "b": 2.5}
     assert key.name == "mse" and key.n == 1000
+
+
+def test_ratios_have_no_exponent():
+    assert [times(x) for x in (0.3456, 12.34, 999.4, 999.6, 7876.5)] == [
+        "0.346x", "12.3x", "999x", "1,000x", "7,876x",
+    ]  # fmt: skip
 
 
 def test_compare_takes_the_drift_of_the_machine_out():

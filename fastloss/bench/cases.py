@@ -158,6 +158,11 @@ def size(shape: Shape) -> str:
     return "x".join(digits)
 
 
+def times(ratio: float) -> str:
+    """How many times: three digits at least, no exponent."""
+    return f"{ratio:.3g}x" if ratio < 999.5 else f"{ratio:,.0f}x"
+
+
 def seconds(value: float) -> str:
     """With a unit."""
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
