@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from fastloss.bench.cases import seconds
+from fastloss.bench.cases import Shape, seconds, times
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Key, Results
 
@@ -20,13 +20,13 @@ README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results" / "results.json"
 START, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
 
-WORK = {  # title: name, method, n; all in float32
-    "logistic, value and gradient, 10 million": ("logistic", "value_and_grad", 10_000_000),
-    "logistic, value, 10 million": ("logistic", "value", 10_000_000),
-    "squared error, value and gradient, 10 million": ("mse", "value_and_grad", 10_000_000),
-    "squared error, value and gradient, 100 thousand": ("mse", "value_and_grad", 100_000),
-    "log loss, value, 10 million": ("log_loss", "value", 10_000_000),
-    "logistic, value and gradient, 32": ("logistic", "value_and_grad", 32),
+WORK = {  # title: name, method, shape; all in float32
+    "logistic, value and gradient, 10 million": ("logistic", "value_and_grad", (10_000_000,)),
+    "logistic, value, 10 million": ("logistic", "value", (10_000_000,)),
+    "squared error, value and gradient, 10 million": ("mse", "value_and_grad", (10_000_000,)),
+    "squared error, value and gradient, 100 thousand": ("mse", "value_and_grad", (100_000,)),
+    "log loss, value, 10 million": ("log_loss", "value", (10_000_000,)),
+    "logistic, value and gradient, 32": ("logistic", "value_and_grad", (32,)),
 }
 
 
@@ -38,11 +38,11 @@ def table(results: Results) -> str:
         _line(["---"] * (1 + len(WORK))),
     ]
     for way, text in ((GIVEN, "into given arrays"), (FRESH, "into new arrays")):
-        times = [time_of(results, OURS, way, *work) for work in WORK.values()]
-        lines.append(_line([f"**fastloss** {text}", *times]))
+        own = [time_of(results, OURS, way, *work) for work in WORK.values()]
+        lines.append(_line([f"**fastloss** {text}", *own]))
     for peer in results.versions:
         cells = [
-            f"{found[peer]:.3g}x: {time_of(results, peer, None, *work)}" if peer in found else ""
+            f"{times(found[peer])}: {time_of(results, peer, None, *work)}" if peer in found else ""
             for found, work in zip(ratios, WORK.values(), strict=True)
         ]
         if any(cells):
@@ -56,8 +56,8 @@ def table(results: Results) -> str:
     return "\n".join([*lines, "", *textwrap.wrap(below, 100), ""])
 
 
-def key(results: Results, name: str, method: str, n: int) -> Key:
-    return Key(name, method, n, "float32", results.threads)
+def key(results: Results, name: str, method: str, shape: Shape) -> Key:
+    return Key(name, method, shape, "float32", results.threads)
 
 
 def time_of(results: Results, peer: str, way: str | None, *work: Any) -> str:

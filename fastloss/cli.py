@@ -74,6 +74,11 @@ def losses() -> None:
     """List the losses with their parameters and formulas.
 
     In the formulas y is the target and z the prediction.
+
+    In those of losses of rows z is a row of predictions, of which p is the softmax: exp(z) over its
+    sum. y is the class of the row, and p[y] the element of that class. q is the row of targets: of
+    a class, 1 for it and 0 for the others. dot(a, b) is the sum of the products of a and b,
+    0*log(0) is 0, and others(z, y) are the elements but that of the class.
     """
     from fastloss.report import print_losses
 

@@ -1,4 +1,5 @@
-/* Losses of rows of numbers, a row at a time: probabilities, directions, margins.
+/* Losses of rows of numbers: probabilities, directions, sets, margins. What is done for each element
+   runs over the rows of a block as if they were one; only sums know of rows.
 
    The file includes itself twice, as vecmath.h does. */
 
@@ -32,34 +33,80 @@
 #endif
 #define RS(name) FN(FL_CAT(rows_, name))
 
-#define FL_PIECE 512
+#define FL_PIECE 512      /* elements, of whole rows or of a part of one */
 #define EACH(k, K) for (ptrdiff_t k = 0; k < K; k++)
 
-/* The sum over a row of an expression in z and q, in double. */
+/* Go through the n rows of K elements in pieces: m elements from `at` on, of `rows` rows from `row`
+   on. */
+#define PIECES(n, K) \
+    for (ptrdiff_t step = K <= FL_PIECE ? FL_PIECE / K : 1, row = 0; row < n; row += step) \
+        for (ptrdiff_t first = 0, rows = n - row < step ? n - row : step, at, m; \
+             first < K && (at = row * K + first, \
+                           m = K <= FL_PIECE ? rows * K : K - first < FL_PIECE ? K - first : FL_PIECE); \
+             first += FL_PIECE)
+
+/* Add the terms of a piece to the sums of its rows. */
+FL_NOINLINE void RS(sum_rows)(const R *restrict term, ptrdiff_t rows, ptrdiff_t m, double *sums)
+{
+    ptrdiff_t K = m / rows;
+    EACH(r, rows) {
+        const R *t = term + r * K;
+        double lanes[16] = {0}, even = 0, odd = 0;
+        if (K < 32) {
+            for (ptrdiff_t k = 0; k + 1 < K; k += 2) {
+                even += t[k];
+                odd += t[k + 1];
+            }
+            sums[r] += even + odd + (K & 1 ? t[K - 1] : 0);
+        } else {
+            RS(add)(t, K & -16, lanes);
+            for (ptrdiff_t k = K & -16; k < K; k++) lanes[k & 15] += t[k];
+            sums[r] += RS(fold)(lanes);
+        }
+    }
+}
+
+/* The sums over rows of an expression in z and q, in double. */
 #define SUM(name, expression) \
-    FL_NOINLINE double RS(name)(const R *restrict zs, const R *restrict qs, ptrdiff_t K) \
+    FL_NOINLINE void RS(name)(const fl_rows *b, double *sums) \
     { \
-        R term[FL_ROOM]; \
-        double lanes[16] = {0}; \
-        for (ptrdiff_t start = 0; start < K; start += FL_ROOM) { \
-            ptrdiff_t n = K - start < FL_ROOM ? K - start : FL_ROOM, full = (n + 15) & -16; \
-            EACH(i, n) { \
-                R z = zs[start + i], q = qs[start + i]; \
+        R term[FL_PIECE]; \
+        EACH(r, b->n) sums[r] = 0; \
+        PIECES(b->n, b->k) { \
+            const R *restrict zs = (const R *)b->z + at, *restrict qs = (const R *)b->q + at; \
+            EACH(i, m) { \
+                R z = zs[i], q = qs[i]; \
                 (void)z, (void)q; \
                 term[i] = expression; \
             } \
-            for (ptrdiff_t i = n; i < full; i++) term[i] = 0; \
-            RS(add)(term, full, lanes); \
+            RS(sum_rows)(term, rows, m, sums + row); \
         } \
-        return RS(fold)(lanes); \
     }
 
-/* a log b, 0 if a is 0 */
-static inline R RS(xlogy)(R a, R b)
+/* The same value for all elements of a row. */
+FL_NOINLINE void RS(spread)(const R *restrict v, ptrdiff_t rows, ptrdiff_t K, R *restrict f)
 {
-    R product = a * FN(log)(b);
-    return a == 0 ? 0 : product;
+    EACH(r, rows) EACH(k, K) f[r * K + k] = v[r];
 }
+
+/* An expression in z, q and the row's scale f, for each element. */
+#define MAP(name, expression) \
+    FL_NOINLINE void RS(name)(const fl_rows *b, void *out) \
+    { \
+        R fs[FL_PIECE]; \
+        PIECES(b->n, b->k) { \
+            const R *restrict zs = (const R *)b->z + at, *restrict qs = (const R *)b->q + at; \
+            R *restrict to = (R *)out + at; \
+            RS(spread)((const R *)b->scale + row, rows, m / rows, fs); \
+            EACH(i, m) { \
+                R z = zs[i], q = qs[i], f = fs[i]; \
+                (void)z; \
+                to[i] = expression; \
+            } \
+        } \
+    }
+
+static inline R RS(unless_0)(R q, R x) { return q == 0 ? 0 : x; }
 
 /* log of 2 p / (p + q); 0 if both are 0 */
 static inline R RS(log_to_mean)(R p, R q)
@@ -68,89 +115,185 @@ static inline R RS(log_to_mean)(R p, R q)
     return FN(log_or_log1p)(2 * p / whole, t, t < (R)-0.5);
 }
 
-/* that, times p; 0 if p is 0 */
-static inline R RS(against_mean)(R p, R q)
-{
-    R product = p * RS(log_to_mean)(p, q);
-    return p == 0 ? 0 : product;
-}
-
-SUM(sum_xlogy, -RS(xlogy)(q, z))
-SUM(sum_entropy, RS(xlogy)(q, q))
-SUM(sum_product, -(q == 0 ? 0 : q * z))
-SUM(sum_js, RS(against_mean)(z, q) + RS(against_mean)(q, z))
+SUM(sum_q_log_z, -RS(unless_0)(q, q *FN(log)(z)))
+SUM(sum_q_log_q, RS(unless_0)(q, q *FN(log)(q)))
+SUM(sum_q_z, -RS(unless_0)(q, q *z))
+SUM(sum_js, RS(unless_0)(z, z *RS(log_to_mean)(z, q)) + RS(unless_0)(q, q *RS(log_to_mean)(q, z)))
 SUM(sum_zq, z *q)
 SUM(sum_zz, z *z)
 SUM(sum_qq, q *q)
 SUM(sum_both, z + q)
 SUM(sum_apart, z *(1 - q) + q * (1 - z))
 
-/* -sum q log z, and with entropy sum q log q - sum q log z; z are logarithms if b->log */
-static void RS(cross_entropy)(const fl_rows *b, ptrdiff_t r, int entropy)
+MAP(cross_entropy_grad, RS(unless_0)(q, -f *(q / z)))
+MAP(cross_entropy_hess, RS(unless_0)(q, q / z / z * f))
+MAP(log_cross_entropy_grad, -f *q)
+MAP(js_grad, f / 2 * RS(log_to_mean)(z, q))
+MAP(js_hess, RS(unless_0)(q, f / 2 * (q / (z + q) / z)))
+
+static void RS(put_values)(const fl_rows *b, const double *sums)
 {
-    ptrdiff_t K = b->k;
-    const R *z = (const R *)b->z + r * K, *q = b->q ? (const R *)b->q + r * K : NULL;
-    R *g = b->grad ? (R *)b->grad + r * K : NULL, *h = b->hess ? (R *)b->hess + r * K : NULL;
-    R f = ((const R *)b->scale)[r];
-    if (!q) {                           /* a label */
-        ptrdiff_t y = b->label[r];
-        R p = z[y];
+    EACH(r, b->n) ((R *)b->value)[r] = (R)sums[r];
+}
+
+/* -log z of the label */
+static void RS(label_entropy)(const fl_rows *b)
+{
+    ptrdiff_t bytes = b->n * b->k * (ptrdiff_t)sizeof(R);
+    if (b->grad) memset(b->grad, 0, (size_t)bytes);
+    if (b->hess) memset(b->hess, 0, (size_t)bytes);
+    EACH(r, b->n) {
+        ptrdiff_t at = r * b->k + b->label[r];
+        R p = ((const R *)b->z)[at], f = ((const R *)b->scale)[r];
         if (b->value) ((R *)b->value)[r] = -FN(log)(p);
-        if (g) memset(g, 0, (size_t)K * sizeof(R));
-        if (h) memset(h, 0, (size_t)K * sizeof(R));
-        if (g) g[y] = -f / p;
-        if (h) h[y] = f / p / p;
-        return;
+        if (b->grad) ((R *)b->grad)[at] = -f / p;
+        if (b->hess) ((R *)b->hess)[at] = f / p / p;
     }
+}
+
+/* -sum q log z, and with entropy sum q log q - sum q log z; z are logarithms if b->log */
+static void RS(cross_entropy)(const fl_rows *b, int entropy)
+{
+    double sums[FL_ROWS], more[FL_ROWS];
     if (b->value) {
-        double sum = b->log ? RS(sum_product)(z, q, K) : RS(sum_xlogy)(z, q, K);
-        if (entropy) sum += RS(sum_entropy)(q, q, K);
-        ((R *)b->value)[r] = (R)sum;
+        if (b->log) RS(sum_q_z)(b, sums);
+        else RS(sum_q_log_z)(b, sums);
+        if (entropy) {
+            RS(sum_q_log_q)(b, more);
+            EACH(r, b->n) sums[r] += more[r];
+        }
+        RS(put_values)(b, sums);
     }
-    if (h) EACH(k, K) {
-        R ratio = q[k] / z[k] / z[k] * f;
-        h[k] = q[k] == 0 || b->log ? 0 : ratio;
-    }
-    if (g && b->log) EACH(k, K) g[k] = -f * q[k];
-    else if (g) EACH(k, K) {
-        R ratio = -f * (q[k] / z[k]);
-        g[k] = q[k] == 0 ? 0 : ratio;
-    }
+    if (b->hess && b->log) memset(b->hess, 0, (size_t)(b->n * b->k) * sizeof(R));
+    else if (b->hess) RS(cross_entropy_hess)(b, b->hess);
+    if (b->grad && b->log) RS(log_cross_entropy_grad)(b, b->grad);
+    else if (b->grad) RS(cross_entropy_grad)(b, b->grad);
 }
 
 /* half of sum z log(z / m) + sum q log(q / m), m = (z + q) / 2 */
-static void RS(jensen_shannon)(const fl_rows *b, ptrdiff_t r)
+static void RS(jensen_shannon)(const fl_rows *b)
 {
-    ptrdiff_t K = b->k;
-    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
-    R *g = b->grad ? (R *)b->grad + r * K : NULL, *h = b->hess ? (R *)b->hess + r * K : NULL;
-    R f = ((const R *)b->scale)[r] / 2;
-    if (b->value) ((R *)b->value)[r] = (R)(RS(sum_js)(z, q, K) / 2);
-    if (h) EACH(k, K) {
-        R ratio = q[k] / (z[k] + q[k]) / z[k];
-        h[k] = q[k] == 0 ? 0 : f * ratio;
+    double sums[FL_ROWS];
+    if (b->value) {
+        RS(sum_js)(b, sums);
+        EACH(r, b->n) sums[r] /= 2;
+        RS(put_values)(b, sums);
     }
-    if (g) EACH(k, K) g[k] = f * RS(log_to_mean)(z[k], q[k]);
+    if (b->hess) RS(js_hess)(b, b->hess);
+    if (b->grad) RS(js_grad)(b, b->grad);
 }
 
 /* 1 - z.q / |z| / |q|; 1, and flat, if one of them is 0 */
-static void RS(cosine)(const fl_rows *b, ptrdiff_t r)
+static void RS(cosine)(const fl_rows *b)
 {
+    double zz[FL_ROWS], qq[FL_ROWS], zq[FL_ROWS];
     ptrdiff_t K = b->k;
-    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
-    R *g = b->grad ? (R *)b->grad + r * K : NULL, *h = b->hess ? (R *)b->hess + r * K : NULL;
-    double zz = RS(sum_zz)(z, q, K), qq = RS(sum_qq)(z, q, K), zq = RS(sum_zq)(z, q, K);
-    int flat = zz == 0 || qq == 0;
-    double a = flat ? 0 : 1 / (sqrt(zz) * sqrt(qq)), inverse = flat ? 0 : 1 / zz, c = zq * a;
-    double f = ((const R *)b->scale)[r];
-    R ga = (R)(f * a), gc = (R)(f * c * inverse), hf = (R)(f * inverse), hc = (R)(f * c * inverse);
-    R ra = (R)a, rc = (R)(c * inverse);
-    if (b->value) ((R *)b->value)[r] = (R)(1 - c);
-    if (h) EACH(k, K) {
-        R along = ra * q[k], t = along - rc * z[k];
-        h[k] = hf * (along + t) * z[k] + hc - 2 * hc * (R)inverse * z[k] * z[k];
+    RS(sum_zz)(b, zz);
+    RS(sum_qq)(b, qq);
+    RS(sum_zq)(b, zq);
+    EACH(r, b->n) {
+        const R *restrict z = (const R *)b->z + r * K, *restrict q = (const R *)b->q + r * K;
+        R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
+        int flat = zz[r] == 0 || qq[r] == 0;
+        double a = flat ? 0 : 1 / (sqrt(zz[r]) * sqrt(qq[r])), inverse = flat ? 0 : 1 / zz[r];
+        double f = ((const R *)b->scale)[r], c = zq[r] * a;
+        R ga = (R)(f * a), gc = (R)(f * c * inverse), hf = (R)(f * inverse);
+        R ra = (R)a, rc = (R)(c * inverse), hi = 2 * gc * (R)inverse;
+        if (b->value) ((R *)b->value)[r] = (R)(1 - c);
+        if (b->hess) EACH(k, K) {
+            R along = ra * q[k], t = along - rc * z[k];
+            h[k] = hf * (along + t) * z[k] + gc - hi * z[k] * z[k];
+        }
+        if (b->grad) EACH(k, K) g[k] = gc * z[k] - ga * q[k];
     }
-    if (g) EACH(k, K) g[k] = gc * z[k] - ga * q[k];
+}
+
+/* 1 - (2 z.q + a) / (sum z + sum q + a); 0, and flat, if nothing is there */
+static void RS(dice)(const fl_rows *b)
+{
+    double zq[FL_ROWS], apart[FL_ROWS], both[FL_ROWS];
+    ptrdiff_t K = b->k;
+    RS(sum_zq)(b, zq);
+    RS(sum_apart)(b, apart);
+    RS(sum_both)(b, both);
+    EACH(r, b->n) {
+        const R *restrict q = (const R *)b->q + r * K;
+        R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
+        double whole = both[r] + b->a, inverse = whole == 0 ? 0 : 1 / whole;
+        double f = ((const R *)b->scale)[r];
+        R overlap = whole == 0 ? 1 : (R)((2 * zq[r] + b->a) * inverse);
+        R first = (R)(f * inverse), second = (R)(2 * f * inverse * inverse);
+        if (b->value) ((R *)b->value)[r] = (R)(apart[r] * inverse);
+        if (b->hess) EACH(k, K) h[k] = second * (2 * q[k] - overlap);
+        if (b->grad) EACH(k, K) g[k] = first * (overlap - 2 * q[k]);
+    }
+}
+
+/* What each label weighs, for the elements of a piece; 1 if nothing is said. */
+static void RS(tile)(const double *w, ptrdiff_t rows, ptrdiff_t K, R *restrict f)
+{
+    EACH(r, rows) EACH(k, K) f[r * K + k] = w ? (R)w[k] : 1;
+}
+
+/* f times (a softplus(-z) + c softplus(z)), a = positive q, c = 1 - q, all times w; and what its
+   derivatives are multiplied by */
+FL_NOINLINE void RS(label_losses)(
+    const R *restrict z, const R *restrict q, ptrdiff_t n, const R *restrict w, R *restrict positive,
+    R *restrict f, R *restrict loss)
+{
+    R u[FL_PIECE];
+    EACH(i, n) u[i] = FN(exp_neg)(z[i] < 0 ? z[i] : -z[i]);
+    EACH(i, n) loss[i] = FN(log1p)(u[i]);
+    EACH(i, n) {
+        R a = positive[i] * q[i] * w[i], c = (1 - q[i]) * w[i], t = loss[i];
+        R near = 1 / (1 + u[i]), far = u[i] * near;
+        R up = z[i] < 0 ? far : near, down = z[i] < 0 ? near : far;     /* sigmoids of z, -z */
+        R high = z[i] < 0 ? t : z[i] + t, low = z[i] < 0 ? t - z[i] : t;
+        loss[i] = RS(unless_0)(a, a * low) + RS(unless_0)(c, c * high);
+        positive[i] = f[i] * (c * up - a * down);
+        f[i] = f[i] * (a + c) * up * down;
+    }
+}
+
+/* the weighted mean over the labels of their logistic losses */
+static void RS(multi_label)(const fl_rows *b)
+{
+    R w[FL_PIECE], f[FL_PIECE], positive[FL_PIECE], loss[FL_PIECE], scale[FL_ROWS];
+    double sums[FL_ROWS] = {0}, mass = b->weight ? 0 : (double)b->k;
+    if (b->weight) EACH(k, b->k) mass += b->weight[k];
+    EACH(r, b->n) scale[r] = (R)(((const R *)b->scale)[r] / mass);
+    PIECES(b->n, b->k) {
+        ptrdiff_t K = m / rows;
+        RS(tile)(b->weight ? b->weight + first : NULL, rows, K, w);
+        RS(tile)(b->positive ? b->positive + first : NULL, rows, K, positive);
+        RS(spread)(scale + row, rows, K, f);
+        RS(label_losses)((const R *)b->z + at, (const R *)b->q + at, m, w, positive, f, loss);
+        RS(sum_rows)(loss, rows, m, sums + row);
+        if (b->hess) memcpy((R *)b->hess + at, f, (size_t)m * sizeof(R));
+        if (b->grad) memcpy((R *)b->grad + at, positive, (size_t)m * sizeof(R));
+    }
+    EACH(r, b->n) sums[r] /= mass;
+    if (b->value) RS(put_values)(b, sums);
+}
+
+/* (log v + (m - y)^2 / v) / 2 + a of rows (m, v); the limits where v is 0 */
+static void RS(gaussian)(const fl_rows *b)
+{
+    EACH(r, b->n) {
+        const R *z = (const R *)b->z + 2 * r;
+        R *g = (R *)b->grad + 2 * r, *h = (R *)b->hess + 2 * r, f = ((const R *)b->scale)[r];
+        R v = z[1], d = z[0] - ((const R *)b->q)[r], t = d == 0 ? 0 : d / v;
+        R value = (FN(log)(v) + d * t) / 2 + (R)b->a;
+        if (b->value) ((R *)b->value)[r] = v == 0 && d * d > 0 ? (R)INFINITY : value;
+        if (b->hess) {
+            h[0] = f / v;
+            h[1] = f * ((2 * d * t - 1) / v) / (2 * v);
+        }
+        if (b->grad) {
+            g[0] = f * t;
+            g[1] = f * ((1 - d * t) / (2 * v));
+        }
+    }
 }
 
 /* max(0, margin + max of the others - own); a kink has the gradient 0, of equal others the first
@@ -177,76 +320,6 @@ static void RS(margin)(const fl_rows *b, ptrdiff_t r)
     }
 }
 
-/* The weighted mean over the labels of  a softplus(-z) + b softplus(z),  a = positive q, b = 1 - q */
-static void RS(multi_label)(const fl_rows *b, ptrdiff_t r)
-{
-    ptrdiff_t K = b->k;
-    const R *zs = (const R *)b->z + r * K, *qs = (const R *)b->q + r * K;
-    R *g = b->grad ? (R *)b->grad + r * K : NULL, *h = b->hess ? (R *)b->hess + r * K : NULL;
-    R f = ((const R *)b->scale)[r], l[FL_PIECE], u[FL_PIECE], v[FL_PIECE];
-    double lanes[16] = {0}, mass = 0;
-    if (!b->weight) mass = (double)K;
-    else EACH(k, K) mass += b->weight[k];
-    f /= (R)mass;
-    for (ptrdiff_t start = 0; start < K; start += FL_PIECE) {
-        ptrdiff_t n = K - start < FL_PIECE ? K - start : FL_PIECE, full = (n + 15) & -16;
-        const R *z = zs + start, *q = qs + start;
-        EACH(i, n) u[i] = FN(exp_neg)(z[i] < 0 ? z[i] : -z[i]);
-        EACH(i, n) v[i] = b->weight ? (R)b->weight[start + i] : 1;
-        EACH(i, n) {
-            R positive = b->positive ? (R)b->positive[start + i] : 1;
-            R a = positive * q[i] * v[i], c = (1 - q[i]) * v[i], t = FN(log1p)(u[i]);
-            R near = 1 / (1 + u[i]), far = u[i] * near;
-            R up = z[i] < 0 ? far : near, down = z[i] < 0 ? near : far;    /* sigmoids of z, -z */
-            R high = z[i] < 0 ? t : z[i] + t, low = z[i] < 0 ? t - z[i] : t;
-            R one = a * low, two = c * high, slope = c * up - a * down;
-            l[i] = (a == 0 ? 0 : one) + (c == 0 ? 0 : two);
-            u[i] = f * slope;
-            v[i] = f * (a + c) * up * down;
-        }
-        for (ptrdiff_t i = n; i < full; i++) l[i] = 0;
-        RS(add)(l, full, lanes);
-        if (h) memcpy(h + start, v, (size_t)n * sizeof(R));
-        if (g) memcpy(g + start, u, (size_t)n * sizeof(R));
-    }
-    if (b->value) ((R *)b->value)[r] = (R)(RS(fold)(lanes) / mass);
-}
-
-/* 1 - (2 z.q + a) / (sum z + sum q + a); 0, and flat, if nothing is there */
-static void RS(dice)(const fl_rows *b, ptrdiff_t r)
-{
-    ptrdiff_t K = b->k;
-    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
-    R *g = b->grad ? (R *)b->grad + r * K : NULL, *h = b->hess ? (R *)b->hess + r * K : NULL;
-    double zq = RS(sum_zq)(z, q, K), apart = RS(sum_apart)(z, q, K);
-    double whole = RS(sum_both)(z, q, K) + b->a, f = ((const R *)b->scale)[r];
-    double inverse = whole == 0 ? 0 : 1 / whole;
-    R overlap = whole == 0 ? 1 : (R)((2 * zq + b->a) * inverse);
-    R first = (R)(f * inverse), second = (R)(2 * f * inverse * inverse);
-    if (b->value) ((R *)b->value)[r] = (R)(apart * inverse);
-    if (h) EACH(k, K) h[k] = second * (2 * q[k] - overlap);
-    if (g) EACH(k, K) g[k] = first * (overlap - 2 * q[k]);
-}
-
-/* (log v + (m - y)^2 / v) / 2 + a of rows (m, v); the limits where v is 0 */
-static void RS(gaussian)(const fl_rows *b, ptrdiff_t r)
-{
-    const R *z = (const R *)b->z + 2 * r;
-    R *g = b->grad ? (R *)b->grad + 2 * r : NULL, *h = b->hess ? (R *)b->hess + 2 * r : NULL;
-    R f = ((const R *)b->scale)[r], v = z[1], d = z[0] - ((const R *)b->q)[r];
-    R t = d == 0 ? 0 : d / v;
-    R value = (FN(log)(v) + d * t) / 2 + (R)b->a;
-    if (b->value) ((R *)b->value)[r] = v == 0 && d * d > 0 ? (R)INFINITY : value;
-    if (h) {
-        h[0] = f / v;
-        h[1] = f * ((2 * d * t - 1) / v) / (2 * v);
-    }
-    if (g) {
-        g[0] = f * t;
-        g[1] = f * ((1 - d * t) / (2 * v));
-    }
-}
-
 /* A block of rows, of any loss. */
 static void FN(rows)(const fl_rows *b)
 {
@@ -254,20 +327,24 @@ static void FN(rows)(const fl_rows *b)
         FN(softmax)(b);
         return;
     }
-    for (ptrdiff_t r = 0; r < b->n; r++)
-        switch (b->loss) {
-        case FL_CROSS_ENTROPY_OF_PROBABILITIES: RS(cross_entropy)(b, r, 0); break;
-        case FL_KL: RS(cross_entropy)(b, r, 1); break;
-        case FL_JENSEN_SHANNON: RS(jensen_shannon)(b, r); break;
-        case FL_COSINE: RS(cosine)(b, r); break;
-        case FL_MULTI_LABEL: RS(multi_label)(b, r); break;
-        case FL_DICE: RS(dice)(b, r); break;
-        case FL_GAUSSIAN: RS(gaussian)(b, r); break;
-        default: RS(margin)(b, r);
-        }
+    switch (b->loss) {
+    case FL_CROSS_ENTROPY_OF_PROBABILITIES:
+        if (b->label) RS(label_entropy)(b);
+        else RS(cross_entropy)(b, 0);
+        break;
+    case FL_KL: RS(cross_entropy)(b, 1); break;
+    case FL_JENSEN_SHANNON: RS(jensen_shannon)(b); break;
+    case FL_COSINE: RS(cosine)(b); break;
+    case FL_MULTI_LABEL: RS(multi_label)(b); break;
+    case FL_DICE: RS(dice)(b); break;
+    case FL_GAUSSIAN: RS(gaussian)(b); break;
+    default: EACH(r, b->n) RS(margin)(b, r);
+    }
 }
 
 #undef SUM
+#undef MAP
+#undef PIECES
 #undef EACH
 #undef FL_PIECE
 #undef RS

@@ -12,8 +12,8 @@ import pytest
 import fastloss as fl
 from fastloss import cli
 from fastloss.base import pointwise_names
-from fastloss.bench import charts, machine, run
-from fastloss.bench.cases import METHODS, Case, sweep
+from fastloss.bench import charts, command, machine, run
+from fastloss.bench.cases import DTYPES, METHODS, ROW_METHODS, Case, row_names, size, sweep, times
 from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
 from fastloss.bench.peers.fastloss_peer import Fastloss
@@ -23,6 +23,7 @@ from fastloss.bench.timing import Effort, interleaved
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "results.json"
 TINY = Effort(0, 2, 2)
+SMALL = (32,)
 
 
 @pytest.mark.parametrize("cls", PEERS, ids=lambda cls: cls.name)
@@ -32,9 +33,15 @@ def test_a_peer_agrees_with_fastloss(cls):
     except ImportError:
         pytest.skip(f"{cls.library} is not installed")
     peer.set_threads(2)
-    names = ["logistic"] if cls.slow else pointwise_names()  # torch.compile: seconds for each
+    names, rows = pointwise_names(), row_names()
+    if cls.slow:  # torch.compile: seconds for each
+        names, rows = ["logistic"], ["softmax_cross_entropy"]
     done = 0
-    for case in sweep(names, METHODS, [1000], ["float32", "float64"]):
+    for case in (
+        *sweep(names, METHODS, [(1000,)], DTYPES),
+        *sweep(rows, ROW_METHODS, [(60, 7)], DTYPES),
+        *sweep(["softmax_cross_entropy"], [run.BOTH], [(3, 5, 4, 6)], DTYPES),
+    ):
         data = case.data()
         expected = Fastloss().work(case, *data, GIVEN).call()
         for outputs in peer.outputs(case):
@@ -56,16 +63,47 @@ def test_difference_sees_nan_and_shape():
 
 @pytest.mark.parametrize("plan", [run.full_plan(), run.quick_plan()], ids=["full", "quick"])
 def test_a_plan_holds_every_loss(plan):
-    assert {case.name for case in plan.cases} == set(pointwise_names())
+    assert {case.name for case in plan.cases} == {*pointwise_names(), *row_names()}
     assert len(set(plan.cases)) == len(plan.cases)
 
 
 @pytest.mark.parametrize("name", pointwise_names())
 def test_data_lie_in_the_domains(name):
-    case = Case(name, "value", 1000, "float64")
+    case = Case(name, "value", (1000,), "float64")
     y, z = case.data()
     assert all(v in case.loss.y_domain for v in y) and all(v in case.loss.z_domain for v in z)
     assert len(set(y)) > 1 and len(set(z)) > 1
+    assert case.parameters == case.loss.parameters  # all of them are in the formula
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(60, 7), (6, 5, 2, 3)])
+@pytest.mark.parametrize("name", row_names())
+def test_data_of_rows(name, shape, dtype):
+    case = Case(name, "value", shape, dtype)
+    y, z = case.data()
+    assert z.shape == shape and z.dtype == dtype
+    assert np.isfinite(case.loss(y, z))  # in the domains, or it raises
+    if case.labelled:
+        assert np.ptp(np.bincount(y.ravel())) <= 1  # every class, even for sklearn.metrics
+    else:
+        assert y.shape == shape and y.dtype == dtype and not np.array_equal(y, z)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "n", "rows", "text", "traffic", "moved"),
+    [
+        ("mse", (1000,), 1000, 1000, "1e3", "triad", 12_000),
+        ("softmax_cross_entropy", (50, 20), 1000, 50, "50x20", "copy", 8000 + 8 * 50),
+        ("softmax_cross_entropy", (4, 10, 5, 5), 1000, 100, "4x10x5x5", "copy", 8000 + 8 * 100),
+        ("kl_divergence", (100, 10), 1000, 100, "100x10", "triad", 12_000),
+    ],
+)
+def test_what_a_case_moves(name, shape, n, rows, text, traffic, moved):
+    case = Case(name, run.BOTH, shape, "float32")
+    assert (case.n, case.rows, size(shape)) == (n, rows, text)
+    assert (case.traffic, case.bytes) == (traffic, moved)
+    assert Case(name, "value", shape, "float32").traffic == "read"
 
 
 class Wrong(Peer):
@@ -109,11 +147,13 @@ class Failing(Wrong):
 def tiny(monkeypatch):
     """A run that takes a second, with peers of all sorts."""
     numpy = next(peer for peer in PEERS if peer.name == "numpy")
-    monkeypatch.setattr(run, "PEERS", [numpy, Wrong, Missing, Broken, Failing])
+    for module in (run, command):
+        monkeypatch.setattr(module, "PEERS", [numpy, Wrong, Missing, Broken, Failing])
     monkeypatch.setattr(machine, "last_level_cache", lambda: 1 << 16)
     monkeypatch.setattr(run, "last_level_cache", lambda: 1 << 16)
-    cases = list(sweep(run.CURVES, [run.BOTH], [32, 1000], ["float32"]))
-    scaling = list(sweep(run.CURVES, [run.BOTH], [1000], ["float32"]))
+    cases = list(sweep(run.CURVES, [run.BOTH], [(32,), (1000,)], ["float32"]))
+    cases += sweep([run.SOFTMAX, "kl_divergence"], [run.BOTH], [(100, 10)], ["float32"])
+    scaling = list(sweep(run.CURVES, [run.BOTH], [(1000,)], ["float32"]))
     plan = run.Plan([(cases, TINY)], scaling, False)
     monkeypatch.setattr(run, "quick_plan", lambda: plan)
     return plan
@@ -132,14 +172,15 @@ def test_a_run(results):
         "missing": "not installed: pip install missing",
         "broken": "OSError: no such library",
     }
-    assert len(results.disagreeing) == 12
+    assert len(results.disagreeing) == 2 * 8
     assert "differs by" in results.disagreeing[0] and "not today" in results.disagreeing[1]
     assert {row.peer for row in results.rows} == {OURS, "numpy"}
     assert {row.threads for row in results.rows} == {1, 2}
-    assert len(results.rows) == (4 + 2) * 2 * 2  # cases, peers, ways
+    assert len(results.rows) == (6 + 2) * 2 * 2  # cases, peers, ways
     for row in results.rows:
         assert 0 < row.low <= row.seconds <= row.high and row.rounds == 2
-        assert row.bytes == 12 * row.n
+        labelled = row.name == run.SOFTMAX
+        assert row.bytes == (8 * row.n + 8 * 100 if labelled else 12 * row.n)
         assert row.rate == pytest.approx(row.bytes / row.seconds)
         assert row.memory is None and row.bound == "compute"  # all of it is in the cache
         assert row.share == pytest.approx(row.compute / row.seconds)
@@ -148,12 +189,18 @@ def test_a_run(results):
 
 def test_what_exceeds_the_caches_is_held_to_memory(monkeypatch):
     monkeypatch.setattr(run, "last_level_cache", lambda: 1 << 20)
-    case = Case("mse", "value_and_grad", 400_000, "float64")
-    rows = run.Runner([], 2, TINY, []).run(case, case.data())
+    case = Case("mse", "value_and_grad", (400_000,), "float64")
+    with fl.num_threads(1):  # two would wait for each other where something else runs too
+        rows = run.Runner([], 1, Effort(0, 9, 9), []).run(case, case.data())
     for row in rows:
         assert row.memory is not None and row.limit == max(row.memory, row.compute)
         assert row.bound in ("memory", "compute")
         assert 1e9 < row.bytes / row.memory < 1e12
+
+
+def test_a_row_that_does_not_fit_the_cache_has_a_speed_too():
+    per_element = machine.compute_seconds(run.SOFTMAX, run.BOTH, "float32", (20_000,))
+    assert 1e-11 < per_element < 1e-7
 
 
 def test_progress_counts_every_case(tiny):
@@ -183,10 +230,12 @@ def test_results_survive_the_file(results, tmp_path):
         ("", "not JSON"),
         ("[1]", "not results of"),
         ('{"schema": 0}', "not results of"),
-        ('{"schema": 1}', "without 'columns'"),
-        ('{"schema": 1, "columns": [], "rows": 5}', "damaged"),
-        ('{"schema": 1, "columns": ["name"], "rows": [[1, 2]]}', "damaged"),
-        ('{"schema": 1, "columns": ["name"], "rows": [["mse"]]}', "without 'date'"),
+        ('{"schema": 2}', "without 'columns'"),
+        ('{"schema": 2, "columns": [], "rows": 5}', "damaged"),
+        ('{"schema": 2, "columns": ["name"], "rows": [[1, 2]]}', "damaged"),
+        ('{"schema": 2, "columns": ["name"], "rows": [["mse"]]}', "without 'shape'"),
+        ('{"schema": 2, "columns": ["shape"], "rows": [[5]]}', "damaged"),
+        ('{"schema": 2, "columns": ["shape"], "rows": [[[5]]]}', "without 'date'"),
     ],
 )
 def test_a_damaged_file(tmp_path, text, message):
@@ -199,7 +248,7 @@ def test_a_damaged_file(tmp_path, text, message):
 def row(peer, seconds, outputs=GIVEN, spread=0.01, **changes):
     low, high = seconds * (1 - spread), seconds * (1 + spread)
     known = Row(
-        "mse", "value_and_grad", 1000, "float32", 2, peer, outputs, seconds, low, high, 5, 12000,
+        "mse", "value_and_grad", (1000,), "float32", 2, peer, outputs, seconds, low, high, 5, 12000,
         1e-7, None, 0.0, None,
     )  # fmt: skip
     return dataclasses.replace(known, **changes)
@@ -220,9 +269,17 @@ def test_ratios_compare_like_with_like():
     assert key.name == "mse" and key.n == 1000
 
 
+def test_ratios_have_no_exponent():
+    assert [times(x) for x in (0.3456, 12.34, 999.4, 999.6, 7876.5)] == [
+        "0.346x", "12.3x", "999x", "1,000x", "7,876x",
+    ]  # fmt: skip
+
+
 def test_compare_takes_the_drift_of_the_machine_out():
-    old = made(row(OURS, 1.0), row(OURS, 1.0, n=32), row("a", 1.0), row("a", 2.0, n=32))
-    new = made(row(OURS, 2.0), row(OURS, 4.0, n=32), row("a", 2.0), row("a", 4.0, n=32))
+    old = made(row(OURS, 1.0), row(OURS, 1.0, shape=SMALL), row("a", 1.0),
+               row("a", 2.0, shape=SMALL))  # fmt: skip
+    new = made(row(OURS, 2.0), row(OURS, 4.0, shape=SMALL), row("a", 2.0),
+               row("a", 4.0, shape=SMALL))  # fmt: skip
     found = compare(old, new)
     assert (found.drift, found.compared, found.other_machine) == (2.0, 2, False)
     assert [(c.row.n, c.ratio) for c in found.slower] == [(32, 2.0)]
@@ -236,9 +293,9 @@ def test_compare_does_not_report_noise():
     assert compare(old, made(row(OURS, 1.5, spread=0.3))).slower == []  # the quartiles meet
     assert compare(made(row(OURS, 1.0)), made(row(OURS, 1.05))).slower == []  # too little
     with pytest.raises(ResultsError, match="no row of fastloss is in both"):
-        compare(old, made(row(OURS, 1.5, n=32)))
+        compare(old, made(row(OURS, 1.5, shape=SMALL)))
     # the peers vary by a half themselves, without any reason
-    old, new = (made(row(OURS, 1.0 * t), *(row("a", s, n=i) for i, s in enumerate(u)))
+    old, new = (made(row(OURS, 1.0 * t), *(row("a", s, shape=(i,)) for i, s in enumerate(u)))
                 for t, u in ((1, [1, 1, 1, 1]), (1.4, [1, 1.5, 1, 0.67])))  # fmt: skip
     assert compare(old, new).slower == [] and compare(old, new).noise == pytest.approx(1.5, abs=0.1)
 
@@ -274,7 +331,8 @@ def test_the_command(tiny, tmp_path, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert "missing (not installed: pip install missing)" in shown
     assert "wrong: mse" in shown
-    assert "n = 1,000" in shown and "logistic" in shown
+    assert "n = 1,000," in shown and "logistic" in shown
+    assert "n = 100 x 10," in shown and "kl_divergence" in shown
     results = Results.read(out / "results.json")
     for factor, status, text in ((1e-3, 1, "nothing is faster"), (1e3, 0, "nothing is slower")):
         rows = [
@@ -290,6 +348,13 @@ def test_the_command(tiny, tmp_path, capsys, monkeypatch):
         assert cli.run(["bench", "--quick", "--out", str(out), "--compare", str(old)]) == status
         shown = capsys.readouterr().out
         assert "rows of fastloss compared" in shown and text in shown
+
+
+def test_the_chart_of_losses_holds_those_of_rows(results):
+    (axes,) = charts.speed_up(results).axes
+    assert sorted(label.get_text() for label in axes.get_yticklabels()) == [
+        "kl_divergence 100x10", "logistic", "mse", "softmax_cross_entropy 100x10",
+    ]  # fmt: skip
 
 
 def test_charts_without_their_rows(tmp_path):
@@ -314,10 +379,18 @@ def test_mistyped(arguments, message, tmp_path, monkeypatch, capsys):
     assert not Path("fastloss-bench").exists()
 
 
+def test_an_absent_peer(tiny, tmp_path, capsys):
+    out = tmp_path / "new"
+    assert cli.run(["bench", "--peers", "missing", "--out", str(out)]) == 2
+    message = "fastloss: --peers missing: not installed: pip install missing"
+    assert capsys.readouterr().err.startswith(message)
+    assert not out.exists()
+
+
 def test_pytest_runs_the_benchmarks():
-    command = [sys.executable, "-m", "pytest", "benchmarks/test_losses.py", "--benchmark-disable"]
-    command += ["-q", "-k", "mse and n32 and float32 and not compile", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    argv = [sys.executable, "-m", "pytest", "benchmarks/test_losses.py", "--benchmark-disable"]
+    argv += ["-q", "-k", "mse and n32 and float32 and not compile", "-p", "no:cacheprovider"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout and "skipped" not in done.stdout
 

@@ -1,7 +1,9 @@
-"""What is measured: a loss, a method, a size and a dtype, with data that lies in its domains."""
+"""What is measured: a loss, a method, a shape and a dtype, with data that lies in its domains."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,51 +11,124 @@ from typing import Any
 import numpy as np
 
 import fastloss
-from fastloss.domain import Domain
+from fastloss.base import loss_class
+from fastloss.domain import REAL, UNIT, Domain
+from fastloss.rows import RowLoss
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int, ...]
 
-# Arrays of the inputs' size that a method gives; it reads two, y_true and y_pred.
+# Arrays of the predictions' shape that a method gives.
 OUTPUTS: Mapping[str, int] = {"value": 0, "value_and_grad": 1, "grad_and_hess": 2}
-INPUTS = 2
-# The loop whose mix of reads and writes is the same, and whose speed is memory's limit.
-TRAFFIC: Mapping[str, str] = {"value": "read", "value_and_grad": "triad", "grad_and_hess": "copy"}
 
 METHODS = tuple(OUTPUTS)
-SIZES = (32, 1_000, 100_000, 10_000_000)
+SHAPES: Sequence[Shape] = ((32,), (1_000,), (100_000,), (10_000_000,))
 DTYPES = ("float32", "float64")
+# Of losses of rows: rows x classes.
+ROW_METHODS = METHODS[:2]
+ROW_SHAPES: Sequence[Shape] = ((32, 10), (1_000_000, 10), (100_000, 100))
 
 
 @dataclass(frozen=True)
 class Case:
-    """One piece of work, which each peer does in its own way."""
+    """One piece of work, which each peer does in its own way.
+
+    The shape is that of the predictions: (n,), or (rows, classes) of losses of rows, whose classes
+    lie along axis 1 if there are more axes too.
+    """
 
     name: str
     method: str
-    n: int
+    shape: Shape
     dtype: str
+
+    @property
+    def of_rows(self) -> bool:
+        return issubclass(loss_class(self.name), RowLoss)
 
     @property
     def loss(self) -> Any:
         """The loss, with its default parameters."""
-        return fastloss.get_loss(self.name)
+        return fastloss.get_loss(self.name, **({"axis": 1} if self.of_rows else {}))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Those of its formula."""
+        loss = self.loss
+        names = re.findall(r"\w+", loss.definition)
+        return {name: value for name, value in loss.parameters.items() if name in names}
+
+    @property
+    def n(self) -> int:
+        """Elements."""
+        return math.prod(self.shape)
+
+    @property
+    def classes(self) -> int:
+        return self.shape[1] if self.of_rows else 1
+
+    @property
+    def rows(self) -> int:
+        """What the mean is taken over; of a pointwise loss each element is one."""
+        return self.n // self.classes
+
+    @property
+    def target(self) -> str:
+        """What the targets are: "targets", one for each element, or "labels" or "numbers" of rows."""
+        takes = self.loss.takes if self.of_rows else ("targets",)
+        return str(takes[0])
 
     @property
     def bytes(self) -> int:
         """What has to move at least: each input read once, each output written once."""
-        return (INPUTS + OUTPUTS[self.method]) * self.n * np.dtype(self.dtype).itemsize
+        item = np.dtype(self.dtype).itemsize
+        of_rows = {"labels": 8 * self.rows, "numbers": item * self.rows, "targets": 0}[self.target]
+        return (self._inputs + OUTPUTS[self.method]) * self.n * item + of_rows
+
+    @property
+    def traffic(self) -> str:
+        """The loop whose mix of reads and writes is about the same: its speed is memory's limit."""
+        outputs = OUTPUTS[self.method]
+        return "read" if not outputs else "triad" if outputs < self._inputs else "copy"
+
+    @property
+    def _inputs(self) -> int:
+        """Arrays of the predictions' shape that are read."""
+        return 2 if self.target == "targets" else 1
 
     def data(self) -> tuple[Array, Array]:
         """Targets and predictions, of everyday size, the same in every run."""
         rng = np.random.default_rng(0)
+        return self._rows(rng) if self.of_rows else self._elements(rng)
+
+    def _elements(self, rng: np.random.Generator) -> tuple[Array, Array]:
         loss = self.loss
         y = _draw(loss.y_domain, self.n, rng)
         if fastloss.Logistic().y_domain == loss.y_domain:  # classes, as people have them
             y = np.where(y < 0.5, 0.0, 1.0)
         return y.astype(self.dtype), _draw(loss.z_domain, self.n, rng).astype(self.dtype)
 
+    def _rows(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        loss = self.loss
+        z = self._distributions(rng) if loss.z_domain == UNIT else 3 * self._numbers(rng)
+        if self.target == "labels":  # as many of each class
+            y = rng.permutation(self.rows) % self.classes
+            return y.reshape(self.shape[0], *self.shape[2:]), z
+        if self.target == "numbers":
+            return self._numbers(rng)[:, 0], np.abs(z) + 0.5
+        return (self._numbers if loss.y_domain == REAL else self._distributions)(rng), z
+
+    def _numbers(self, rng: np.random.Generator) -> Array:
+        dtype: Any = self.dtype
+        return rng.standard_normal(self.shape, dtype)
+
+    def _distributions(self, rng: np.random.Generator) -> Array:
+        x = rng.uniform(0.1, 1.0, self.shape).astype(self.dtype)
+        x /= x.sum(axis=1, keepdims=True)
+        return x
+
     def __str__(self) -> str:
-        return f"{self.name} {self.method} n={size(self.n)} {self.dtype}"
+        return f"{self.name} {self.method} n={size(self.shape)} {self.dtype}"
 
 
 def _draw(domain: Domain, n: int, rng: np.random.Generator) -> Array:
@@ -63,20 +138,36 @@ def _draw(domain: Domain, n: int, rng: np.random.Generator) -> Array:
 
 
 def sweep(
-    names: Sequence[str], methods: Sequence[str], sizes: Sequence[int], dtypes: Sequence[str]
+    names: Sequence[str], methods: Sequence[str], shapes: Sequence[Shape], dtypes: Sequence[str]
 ) -> Iterator[Case]:
     """All combinations."""
     for name in names:
         for dtype in dtypes:
             for method in methods:
-                for n in sizes:
-                    yield Case(name, method, n, dtype)
+                for shape in shapes:
+                    yield Case(name, method, _fitting(name, shape), dtype)
 
 
-def size(n: int) -> str:
-    """10_000_000 as 1e7, 32 as 32."""
-    zeros = len(str(n)) - 1
-    return f"1e{zeros}" if n == 10**zeros and zeros > 1 else str(n)
+def _fitting(name: str, shape: Shape) -> Shape:
+    """The shape, if a row of the loss may be of any length."""
+    columns = getattr(loss_class(name), "columns", ())
+    return (shape[0], len(columns)) if columns else shape
+
+
+def row_names() -> tuple[str, ...]:
+    """Names of the losses of rows."""
+    return tuple(n for n in fastloss.loss_names() if issubclass(loss_class(n), RowLoss))
+
+
+def size(shape: Shape) -> str:
+    """(10_000_000,) as 1e7, (1_000_000, 10) as 1e6x10."""
+    digits = [f"1e{len(str(k)) - 1}" if re.fullmatch("1000+", str(k)) else str(k) for k in shape]
+    return "x".join(digits)
+
+
+def times(ratio: float) -> str:
+    """How many times: three digits at least, no exponent."""
+    return f"{ratio:.3g}x" if ratio < 999.5 else f"{ratio:,.0f}x"
 
 
 def seconds(value: float) -> str:

@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from fastloss.bench.cases import seconds
+from fastloss.bench.cases import seconds, size
 from fastloss.bench.peers.base import FRESH, GIVEN
-from fastloss.bench.results import OURS, Results, Row
+from fastloss.bench.results import OURS, Key, Results, Row
 from fastloss.bench.run import BOTH, CURVES
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def speed_up(results: Results) -> Figure | None:
         return None
     n = max(found, key=lambda key: (sum(k.n == key.n for k in found), key.n)).n
     rows = sorted(
-        ((key.name, peers) for key, peers in found.items() if key.n == n),
+        ((_case(key), peers) for key, peers in found.items() if key.n == n),
         key=lambda row: max(row[1].values()),
     )
     figure = Figure((7.2, 1.6 + 0.2 * len(rows)), layout="constrained")
@@ -206,6 +206,11 @@ def _by_peer(rows: Sequence[Row]) -> dict[str, list[Row]]:
             chosen = [row for row in theirs if row.outputs == outputs]
             found[peer] = sorted(chosen, key=lambda row: row.n)
     return found
+
+
+def _case(key: Key) -> str:
+    """The loss, and of losses of rows how many of how many classes."""
+    return key.name if len(key.shape) == 1 else f"{key.name} {size(key.shape)}"
 
 
 def _label(results: Results, peer: str) -> str:

@@ -25,6 +25,10 @@ def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None)
     for name in chosen or ():
         if name not in known:
             raise Failure(f"--peers {name!r}: no such peer; there are {', '.join(known)}")
+    if chosen is not None:
+        for name, why in run.find_peers(chosen, 1, slow=False)[1].items():
+            if name in chosen:
+                raise Failure(f"--peers {name}: {why}")
     path = out / "results.json"
     try:
         before = None if old is None else Results.read(old)
@@ -36,9 +40,6 @@ def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None)
     except OSError as error:
         raise Failure(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
     plan = run.quick_plan() if quick else run.full_plan()
-    for name, why in run.find_peers(chosen or [], 1, slow=False)[1].items():
-        if name in (chosen or ()):
-            raise Failure(f"--peers {name}: {why}")
     with _progress() as show:
         results = run.bench(plan, chosen, show)
     try:

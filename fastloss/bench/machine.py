@@ -13,7 +13,7 @@ import numpy as np
 
 import fastloss
 from fastloss import _core
-from fastloss.bench.cases import Array, Case
+from fastloss.bench.cases import Array, Case, Shape
 from fastloss.bench.peers.base import GIVEN
 from fastloss.bench.peers.fastloss_peer import Fastloss
 from fastloss.bench.timing import Effort, interleaved
@@ -73,19 +73,20 @@ def bandwidths(effort: Effort) -> dict[str, float]:
 
 
 @cache
-def compute_seconds(name: str, method: str, dtype: str) -> float:
+def compute_seconds(name: str, method: str, dtype: str, row: Shape) -> float:
     """Seconds per element of our own kernel on one thread, where memory is no hindrance.
 
-    The slope between two sizes that fit the first-level cache: the cost of a call drops out.
+    The slope between two numbers of rows that fit the first-level cache, or one and three if none
+    does: the cost of a call drops out. ``row`` is (classes,), of pointwise losses ().
     """
-    per_element = Case(name, method, 1, dtype).bytes
-    sizes = [part * L1 // (3 * per_element) // 64 * 64 for part in (1, 3)]
+    fit = [part * L1 // (3 * Case(name, method, (1, *row), dtype).bytes) for part in (1, 3)]
+    counts = [n // 64 * 64 or max(n, part) for n, part in zip(fit, (1, 3), strict=True)]
     peer = Fastloss()
-    cases = [Case(name, method, n, dtype) for n in sizes]
+    cases = [Case(name, method, (n, *row), dtype) for n in counts]
     with fastloss.num_threads(1):
         runs = [peer.work(case, *case.data(), GIVEN).run for case in cases]
         small, large = interleaved(runs, Effort(0, 7, 7))
-    return max(large.median - small.median, 0.0) / (sizes[1] - sizes[0])
+    return max(large.median - small.median, 0.0) / (cases[1].n - cases[0].n)
 
 
 def extra_bytes(run: Callable[[], Any]) -> int | None:

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fastloss.bench.cases import seconds, size
+from fastloss.bench.cases import seconds, size, times
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Change, Comparison, Key, Results, Row
 
@@ -20,13 +20,14 @@ def print_results(results: Results, console: Console) -> None:
     """A table for each size of what matters most, then what the machine allows."""
     method, dtype = SHOWN
     here = list(results.find(method=method, dtype=dtype, threads=results.threads))
-    for n in sorted({row.n for row in here}):
+    for shape in sorted({row.shape for row in here}, key=lambda shape: (len(shape), shape)):
         console.print()
         console.print(
-            f"{method}, {dtype}, n = {n:,}, {results.threads} threads:"
+            f"{method}, {dtype}, n = {' x '.join(f'{k:,}' for k in shape)},"
+            f" {results.threads} threads:"
             " times of fastloss, and how many times longer each peer takes, like with like"
         )
-        for part in _parts(results, [row for row in here if row.n == n], console):
+        for part in _parts(results, [row for row in here if row.shape == shape], console):
             console.print(part)
     console.print()
     for name, value in results.machine.items():
@@ -75,7 +76,7 @@ def _table(results: Results, rows: Sequence[Row], peers: Sequence[str]) -> Table
             seconds(new.seconds) if new else "",
             f"{given.rate / 1e9:.2g}",
             f"{given.share:.0%}",
-            *(f"{ratios[key][peer]:.3g}x" if peer in ratios[key] else "" for peer in peers),
+            *(times(ratios[key][peer]) if peer in ratios[key] else "" for peer in peers),
         )
     if len(keys) > 1:
         table.add_section()
@@ -91,7 +92,7 @@ def _table(results: Results, rows: Sequence[Row], peers: Sequence[str]) -> Table
 
 def _median(ratios: dict[Key, dict[str, float]], keys: Sequence[Key], peer: str) -> str:
     found = [ratios[key][peer] for key in keys if peer in ratios[key]]
-    return f"{statistics.median(found):.3g}x" if found else ""
+    return times(statistics.median(found)) if found else ""
 
 
 def _memory(rows: Sequence[Row], peer: str, outputs: str) -> str:
@@ -127,8 +128,14 @@ def _changes(title: str, changes: Sequence[Change]) -> Table:
         table.add_column(name, justify="right")
     for change in changes:
         row = change.row
-        times = seconds(change.before), seconds(row.seconds), f"{change.ratio:.2f}"
+        figures = seconds(change.before), seconds(row.seconds), f"{change.ratio:.2f}"
         table.add_row(
-            row.name, row.method, row.dtype, row.outputs, size(row.n), str(row.threads), *times
+            row.name,
+            row.method,
+            row.dtype,
+            row.outputs,
+            size(row.shape),
+            str(row.threads),
+            *figures,
         )
     return table

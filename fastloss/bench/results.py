@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,16 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from fastloss.bench.cases import Shape
 from fastloss.bench.peers.base import GIVEN
 
 OURS = "fastloss"
-SCHEMA = 1
-DERIVED = (
-    "limit",
-    "bound",
-    "rate",
-    "share",
-)  # figures that follow from others, for whoever reads the file
+SCHEMA = 2
+# figures that follow from others, for whoever reads the file
+DERIVED = ("n", "limit", "bound", "rate", "share")
 NOISE = 1.1  # what is less than this many times slower is not reported, however quiet the runs
 
 
@@ -35,20 +33,20 @@ class Key:
 
     name: str
     method: str
-    n: int
+    shape: Shape
     dtype: str
     threads: int
+
+    @property
+    def n(self) -> int:
+        """Elements."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Key):
     """The time of one piece of work, done by one peer in one way."""
 
-    name: str
-    method: str
-    n: int
-    dtype: str
-    threads: int
     peer: str
     outputs: str  # "given" or "fresh"
     seconds: float  # the median,
@@ -63,7 +61,7 @@ class Row:
 
     @property
     def key(self) -> Key:
-        return Key(self.name, self.method, self.n, self.dtype, self.threads)
+        return Key(self.name, self.method, self.shape, self.dtype, self.threads)
 
     @property
     def rate(self) -> float:
@@ -156,6 +154,8 @@ class Results:
         try:
             columns = found["columns"]
             rows = [dict(zip(columns, row, strict=True)) for row in found["rows"]]
+            for row in rows:
+                row["shape"] = tuple(row["shape"])
             head = {field.name: found[field.name] for field in fields(cls)[:-1]}
             names = [field.name for field in fields(Row)]
             return cls(**head, rows=[Row(**{name: row[name] for name in names}) for row in rows])

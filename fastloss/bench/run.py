@@ -14,7 +14,17 @@ import numpy as np
 import fastloss
 from fastloss.base import pointwise_names
 from fastloss.bench import machine
-from fastloss.bench.cases import DTYPES, METHODS, SIZES, TRAFFIC, Array, Case, sweep
+from fastloss.bench.cases import (
+    DTYPES,
+    METHODS,
+    ROW_METHODS,
+    ROW_SHAPES,
+    SHAPES,
+    Array,
+    Case,
+    row_names,
+    sweep,
+)
 from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import GIVEN, Peer
 from fastloss.bench.peers.fastloss_peer import Fastloss
@@ -29,8 +39,11 @@ AGREEMENT = {"float32": 1e-3, "float64": 1e-8}
 LARGE = 10_000_000  # from here memory is measured too: arrays that malloc gives back at once
 
 CURVES = ("mse", "logistic")  # what is drawn against n and against threads
-CURVE_SIZES = (32, 100, 1_000, 10_000, 100_000, 1_000_000, LARGE)
+CURVE_SHAPES = [(n,) for n in (32, 100, 1_000, 10_000, 100_000, 1_000_000, LARGE)]
 BOTH = "value_and_grad"
+
+SOFTMAX = "softmax_cross_entropy"
+SOFTMAX_SHAPES = [*ROW_SHAPES, (2048, 32_000), (8, 21, 256, 256)]  # a vocabulary; images
 
 
 @dataclass(frozen=True)
@@ -49,26 +62,34 @@ class Plan:
 def full_plan() -> Plan:
     """Everything, and what the README shows with more rounds."""
     shown = [
-        *sweep(CURVES, [BOTH], CURVE_SIZES, DTYPES[:1]),
-        *sweep([*CURVES, "log_loss"], METHODS[:1], [LARGE], DTYPES[:1]),
+        *sweep(CURVES, [BOTH], CURVE_SHAPES, DTYPES[:1]),
+        *sweep([*CURVES, "log_loss"], METHODS[:1], SHAPES[-1:], DTYPES[:1]),
+        *sweep([SOFTMAX], [BOTH], SOFTMAX_SHAPES, DTYPES[:1]),
     ]
-    cases = [c for c in sweep(pointwise_names(), METHODS, SIZES, DTYPES) if c not in shown]
-    scaling = list(sweep(CURVES, [BOTH], [LARGE], DTYPES[:1]))
+    every = [
+        *sweep(pointwise_names(), METHODS, SHAPES, DTYPES),
+        *sweep(row_names(), ROW_METHODS, ROW_SHAPES, DTYPES[:1]),
+    ]
+    cases = [case for case in every if case not in shown]
+    scaling = list(sweep(CURVES, [BOTH], SHAPES[-1:], DTYPES[:1]))
     stages = [(_ordered(cases), Effort(0.25, 3, 15)), (_ordered(shown), Effort(2, 9, 21))]
     return Plan(stages, scaling, True)
 
 
 def quick_plan() -> Plan:
-    shown = list(sweep(CURVES, [BOTH], CURVE_SIZES, DTYPES[:1]))
-    small = sweep(pointwise_names(), [BOTH], [32, 100_000], DTYPES[:1])
-    scaling = list(sweep(CURVES, [BOTH], [LARGE], DTYPES[:1]))
-    cases = _ordered([*shown, *(case for case in small if case not in shown)])
-    return Plan([(cases, Effort(0.05, 3, 9))], scaling, False)
+    """What fits a minute: every loss, few shapes, all threads."""
+    cases = [
+        *sweep(CURVES, [BOTH], CURVE_SHAPES, DTYPES[:1]),
+        *sweep(pointwise_names(), [BOTH], [(32,), (100_000,)], DTYPES[:1]),
+        *sweep(row_names(), [BOTH], [(10_000, 10)], DTYPES[:1]),
+        *sweep([SOFTMAX], [BOTH], [(32, 10), (1_000_000, 10)], DTYPES[:1]),
+    ]
+    return Plan([(_ordered(cases), Effort(0.05, 3, 9))], [], False)
 
 
 def _ordered(cases: Sequence[Case]) -> list[Case]:
-    """Those on the same data next to each other."""
-    return sorted(cases, key=lambda case: (case.name, case.dtype, case.n))
+    """Each once, those on the same data next to each other."""
+    return sorted(dict.fromkeys(cases), key=lambda case: (case.name, case.dtype, case.shape))
 
 
 def find_peers(
@@ -123,16 +144,17 @@ class Runner:
                     self.disagreeing.append(f"{what}: differs by {error:.1e}")
         runs = [run for _, _, run, _ in works]
         # arithmetic, at the speed that our own kernel reaches in the first-level cache
-        compute = machine.compute_seconds(case.name, case.method, case.dtype) * case.n
+        row = case.shape[1:2]
+        compute = machine.compute_seconds(case.name, case.method, case.dtype, row) * case.n
         if case.bytes > last_level_cache():
-            runs.append(machine.memory_loop(TRAFFIC[case.method], case.bytes))
+            runs.append(machine.memory_loop(case.traffic, case.bytes))
         times = interleaved(runs, self.effort)
         memory = times[-1].median if len(runs) > len(works) else None
         return [
             Row(
                 name=case.name,
                 method=case.method,
-                n=case.n,
+                shape=case.shape,
                 dtype=case.dtype,
                 threads=self.threads,
                 peer=name,
@@ -188,7 +210,9 @@ def bench(
             for peer in [Fastloss(), *peers]:
                 peer.set_threads(count)
             runner = Runner(peers, count, effort, disagreeing)
-            for _, group in itertools.groupby(cases, lambda case: (case.name, case.dtype, case.n)):
+            for _, group in itertools.groupby(
+                cases, lambda case: (case.name, case.dtype, case.shape)
+            ):
                 data = None
                 for case in group:
                     progress(done, total, str(case))

@@ -181,7 +181,7 @@ class Numba(Peer):
         """A loop that gives the mean loss and writes what else the method gives."""
         njit = functools.partial(self._numba.njit, fastmath=True, error_model="numpy")
         prange = self._numba.prange
-        parameters = Case(name, method, 1, dtype).loss.parameters
+        parameters = Case(name, method, (1,), dtype).loss.parameters
         real = np.dtype(dtype).type
         value, grad, hess = (njit(part) for part in LOSSES[name](real, **parameters))
         zero = real(0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastloss.bench.cases import Array, Case
-from fastloss.bench.peers.base import FRESH, GIVEN, Arrays, Peer, Work
+from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
 
 # Below, threads make it slower; it leaves the choice to the caller.
 PARALLEL_MIN = 16_384
@@ -46,13 +46,14 @@ class ScikitLearn(Peer):
             "tweedie_deviance": (lambda power: _loss.HalfTweedieLossIdentity(power=power), 2),
             "logistic": (_binomial(_loss.HalfBinomialLoss), 1),
             "exponential": (_loss.ExponentialLoss, 1),
+            "softmax_cross_entropy": (_loss.HalfMultinomialLoss, 1),
         }
 
     def set_threads(self, threads: int) -> None:
         self._threads = threads
 
     def outputs(self, case: Case) -> Sequence[str]:
-        if case.name not in self._losses:
+        if case.name not in self._losses or len(case.shape) > 2:
             return ()
         loss, _ = self._loss(case)
         exact = case.method != "grad_and_hess" or not loss.approx_hessian
@@ -60,26 +61,30 @@ class ScikitLearn(Peer):
 
     def _loss(self, case: Case) -> tuple[Any, float]:
         make, scale = self._losses[case.name]
-        return make(**case.loss.parameters), scale
+        classes = {"n_classes": case.classes} if case.of_rows else {}
+        return make(**case.parameters, **classes), scale
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
         loss, scale = self._loss(case)
         if case.name == "exponential":  # its classes are 0 and 1
             y = (y > 0).astype(y.dtype)
+        y = y.astype(z.dtype, copy=False)  # labels too
         method, names = {
             "value": (loss.loss, ("loss_out",)),
             "value_and_grad": (loss.loss_gradient, ("loss_out", "gradient_out")),
             "grad_and_hess": (loss.gradient_hessian, ("gradient_out", "hessian_out")),
         }[case.method]
-        new = Arrays(z, outputs)
-        given = {name: new() for name in names} if outputs == GIVEN else {}
+        given = {}
+        if outputs == GIVEN:
+            given = {name: np.empty_like(y if name == "loss_out" else z) for name in names}
         threads = self._threads if case.n >= PARALLEL_MIN else 1
         run = functools.partial(method, y, z, n_threads=threads, **given)
 
         def results(found: Any) -> list[Any]:
             arrays = (found,) if case.method == "value" else found
             return [
-                scale * (np.mean(array, dtype=np.float64) if name == "loss_out" else array / case.n)
+                scale
+                * (np.mean(array, dtype=np.float64) if name == "loss_out" else array / case.rows)
                 for name, array in zip(names, arrays, strict=True)
             ]
 
@@ -114,6 +119,8 @@ class ScikitLearnMetrics(Peer):
             "log_loss": (metrics.log_loss, {}),
             "brier": (metrics.brier_score_loss, {}),
             "hinge": (metrics.hinge_loss, {}),
+            "cross_entropy": (metrics.log_loss, {}),
+            "multiclass_hinge": (metrics.hinge_loss, {}),
             "msle": (metrics.mean_squared_log_error, {}),
             "mape": (metrics.mean_absolute_percentage_error, {}),
             "poisson_deviance": (metrics.mean_poisson_deviance, {}),
@@ -129,5 +136,5 @@ class ScikitLearnMetrics(Peer):
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
         metric, names = self._metrics[case.name]
-        parameters = {names[key]: value for key, value in case.loss.parameters.items()}
+        parameters = {names[key]: value for key, value in case.parameters.items()}
         return Work(functools.partial(metric, y, z, **parameters), lambda value: (value,))

@@ -30,12 +30,37 @@ def own(torch: Any) -> dict[str, Function]:
         "huber": F.huber_loss,
         "smooth_l1": F.smooth_l1_loss,
         "poisson": F.poisson_nll_loss,
+        "softmax_cross_entropy": F.cross_entropy,
     }
 
 
 def composed(torch: Any) -> dict[str, Function]:
     """The other losses, in as few operations as it takes to be stable."""
     F, exp, log, where = torch.nn.functional, torch.exp, torch.log, torch.where
+
+    def softmax_focal(z: Any, y: Any, gamma: float) -> Any:
+        log_p = of_class(F.log_softmax(z, 1), y)
+        return -((1 - exp(log_p)) ** gamma * log_p).mean()
+
+    def poly(z: Any, y: Any, epsilon: float) -> Any:
+        log_p = of_class(F.log_softmax(z, 1), y)
+        return (epsilon * (1 - exp(log_p)) - log_p).mean()
+
+    def jensen_shannon(z: Any, y: Any) -> Any:
+        log_mean = log((z + y) / 2)
+        apart = z * (log(z) - log_mean) + torch.xlogy(y, y) - y * log_mean
+        return apart.sum(1).mean() / 2
+
+    def dice(z: Any, y: Any, smooth: float) -> Any:
+        overlap = (2 * (z * y).sum(1) + smooth) / (z.sum(1) + y.sum(1) + smooth)
+        return 1 - overlap.mean()
+
+    def above_class(z: Any, y: Any) -> Any:  # the highest score of another class, less its own
+        others = z.scatter(1, y.unsqueeze(1), -torch.inf).amax(1)
+        return others - of_class(z, y)
+
+    def of_class(z: Any, y: Any) -> Any:
+        return z.gather(1, y.unsqueeze(1)).squeeze(1)
 
     def focal(z: Any, y: Any, gamma: float, alpha: float | None) -> Any:  # of the two classes
         m = (1 - 2 * y) * z
@@ -115,6 +140,18 @@ def composed(torch: Any) -> dict[str, Function]:
         "geman_mcclure": geman_mcclure,
         "welsch": lambda z, y, c: -torch.expm1(((z - y) / c).square() / -2).mean(),
         "general_robust": general_robust,
+        "softmax_focal": softmax_focal,
+        "poly": poly,
+        "cross_entropy": lambda z, y: F.nll_loss(log(z), y),
+        "kl_divergence": lambda z, y: F.kl_div(log(z), y, reduction="batchmean"),
+        "jensen_shannon": jensen_shannon,
+        "cosine": lambda z, y: 1 - F.cosine_similarity(z, y, dim=1).mean(),
+        "multiclass_hinge": lambda z, y: F.relu(1 + above_class(z, y)).mean(),
+        "multiclass_perceptron": lambda z, y: F.relu(above_class(z, y)).mean(),
+        "listwise_softmax": lambda z, y: F.cross_entropy(z, F.softmax(y, 1)),
+        "dice": dice,
+        "multilabel_logistic": lambda z, y, **_: F.binary_cross_entropy_with_logits(z, y),
+        "gaussian_nll": lambda z, y, full: F.gaussian_nll_loss(z[:, 0], y, z[:, 1], full, 0.0),
     }
 
 
@@ -145,7 +182,7 @@ class Torch(Peer):
 
     def _try_hessian(self, name: str) -> bool:
         """Whether autograd can go through the gradient again, and the Hessian is diagonal."""
-        case = Case(name, "grad_and_hess", 2, "float64")
+        case = Case(name, "grad_and_hess", (2,), "float64")
         try:
             self.work(case, *case.data(), FRESH).run()
         except RuntimeError:
@@ -153,7 +190,7 @@ class Torch(Peer):
         return not case.loss.root
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
-        torch, function, parameters = self._torch, self._functions[case.name], case.loss.parameters
+        torch, function, parameters = self._torch, self._functions[case.name], case.parameters
         target, plain = torch.from_numpy(y), torch.from_numpy(z)
         leaf = plain.detach().requires_grad_()
 
@@ -201,7 +238,7 @@ class TorchCompile(Torch):
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
         torch, function = self._torch, self._functions[case.name]
-        parameters = dict(case.loss.parameters)
+        parameters = case.parameters
         target, plain = torch.from_numpy(y), torch.from_numpy(z)
 
         def value(z: Any, y: Any) -> tuple[Any]:

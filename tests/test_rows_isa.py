@@ -1,0 +1,50 @@
+"""The tests of losses of rows, on the instruction sets that this process does not use."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastloss import _core
+
+OTHERS = [isa for isa in _core.available_isas() if isa != _core.isa]
+if not OTHERS:
+    OTHERS = [pytest.param("", marks=pytest.mark.skip(reason="there is no other here"))]
+
+ROWS = Path(__file__).with_name("test_rows.py")
+TESTS = (
+    "test_values_and_derivatives",
+    "test_every_number_of_classes_and_rows",
+    "test_many_classes",
+    "test_a_probability_of_nearly_1_keeps_its_digits",
+    "test_impossible_classes",
+    "test_a_row_that_makes_no_sense_is_nan_alone",
+    "test_softmax_functions",
+    "test_axes",
+)
+# 60 digits of 130 classes take seconds for each loss: one shows how more classes than few do.
+CHOSEN = "not 130 or poly"
+
+RUN = """
+import sys, pytest
+from fastloss import _core
+assert _core.isa == sys.argv[1], _core.isa
+sys.exit(pytest.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("isa", OTHERS)
+def test_losses_of_rows(isa):
+    tests = [f"{ROWS}::{name}" for name in TESTS]
+    options = ["-q", "-x", "-k", CHOSEN, "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, isa, *options, *tests],
+        env=os.environ | {"FASTLOSS_ISA": isa},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" not in done.stdout
