@@ -49,20 +49,18 @@
 FL_NOINLINE void RS(sum_rows)(const R *restrict term, ptrdiff_t rows, ptrdiff_t m, double *sums)
 {
     ptrdiff_t K = m / rows;
+    if (K < 32) {
+        for (ptrdiff_t k = 0; k + 1 < K; k += 2)
+            EACH(r, rows) sums[r] += (double)term[r * K + k] + term[r * K + k + 1];
+        if (K & 1) EACH(r, rows) sums[r] += term[r * K + K - 1];
+        return;
+    }
     EACH(r, rows) {
         const R *t = term + r * K;
-        double lanes[16] = {0}, even = 0, odd = 0;
-        if (K < 32) {
-            for (ptrdiff_t k = 0; k + 1 < K; k += 2) {
-                even += t[k];
-                odd += t[k + 1];
-            }
-            sums[r] += even + odd + (K & 1 ? t[K - 1] : 0);
-        } else {
-            RS(add)(t, K & -16, lanes);
-            for (ptrdiff_t k = K & -16; k < K; k++) lanes[k & 15] += t[k];
-            sums[r] += RS(fold)(lanes);
-        }
+        double lanes[16] = {0};
+        RS(add)(t, K & -16, lanes);
+        for (ptrdiff_t k = K & -16; k < K; k++) lanes[k & 15] += t[k];
+        sums[r] += RS(fold)(lanes);
     }
 }
 
@@ -277,22 +275,28 @@ static void RS(multi_label)(const fl_rows *b)
 }
 
 /* (log v + (m - y)^2 / v) / 2 + a of rows (m, v); the limits where v is 0 */
-static void RS(gaussian)(const fl_rows *b)
+FL_NOINLINE void RS(gaussian)(const fl_rows *b)
 {
+    const R *restrict z = (const R *)b->z, *restrict y = (const R *)b->q;
+    const R *restrict scale = (const R *)b->scale;
+    R *restrict g = (R *)b->grad, *restrict h = (R *)b->hess, *restrict value = (R *)b->value;
+    R v[FL_ROWS], d[FL_ROWS], t[FL_ROWS];
     EACH(r, b->n) {
-        const R *z = (const R *)b->z + 2 * r;
-        R *g = (R *)b->grad + 2 * r, *h = (R *)b->hess + 2 * r, f = ((const R *)b->scale)[r];
-        R v = z[1], d = z[0] - ((const R *)b->q)[r], t = d == 0 ? 0 : d / v;
-        R value = (FN(log)(v) + d * t) / 2 + (R)b->a;
-        if (b->value) ((R *)b->value)[r] = v == 0 && d * d > 0 ? (R)INFINITY : value;
-        if (b->hess) {
-            h[0] = f / v;
-            h[1] = f * ((2 * d * t - 1) / v) / (2 * v);
-        }
-        if (b->grad) {
-            g[0] = f * t;
-            g[1] = f * ((1 - d * t) / (2 * v));
-        }
+        v[r] = z[2 * r + 1];
+        d[r] = z[2 * r] - y[r];
+    }
+    EACH(r, b->n) t[r] = d[r] == 0 ? 0 : d[r] / v[r];
+    if (value) EACH(r, b->n) {
+        R l = (FN(log)(v[r]) + d[r] * t[r]) / 2 + (R)b->a;
+        value[r] = (v[r] == 0) & (d[r] * d[r] > 0) ? (R)INFINITY : l;
+    }
+    if (h) EACH(r, b->n) {
+        h[2 * r] = scale[r] / v[r];
+        h[2 * r + 1] = scale[r] * ((2 * d[r] * t[r] - 1) / v[r]) / (2 * v[r]);
+    }
+    if (g) EACH(r, b->n) {
+        g[2 * r] = scale[r] * t[r];
+        g[2 * r + 1] = scale[r] * ((1 - d[r] * t[r]) / (2 * v[r]));
     }
 }
 

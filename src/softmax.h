@@ -75,6 +75,9 @@ typedef struct {
     R first[FL_ROWS];         /* Hessian = first p (1 - p) - second p^2 */
     R second[FL_ROWS];
     R label_hess[FL_ROWS];
+    R ones[FL_ROWS];          /* soft targets q: how many e are 1, which are not in others; */
+    R dot[FL_ROWS];           /* sum of q x; */
+    R mass[FL_ROWS];          /* sum of q */
 } RS(state);
 
 /* ---- from the sums to the loss -------------------------------------------------------------- */
@@ -124,10 +127,23 @@ static inline void RS(finish_label)(RS(state) *s, int loss, double a, const R *s
     }
 }
 
+/* mass log(sum of e) - sum of q x */
+static inline void RS(finish_soft)(RS(state) *s, const R *scale, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < (n & -4); i++) {
+        s->p[i] = 1 / (s->others[i] + s->ones[i]);
+        s->loss[i] = s->mass[i] * FN(log1p)(s->others[i] + (s->ones[i] - 1)) - s->dot[i];
+        s->first[i] = scale[i] * s->mass[i];
+        s->factor[i] = s->first[i] * s->p[i];
+        s->second[i] = 0;
+    }
+}
+
 FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, ptrdiff_t n)
 {
     const R *scale = (const R *)b->scale;
-    if (!b->label) {                                /* x is the maximum, others has it too */
+    if (b->q) RS(finish_soft)(s, scale, n);
+    else if (!b->label) {                                /* x is the maximum, others has it too */
         for (ptrdiff_t i = 0; i < (n & -4); i++) {
             s->loss[i] = s->x[i] + FN(log)(s->others[i]);
             s->p[i] = 1 / s->others[i];
@@ -226,13 +242,72 @@ FL_NOINLINE void RS(few_hess)(
             }
 }
 
+/* the values of rows in the order of the shuffle, and back */
+static inline void RS(few_order)(const R *restrict v, ptrdiff_t G, R *restrict to)
+{
+    for (ptrdiff_t j = 0; j < 4; j++)
+        for (ptrdiff_t g = 0; g < G; g++) to[4 * g + j] = v[j * G + g];
+}
+
+static inline void RS(few_back)(const R *restrict v, ptrdiff_t G, R *restrict to)
+{
+    for (ptrdiff_t j = 0; j < 4; j++)
+        for (ptrdiff_t g = 0; g < G; g++) to[j * G + g] = v[4 * g + j];
+}
+
+FL_NOINLINE void RS(few_total)(const R *restrict t, ptrdiff_t K, ptrdiff_t G, R *restrict s)
+{
+    double sums[FL_ROWS];
+    RS(few_sum)(t, K, G, sums);
+    for (ptrdiff_t i = 0; i < 4 * G; i++) s[i] = (R)sums[i];
+}
+
+/* 4 G rows with soft targets */
+FL_NOINLINE void RS(few_soft)(const fl_rows *b)
+{
+    R t[FL_ROOM], u[FL_ROOM], v[FL_ROOM], scale[FL_ROWS];
+    RS(state) s;
+    ptrdiff_t K = b->k, G = b->n / 4, size = 4 * G * K;
+    fl_rows c = *b;
+    RS(shuffle)((const R *)b->z, G * K, t);
+    RS(shuffle)((const R *)b->q, G * K, u);
+    RS(few_max)(t, K, G, s.x);
+    RS(few_shift)(t, K, G, s.x);
+    for (ptrdiff_t i = 0; i < size; i++) {
+        R product = u[i] * t[i];
+        v[i] = u[i] == 0 ? 0 : product;
+    }
+    RS(few_total)(v, K, G, s.dot);
+    RS(few_total)(u, K, G, s.mass);
+    RS(few_exp)(t, size);
+    for (ptrdiff_t i = 0; i < size; i++) v[i] = t[i] == 1 ? 1 : (R)0;
+    RS(few_total)(v, K, G, s.ones);
+    for (ptrdiff_t i = 0; i < size; i++) v[i] = t[i] == 1 ? 0 : t[i];
+    RS(few_total)(v, K, G, s.others);
+    RS(few_order)((const R *)b->scale, G, scale);
+    c.scale = scale;
+    RS(finish)(&s, &c, b->n);
+    if (b->value) RS(few_back)(s.loss, G, (R *)b->value);
+    if (b->hess) {
+        RS(few_hess)(t, K, G, &s, v);
+        RS(unshuffle)(v, G * K, (R *)b->hess);
+    }
+    if (b->grad) {
+        RS(few_scale)(t, K, G, s.factor);
+        RS(few_scale)(u, K, G, scale);
+        for (ptrdiff_t i = 0; i < size; i++) t[i] -= u[i];
+        RS(unshuffle)(t, G * K, (R *)b->grad);
+    }
+}
+
 /* 4 G rows */
 FL_NOINLINE void RS(few)(const fl_rows *b)
 {
     R t[FL_ROOM], h[FL_ROOM];
     RS(state) s;
-    double sums[FL_ROWS];
+    R scale[FL_ROWS];
     int32_t at[FL_ROWS];
+    fl_rows c = *b;
     const R *z = (const R *)b->z;
     ptrdiff_t n = b->n, K = b->k, G = n / 4;
     RS(shuffle)(z, G * K, t);
@@ -253,19 +328,11 @@ FL_NOINLINE void RS(few)(const fl_rows *b)
             s.own[i] = t[at[i]];
             t[at[i]] = 0;
         }
-    RS(few_sum)(t, K, G, sums);
-    {
-        R scale[FL_ROWS];
-        fl_rows c = *b;
-        for (ptrdiff_t j = 0; j < 4; j++)
-            for (ptrdiff_t g = 0; g < G; g++) scale[4 * g + j] = ((const R *)b->scale)[j * G + g];
-        for (ptrdiff_t i = 0; i < n; i++) s.others[i] = (R)sums[i];
-        c.scale = scale;
-        RS(finish)(&s, &c, n);
-    }
-    if (b->value)
-        for (ptrdiff_t j = 0; j < 4; j++)
-            for (ptrdiff_t g = 0; g < G; g++) ((R *)b->value)[j * G + g] = s.loss[4 * g + j];
+    RS(few_total)(t, K, G, s.others);
+    RS(few_order)((const R *)b->scale, G, scale);
+    c.scale = scale;
+    RS(finish)(&s, &c, n);
+    if (b->value) RS(few_back)(s.loss, G, (R *)b->value);
     if (b->hess) {
         RS(few_hess)(t, K, G, &s, h);
         if (b->label) for (ptrdiff_t i = 0; i < n; i++) h[at[i]] = s.label_hess[i];
@@ -352,26 +419,14 @@ FL_NOINLINE void RS(row_hess)(
     }
 }
 
+FL_NOINLINE void RS(row_subtract)(const R *restrict q, ptrdiff_t K, R f, R *restrict g)
+{
+    for (ptrdiff_t k = 0; k < K; k++) g[k] -= q[k] * f;
+}
+
 FL_NOINLINE void RS(row_scale)(const R *e, ptrdiff_t K, R f, R *g)
 {
     for (ptrdiff_t k = 0; k < K; k++) g[k] = e[k] * f;
-}
-
-/* a loss of soft targets: mass log(sum of exp) - sum of q x */
-static void RS(soft_row)(const fl_rows *b, ptrdiff_t r)
-{
-    ptrdiff_t K = b->k;
-    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
-    R *g = b->grad ? (R *)b->grad + r * K : NULL, scale = ((const R *)b->scale)[r];
-    R m = RS(max)(z, K);
-    RS(sums) s = RS(row_exp)(z, K, m, -1, q, 1, g);
-    R lse = FN(log1p)((R)(s.others + (s.ones - 1))), inverse = (R)(1 / (s.others + s.ones));
-    if (b->value) ((R *)b->value)[r] = (R)s.mass * lse - (R)s.dot;
-    if (b->hess) RS(row_hess)(g, K, inverse, scale * (R)s.mass, 0, (R *)b->hess + r * K);
-    if (g) {
-        R f = scale * (R)s.mass * inverse;
-        for (ptrdiff_t k = 0; k < K; k++) g[k] = g[k] * f - q[k] * scale;
-    }
 }
 
 /* x - log(sum of exp) */
@@ -388,55 +443,55 @@ static void RS(log_row)(const fl_rows *b, ptrdiff_t r)
 FL_NOINLINE void RS(many)(const fl_rows *b)
 {
     RS(state) s;
-    R scale[FL_ROWS] = {0}, *grad = (R *)b->grad;
+    R scale[FL_ROWS] = {0};
     ptrdiff_t n = b->n, K = b->k;
     fl_rows c = *b;
-    memset(s.x, 0, sizeof s.x);
-    memset(s.others, 0, sizeof s.others);
+    memset(&s, 0, sizeof s);
     for (ptrdiff_t r = 0; r < n; r++) {
-        const R *z = (const R *)b->z + r * K;
+        const R *z = (const R *)b->z + r * K, *q = b->q ? (const R *)b->q + r * K : NULL;
         ptrdiff_t label = b->label ? b->label[r] : -1;
-        R m = RS(max)(z, K);
+        R m = RS(max)(z, K), *e = b->grad ? (R *)b->grad + r * K : NULL;
+        RS(sums) found = RS(row_exp)(z, K, m, label, q, q != NULL, e);
         s.x[r] = b->label ? z[label] - m : m;
         scale[r] = ((const R *)b->scale)[r];
-        s.others[r] = (R)RS(row_exp)(z, K, m, label, NULL, 0, grad ? grad + r * K : NULL).others;
+        s.others[r] = (R)found.others;
+        s.ones[r] = (R)found.ones;
+        s.dot[r] = (R)found.dot;
+        s.mass[r] = (R)found.mass;
     }
     c.scale = scale;
     for (ptrdiff_t r = 0; r < ((n + 3) & -4); r++) s.own[r] = FN(exp_neg)(s.x[r]);
     RS(finish)(&s, &c, (n + 3) & -4);
     for (ptrdiff_t r = 0; r < n; r++) {
+        R *g = (R *)b->grad + r * K, *h = (R *)b->hess + r * K;
         if (b->value) ((R *)b->value)[r] = s.loss[r];
-        if (b->hess) {
-            R *h = (R *)b->hess + r * K;
-            RS(row_hess)(grad + r * K, K, s.p[r], s.first[r], s.second[r], h);
-            if (b->label) h[b->label[r]] = s.label_hess[r];
-        }
-        if (grad) {
-            RS(row_scale)(grad + r * K, K, s.factor[r], grad + r * K);
-            if (b->label) grad[r * K + b->label[r]] = s.label[r];
-        }
+        if (b->hess) RS(row_hess)(g, K, s.p[r], s.first[r], s.second[r], h);
+        if (b->hess && b->label) h[b->label[r]] = s.label_hess[r];
+        if (b->grad) RS(row_scale)(g, K, s.factor[r], g);
+        if (b->grad && b->label) g[b->label[r]] = s.label[r];
+        if (b->grad && b->q) RS(row_subtract)((const R *)b->q + r * K, K, scale[r], g);
     }
 }
 
 /* A block: of at most FL_ROWS rows, and FL_ROOM elements if it has more than one row. */
 static void FN(softmax)(const fl_rows *b)
 {
-    ptrdiff_t fours = b->k <= FL_FEW && !b->q && !b->log ? b->n & -4 : 0, done = fours * b->k;
+    ptrdiff_t fours = b->k <= FL_FEW && !b->log ? b->n & -4 : 0, done = fours * b->k;
     fl_rows part = *b;
     part.n = fours;
-    if (fours) RS(few)(&part);
+    if (fours && b->q) RS(few_soft)(&part);
+    else if (fours) RS(few)(&part);
     part.n = b->n - fours;
     part.z = (const R *)b->z + done;
     part.scale = (const R *)b->scale + fours;
+    if (b->q) part.q = (const R *)b->q + done;
     if (b->label) part.label = b->label + fours;
     if (b->value) part.value = (R *)b->value + fours;
     if (b->grad) part.grad = (R *)b->grad + done;
     if (b->hess) part.hess = (R *)b->hess + done;
-    if (b->q || b->log) {
-        for (ptrdiff_t r = 0; r < b->n; r++)
-            if (b->q) RS(soft_row)(b, r);
-            else RS(log_row)(b, r);
-    } else if (part.n) RS(many)(&part);
+    if (b->log)
+        for (ptrdiff_t r = 0; r < b->n; r++) RS(log_row)(b, r);
+    else if (part.n) RS(many)(&part);
 }
 
 #undef EACH
