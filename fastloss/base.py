@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
 import re
 import textwrap
 from collections.abc import Mapping
-from numbers import Real
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -85,12 +83,7 @@ class Loss(BaseLoss):
 
     def _check(self, name: str, value: Any) -> Any:
         """A parameter as a float, if it is in its range."""
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"{name} must be a real number; got {value!r}")
-        finite = math.isfinite(value) or (self.ranges[name].infinite and math.isinf(value))
-        if not finite or float(value) not in self.ranges[name]:
-            raise ValueError(f"{name} must be in {self.ranges[name]}; got {value!r}")
-        return float(value)
+        return self.ranges[name].parameter(name, value)
 
     @property
     def spec(self) -> str:

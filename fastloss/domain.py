@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +26,7 @@ class Domain:
     open_high: bool = False
     absolute: bool = False
     infinite: bool = False
+    integer: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -46,11 +49,39 @@ class Domain:
         low, high = self.closed(np.float64)
         return low <= (abs(value) if self.absolute else value) <= high
 
+    def parameter(self, name: str, value: Any) -> Any:
+        """A parameter as a float, or as an int where only integers are, if it lies here."""
+        kind, words = (Integral, "an integer") if self.integer else (Real, "a real number")
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
+            raise TypeError(f"{name} must be {words}; got {value!r}")
+        try:
+            number = float(value)
+        except OverflowError:  # an integer or a fraction beyond all floats
+            number = math.nan
+        finite = math.isfinite(number) or (self.infinite and math.isinf(number))
+        if not finite or number not in self:
+            raise ValueError(f"{name} must be in {self}; got {value!r}")
+        return int(value) if self.integer else number
+
+
+class Ranged:
+    """Base of frozen dataclasses whose numbers have ranges: they are checked and made floats."""
+
+    ranges: ClassVar[Mapping[str, Domain]] = {}
+
+    def __post_init__(self) -> None:
+        for name, domain in self.ranges.items():
+            object.__setattr__(self, name, domain.parameter(name, getattr(self, name)))
+
 
 REAL = Domain("(-inf, inf)")
 NONNEGATIVE = Domain("[0, inf)", low=0)
 POSITIVE = Domain("(0, inf)", low=0, open_low=True)
+FACTOR = Domain("(0, 1]", low=0, high=1, open_low=True)
 UNIT = Domain("[0, 1]", low=0, high=1)
 SIGNS = Domain("{-1, 1}", low=1, high=1, absolute=True)
 NONZERO = Domain("(-inf, 0) or (0, inf)", low=0, open_low=True, absolute=True)
 ABOVE_MINUS_ONE = Domain("(-1, inf)", low=-1, open_low=True)
+COUNT = Domain("{1, 2, 3, ...}", low=1, integer=True)
+COUNT_OR_0 = Domain("{0, 1, 2, ...}", low=0, integer=True)
+INTEGERS = Domain("{..., -1, 0, 1, ...}", integer=True)
