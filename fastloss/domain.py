@@ -52,7 +52,8 @@ class Domain:
     def parameter(self, name: str, value: Any) -> Any:
         """A parameter as a float, or as an int where only integers are, if it lies here."""
         kind, words = (Integral, "an integer") if self.integer else (Real, "a real number")
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
+        right = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+        if not right:
             raise TypeError(f"{name} must be {words}; got {value!r}")
         try:
             number = float(value)

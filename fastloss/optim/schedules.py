@@ -525,8 +525,9 @@ class ReduceOnPlateau(Schedule):
     goes on where this one is.
 
     A metric is an improvement if it is beyond the best one by more than ``threshold * abs(best)``;
-    NaN and infinities never are. After more than ``patience`` metrics in a row without one, the rate becomes
-    ``max(rate*factor, lr_min)``, and the next ``cooldown`` metrics do not count as bad.
+    NaN and infinities never are. After more than ``patience`` metrics in a row without one, the
+    rate becomes ``max(rate*factor, lr_min)``, and the next ``cooldown`` metrics do not count as
+    bad.
 
     Parameters
     ----------
@@ -630,5 +631,5 @@ class ReduceOnPlateau(Schedule):
     def _improves(self, metric: float) -> bool:
         if self.best is None:
             return math.isfinite(metric)
-        sign = 1 if self.mode == "min" else -1
-        return math.isfinite(metric) and sign * (self.best - metric) > self.threshold * abs(self.best)
+        gain = self.best - metric if self.mode == "min" else metric - self.best
+        return math.isfinite(metric) and gain > self.threshold * abs(self.best)
