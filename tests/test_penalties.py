@@ -151,7 +151,7 @@ def test_prox_of_l1_and_l2_by_hand(dtype):
 
 
 def test_groups_of_labels_are_those_of_rows():
-    w = sample(np.float64, (40_000, 3)).ravel()  # more than a block
+    w = sample(np.float64, (60_000, 3)).ravel()  # more than a block
     by_label = GroupLasso(0.3, groups=np.arange(len(w)) // 3)
     matrix = w.reshape(-1, 3)
     value, grad = by_label.value_and_grad(w)
@@ -175,7 +175,7 @@ def test_a_label_without_elements_is_a_group_of_nothing():
 @each
 @each_dtype
 def test_blocks_and_layouts(penalty, dtype):
-    whole = sample(dtype, (3000, 14))
+    whole = sample(dtype, (60_000, 14))  # of several blocks
     for w in (whole[::2, ::-2], whole.T[:, ::3], np.asfortranarray(whole), whole.astype(">f4")):
         plain = np.ascontiguousarray(w, w.dtype.newbyteorder("="))
         assert penalty.value(w) == pytest.approx(penalty.value(plain), rel=1e-14)
