@@ -8,7 +8,6 @@ from scipy.optimize import minimize
 
 import fastloss as fl
 from fastloss.optim.schedules import Cosine
-from fastloss.penalties import L2
 
 STEPS = 3000
 
@@ -17,7 +16,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 10))
     y = (X @ rng.normal(size=10) + rng.normal(size=300) > 0).astype(float)
-    loss, penalty = fl.Logistic(), L2(0.01)  # 0.01/2 * sum(w**2)
+    loss, penalty = fl.Logistic(), fl.penalties.L2(0.01)  # 0.01/2 * sum(w**2)
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         value, by_prediction = loss.value_and_grad(y, X @ w)

@@ -42,9 +42,8 @@ class Penalty(Ranged):
 
     >>> import numpy as np
     >>> import fastloss as fl
-    >>> from fastloss.penalties import L2
     >>> X, y = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([1.0, 3.0, 5.0])
-    >>> loss, penalty = fl.SquaredError(), L2(0.1)
+    >>> loss, penalty = fl.SquaredError(), fl.penalties.L2(0.1)
     >>> def objective(w):
     ...     value, by_prediction = loss.value_and_grad(y, X @ w)
     ...     penalty_value, penalty_grad = penalty.value_and_grad(w)
