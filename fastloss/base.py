@@ -83,7 +83,7 @@ class Loss(BaseLoss):
 
     def _check(self, name: str, value: Any) -> Any:
         """A parameter as a float, if it is in its range."""
-        return self.ranges[name].checked(name, value)
+        return self.ranges[name].parameter(name, value)
 
     @property
     def spec(self) -> str:

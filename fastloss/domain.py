@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class Domain:
     open_high: bool = False
     absolute: bool = False
     infinite: bool = False
+    integer: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -47,20 +49,40 @@ class Domain:
         low, high = self.closed(np.float64)
         return low <= (abs(value) if self.absolute else value) <= high
 
-    def checked(self, name: str, value: Any) -> float:
-        """A parameter as a float, if it lies inside."""
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"{name} must be a real number; got {value!r}")
-        finite = math.isfinite(value) or (self.infinite and math.isinf(value))
-        if not finite or float(value) not in self:
+    def parameter(self, name: str, value: Any) -> Any:
+        """A parameter as a float, or as an int where only integers are, if it lies here."""
+        kind, words = (Integral, "an integer") if self.integer else (Real, "a real number")
+        right = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+        if not right:
+            raise TypeError(f"{name} must be {words}; got {value!r}")
+        try:
+            number = float(value)
+        except OverflowError:  # an integer or a fraction beyond all floats
+            number = math.nan
+        finite = math.isfinite(number) or (self.infinite and math.isinf(number))
+        if not finite or number not in self:
             raise ValueError(f"{name} must be in {self}; got {value!r}")
-        return float(value)
+        return int(value) if self.integer else number
+
+
+class Ranged:
+    """Base of frozen dataclasses whose numbers have ranges: they are checked and made floats."""
+
+    ranges: ClassVar[Mapping[str, Domain]] = {}
+
+    def __post_init__(self) -> None:
+        for name, domain in self.ranges.items():
+            object.__setattr__(self, name, domain.parameter(name, getattr(self, name)))
 
 
 REAL = Domain("(-inf, inf)")
 NONNEGATIVE = Domain("[0, inf)", low=0)
 POSITIVE = Domain("(0, inf)", low=0, open_low=True)
+FACTOR = Domain("(0, 1]", low=0, high=1, open_low=True)
 UNIT = Domain("[0, 1]", low=0, high=1)
 SIGNS = Domain("{-1, 1}", low=1, high=1, absolute=True)
 NONZERO = Domain("(-inf, 0) or (0, inf)", low=0, open_low=True, absolute=True)
 ABOVE_MINUS_ONE = Domain("(-1, inf)", low=-1, open_low=True)
+COUNT = Domain("{1, 2, 3, ...}", low=1, integer=True)
+COUNT_OR_0 = Domain("{0, 1, 2, ...}", low=0, integer=True)
+INTEGERS = Domain("{..., -1, 0, 1, ...}", integer=True)

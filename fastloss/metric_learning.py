@@ -71,7 +71,7 @@ class TripletMargin:
     margin: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "margin", NONNEGATIVE.checked("margin", self.margin))
+        object.__setattr__(self, "margin", NONNEGATIVE.parameter("margin", self.margin))
 
     @overload
     def __call__(
@@ -243,7 +243,7 @@ class Contrastive:
     chunk_size: int | None = None
 
     def __post_init__(self) -> None:
-        checked = POSITIVE.checked("temperature", self.temperature)
+        checked = POSITIVE.parameter("temperature", self.temperature)
         object.__setattr__(self, "temperature", checked)
         check_chunk_size(self.chunk_size)
 

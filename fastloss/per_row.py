@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss.files import written_whole
 from fastloss.tables import Groups
 
 Write = Callable[[Mapping[str, NDArray[Any]], Groups | None], None]
@@ -27,7 +27,6 @@ def parquet_writer(path: Path, numbers: list[str], by: str | None) -> Iterator[W
         [pa.field(name, pa.string()) for name in texts]
         + [pa.field(name, pa.float64()) for name in numbers]
     )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
 
     def write(columns: Mapping[str, NDArray[Any]], groups: Groups | None) -> None:
         arrays = [pa.array(columns[name].astype(np.float64, copy=False)) for name in numbers]
@@ -36,14 +35,10 @@ def parquet_writer(path: Path, numbers: list[str], by: str | None) -> Iterator[W
             arrays.insert(0, labels.take(pa.array(groups.codes)))
         writer.write_batch(pa.record_batch(arrays, schema=schema))
 
-    try:
-        with (
-            open(partial, "xb") as file,
-            parquet.ParquetWriter(
-                file, schema, compression="zstd", use_dictionary=texts or False
-            ) as writer,
-        ):
-            yield write
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        written_whole(path) as file,
+        parquet.ParquetWriter(
+            file, schema, compression="zstd", use_dictionary=texts or False
+        ) as writer,
+    ):
+        yield write

@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 import fastloss as fl
+import fastloss.optim
 
-MODULES = ["fastloss", *(f"fastloss.{m.name}" for m in pkgutil.iter_modules(fl.__path__))]
+MODULES = ["fastloss"]
+for package in (fl, fastloss.optim):
+    found = pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    MODULES += [module.name for module in found]
 DOCUMENTED = [name for name in MODULES if "._kernels" not in name]
 
 

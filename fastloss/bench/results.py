@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 
 from fastloss.bench.cases import Shape
 from fastloss.bench.peers.base import GIVEN
+from fastloss.files import written_whole
 
 OURS = "fastloss"
 SCHEMA = 2
@@ -128,17 +127,8 @@ class Results:
         text = json.dumps({"schema": SCHEMA, **head, "columns": columns}, indent=1)[:-2]
         lines = [json.dumps([_short(getattr(row, name)) for name in columns]) for row in self.rows]
         text += ',\n "rows": [\n' + ",\n".join(lines) + "\n]}\n"
-        file = tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
-        )
-        try:
-            with file:
-                file.write(text)
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        with written_whole(path) as file:
+            file.write(text.encode())
 
     @classmethod
     def read(cls, path: Path) -> Results:

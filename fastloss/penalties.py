@@ -1,0 +1,414 @@
+"""Penalties on parameters, to be added to a loss: value, gradient, and proximal step."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastloss.domain import INTEGERS, NONNEGATIVE, Ranged
+from fastloss.regression import AbsoluteError, SquaredEpsilonInsensitive, SquaredError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastloss.base import Pointwise
+
+    Array = NDArray[np.floating[Any]]
+
+BLOCK = 1 << 17  # elements at a time: few enough to stay in a cache, and many for each call
+
+_ABSOLUTE, _SQUARED = AbsoluteError(), SquaredError()
+
+
+class Penalty(Ranged):
+    """Base of all penalties: immutable, hashable, picklable.
+
+    An objective is a loss of the data plus penalties of the parameters, their strengths being the
+    lambdas; its gradient is the sum of theirs.
+
+    Arrays ``w`` of parameters may have any shape. As with losses, float32 and float64 are computed
+    in their own type, float16 and bfloat16 as float32, integers and booleans as float64; sums are
+    float64; ``out`` is a writeable, C-contiguous array of the result's dtype and shape, and may be
+    ``w`` itself.
+
+    Examples
+    --------
+    Ridge regression is the squared error plus an L2 penalty:
+
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> X, y = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([1.0, 3.0, 5.0])
+    >>> loss, penalty = fl.SquaredError(), fl.penalties.L2(0.1)
+    >>> def objective(w):
+    ...     value, by_prediction = loss.value_and_grad(y, X @ w)
+    ...     penalty_value, penalty_grad = penalty.value_and_grad(w)
+    ...     return value + penalty_value, X.T @ by_prediction + penalty_grad
+    >>> value, grad = objective(np.array([1.0, 2.0]))
+    >>> value, grad
+    (0.25, array([0.1, 0.2]))
+    """
+
+    def value(self, w: ArrayLike) -> float:
+        """Compute the penalty of parameters ``w``.
+
+        Returns
+        -------
+        float
+        """
+        raise NotImplementedError
+
+    def value_and_grad(self, w: ArrayLike, out: Array | None = None) -> tuple[float, Array]:
+        """Compute the penalty and its gradient, written to ``out`` if it is given.
+
+        Returns
+        -------
+        value : float
+        grad : ndarray
+            Of the shape of ``w``. At a kink it is the subgradient 0 of the part that has it.
+        """
+        raise NotImplementedError
+
+    def grad(self, w: ArrayLike, out: Array | None = None) -> Array:
+        """Compute the gradient alone, as `value_and_grad` does.
+
+        Returns
+        -------
+        ndarray
+        """
+        return self.value_and_grad(w, out)[1]
+
+    def prox(self, w: ArrayLike, step: float, out: Array | None = None) -> Array:
+        """Compute the proximal step: ``argmin over v of ||v - w||**2/2 + step*value(v)``.
+
+        Parameters
+        ----------
+        w : array_like
+        step : float
+            In [0, inf).
+        out : ndarray, optional
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``w``.
+
+        References
+        ----------
+        Parikh and Boyd (2014), Proximal Algorithms, Foundations and Trends in Optimization 1,
+        section 6.5.
+        """
+        raise NotImplementedError
+
+
+class _Elementwise(Penalty):
+    """l1 * sum(abs(w)) + l2/2 * sum(w**2): losses of w against 0, weighted by their factors."""
+
+    l1: float
+    l2: float
+
+    def value(self, w: ArrayLike) -> float:
+        return float(sum(_run(loss, "__call__", w, factor) for loss, factor in self._parts()))
+
+    def value_and_grad(self, w: ArrayLike, out: Array | None = None) -> tuple[float, Array]:
+        parts = self._parts()
+        if len(parts) > 1:
+            return self._of_blocks(w, out)
+        [(loss, factor)] = parts
+        value, grad = _run(loss, "value_and_grad", w, factor, out=out)
+        return value, grad
+
+    def prox(self, w: ArrayLike, step: float, out: Array | None = None) -> Array:
+        step = NONNEGATIVE.parameter("step", step)
+        # it is the gradient of max(abs(w) - step l1, 0)**2 / (1 + step l2) / 2
+        loss = SquaredEpsilonInsensitive(epsilon=min(step * self.l1, sys.float_info.max))
+        grad: Array = _run(loss, "grad", w, 0.5 / (1 + step * self.l2), out=out)
+        return grad
+
+    def _parts(self) -> list[tuple[Pointwise, float]]:
+        """Losses and their factors, those of factor 0 left out; at least one."""
+        parts = [(_ABSOLUTE, self.l1), (_SQUARED, self.l2 / 2)]
+        return [part for part in parts if part[1]] or parts[:1]
+
+    def _of_blocks(self, w: ArrayLike, out: Array | None) -> tuple[float, Array]:
+        """Value and gradient of two parts in one way through memory."""
+        w, out = _prepared(w, out)
+        first, second, value = L1(self.l1), L2(self.l2), 0.0
+        buffer = np.empty(min(BLOCK, w.size), out.dtype)
+        blocks = np.nditer(
+            [w, out],
+            ["external_loop", "buffered", "zerosize_ok"],
+            [["readonly"], ["writeonly"]],
+            op_dtypes=[out.dtype, out.dtype],
+            order="C",
+            buffersize=BLOCK,
+        )
+        with blocks:
+            for part, grad in blocks:
+                of_first, first_grad = first.value_and_grad(part, buffer[: part.size])
+                of_second, _ = second.value_and_grad(part, grad)
+                grad += first_grad
+                value += of_first + of_second
+        return value, out
+
+
+@dataclass(frozen=True)
+class L1(_Elementwise):
+    """Sum of absolute values: ``strength * sum(abs(w))``.
+
+    Its gradient at 0 is 0. Its proximal step moves each element by ``step * strength`` towards 0,
+    and to 0 what is nearer (soft thresholding).
+
+    Parameters
+    ----------
+    strength : float
+        In [0, inf).
+
+    Attributes
+    ----------
+    l1 : float
+        The strength.
+    l2 : float
+        0.
+
+    References
+    ----------
+    Tibshirani (1996), Regression Shrinkage and Selection via the Lasso, Journal of the Royal
+    Statistical Society B 58.
+
+    Examples
+    --------
+    >>> from fastloss.penalties import L1
+    >>> L1(0.5).value_and_grad([3.0, 0.0, -1.0])
+    (2.0, array([ 0.5,  0. , -0.5]))
+    >>> L1(0.5).prox([3.0, 0.25, -1.0], step=1.0)
+    array([ 2.5,  0. , -0.5])
+    """
+
+    strength: float
+
+    ranges = {"strength": NONNEGATIVE}
+    l2 = 0.0
+
+    @property
+    def l1(self) -> float:  # type: ignore[override]
+        """The strength."""
+        return self.strength
+
+
+@dataclass(frozen=True)
+class L2(_Elementwise):
+    """Half the sum of squares: ``strength/2 * sum(w**2)``, so that the gradient is ``strength*w``.
+
+    Its proximal step divides by ``1 + step*strength``.
+
+    Parameters
+    ----------
+    strength : float
+        In [0, inf).
+
+    Attributes
+    ----------
+    l1 : float
+        0.
+    l2 : float
+        The strength.
+
+    References
+    ----------
+    Hoerl and Kennard (1970), Ridge Regression: Biased Estimation for Nonorthogonal Problems,
+    Technometrics 12.
+
+    Examples
+    --------
+    >>> from fastloss.penalties import L2
+    >>> L2(0.5).value_and_grad([3.0, 0.0, -1.0])
+    (2.5, array([ 1.5,  0. , -0.5]))
+    """
+
+    strength: float
+
+    ranges = {"strength": NONNEGATIVE}
+    l1 = 0.0
+
+    @property
+    def l2(self) -> float:  # type: ignore[override]
+        """The strength."""
+        return self.strength
+
+
+@dataclass(frozen=True)
+class ElasticNet(_Elementwise):
+    """Both at once: ``l1 * sum(abs(w)) + l2/2 * sum(w**2)``.
+
+    Its gradient at 0 is 0. Its proximal step is that of `L1`, divided by ``1 + step*l2``.
+
+    Parameters
+    ----------
+    l1, l2 : float
+        Strengths, in [0, inf).
+
+    References
+    ----------
+    Zou and Hastie (2005), Regularization and Variable Selection via the Elastic Net, Journal of the
+    Royal Statistical Society B 67.
+
+    Examples
+    --------
+    >>> from fastloss.penalties import ElasticNet
+    >>> ElasticNet(l1=0.5, l2=1.0).value_and_grad([3.0, 0.0, -1.0])
+    (7.0, array([ 3.5,  0. , -1.5]))
+    """
+
+    l1: float
+    l2: float
+
+    ranges = {"l1": NONNEGATIVE, "l2": NONNEGATIVE}
+
+
+@dataclass(frozen=True)
+class GroupLasso(Penalty):
+    """Sum of the Euclidean norms of groups of parameters: ``strength * sum(norm(w[g]) for g)``.
+
+    It sends whole groups to 0. The gradient of a group at 0 is 0; elsewhere it is
+    ``strength * w/norm(w)``. The proximal step multiplies a group by
+    ``max(1 - step*strength/norm(w), 0)``. Groups count alike, whatever their size.
+
+    Parameters
+    ----------
+    strength : float
+        In [0, inf).
+    axis : int, default=-1
+        The elements along this axis are a group: with -1, those of each row of a matrix.
+    groups : sequence of int, optional
+        In place of an axis: the group of each element of a ``w`` of one axis, from 0 on.
+
+    Notes
+    -----
+    Squares are summed as float64: the norm of a group is right if its elements are below 1e150 and
+    one of them is above 1e-150, or all are 0.
+
+    References
+    ----------
+    Yuan and Lin (2006), Model Selection and Estimation in Regression with Grouped Variables,
+    Journal of the Royal Statistical Society B 68.
+
+    Examples
+    --------
+    >>> from fastloss.penalties import GroupLasso
+    >>> value, grad = GroupLasso(0.5).value_and_grad([[3.0, 4.0], [0.0, 0.0]])
+    >>> value, grad
+    (2.5, array([[0.3, 0.4],
+           [0. , 0. ]]))
+    >>> GroupLasso(1.0, groups=[0, 0, 1]).prox([3.0, 4.0, 0.5], step=1.0)
+    array([2.4, 3.2, 0. ])
+    """
+
+    strength: float
+    axis: int = -1
+    groups: tuple[int, ...] | None = None
+    _codes: NDArray[np.intp] | None = field(init=False, repr=False, compare=False, default=None)
+
+    ranges = {"strength": NONNEGATIVE, "axis": INTEGERS}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.groups is not None:
+            codes = np.asarray(self.groups)
+            if codes.ndim != 1 or (codes.dtype.kind not in "iu" and codes.size):
+                raise TypeError(f"groups must be a sequence of integers; got {self.groups!r}")
+            if codes.size and codes.min() < 0:
+                raise ValueError(f"groups must be in {{0, 1, 2, ...}}; got {codes.min()}")
+            object.__setattr__(self, "groups", tuple(codes.tolist()))
+            object.__setattr__(self, "_codes", codes.astype(np.intp))
+
+    def value(self, w: ArrayLike) -> float:
+        norms = self._norms(_prepared(w)[0])
+        return self.strength * float(norms.sum())
+
+    def value_and_grad(self, w: ArrayLike, out: Array | None = None) -> tuple[float, Array]:
+        w, out = _prepared(w, out)
+        norms = self._norms(w)
+        divisors = np.where(norms == 0, 1, norms).astype(out.dtype)  # where w is 0 too
+        for part, factor, grad in self._with_groups(w, divisors, out):
+            np.divide(part, factor, out=grad)
+            grad *= out.dtype.type(self.strength)
+        return self.strength * float(norms.sum()), out
+
+    def prox(self, w: ArrayLike, step: float, out: Array | None = None) -> Array:
+        step = NONNEGATIVE.parameter("step", step)
+        w, out = _prepared(w, out)
+        norms = self._norms(w)
+        shrink = np.ones_like(norms)
+        with np.errstate(over="ignore"):
+            np.divide(step * self.strength, norms, out=shrink, where=norms != 0)
+        factors = np.maximum(1 - shrink, 0).astype(out.dtype)
+        for part, factor, result in self._with_groups(w, factors, out):
+            np.multiply(part, factor, out=result)
+        return out
+
+    def _norms(self, w: Array) -> Array:
+        """The norm of each group."""
+        squares = self._squares_along(w) if self._codes is None else self._squares_of(w)
+        return np.sqrt(squares)
+
+    def _squares_along(self, w: Array) -> Array:
+        """Sums of squares along the axis."""
+        if not -w.ndim <= self.axis < w.ndim:
+            raise ValueError(f"axis must be one of the {w.ndim} axes of w; got {self.axis}")
+        rows = np.moveaxis(w, self.axis, -1)
+        return np.asarray(np.einsum("...i,...i->...", rows, rows, dtype=np.float64))
+
+    def _squares_of(self, w: Array) -> Array:
+        """Sums of squares of the labelled groups."""
+        assert self._codes is not None
+        if w.shape != self._codes.shape:
+            raise ValueError(f"w must have shape {self._codes.shape}, as groups; got {w.shape}")
+        total = np.zeros(int(self._codes.max(initial=-1)) + 1)
+        for start in range(0, w.size, BLOCK):
+            part = w[start : start + BLOCK].astype(np.float64)
+            np.add.at(total, self._codes[start : start + BLOCK], part * part)
+        return total
+
+    def _with_groups(self, w: Array, numbers: Array, out: Array) -> Iterator[tuple[Array, ...]]:
+        """Parts of ``w``, the numbers of their groups, and the parts of ``out``."""
+        if self._codes is None:
+            yield w, np.expand_dims(numbers, self.axis), out
+            return
+        for start in range(0, w.size, BLOCK):
+            rows = slice(start, start + BLOCK)
+            yield w[rows], numbers[self._codes[rows]], out[rows]
+
+
+def _run(loss: Pointwise, method: str, w: ArrayLike, factor: float, **options: Any) -> Any:
+    """A method of a loss, times a factor, of ``w`` against 0."""
+    w = np.asanyarray(w)
+    zero, weight = np.broadcast_to(0.0, w.shape), np.broadcast_to(factor, w.shape)
+    try:
+        return getattr(loss, method)(zero, w, sample_weight=weight, reduction="sum", **options)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("y_pred", "w")) from None
+
+
+def _prepared(w: ArrayLike, out: Array | None = None) -> tuple[Array, Array]:
+    """``w`` and where results go: ``out``, if they can be written straight into it."""
+    w = np.asanyarray(w)
+    kind = np.ma.empty if isinstance(w, np.ma.MaskedArray) else np.empty
+    dtype = _run(_ABSOLUTE, "grad", kind(0, w.dtype), 1.0).dtype  # or it raises
+    if out is None:
+        return w, np.empty(w.shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a numpy.ndarray; got {type(out).__name__}")
+    if not (out.flags.carray and out.shape == w.shape and out.dtype == dtype):
+        raise ValueError(
+            f"out must be a writeable, C-contiguous array of native {dtype} and shape {w.shape}; "
+            f"got dtype {out.dtype}, shape {out.shape} and flags\n{out.flags}"
+        )
+    itself = out.ctypes.data == w.ctypes.data and w.flags.c_contiguous and w.dtype == dtype
+    if np.may_share_memory(w, out) and not itself:
+        raise ValueError("out overlaps w in memory; it may be the whole of a contiguous w")
+    return w, out
