@@ -2,7 +2,7 @@
 
 import os as _os
 
-from fastloss import _core
+from fastloss import _core, optim as optim
 from fastloss._core import (
     DomainError as DomainError,
     log_softmax as log_softmax,

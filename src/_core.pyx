@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True, freethreading_compatible=True, embedsignature=True
-"""The compiled core: argument checks, the driver, and the base of every loss."""
+"""The compiled core: argument checks, the drivers, and the bases of losses and optimizers."""
 
 import importlib
 import os
@@ -15,7 +15,8 @@ from libc.string cimport memcpy, memmove, memset
 from kernel_table cimport (
     BLOCK, FL_COSINE, FL_CROSS_ENTROPY, FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_FEW, FL_FOCAL,
     FL_JENSEN_SHANNON, FL_KL, FL_MARGIN, FL_POLY, FL_ROOM, FL_ROWS, GRAD, GRAD_HESS, LANES,
-    MAX_PARAMETERS, N_MODES, VALUE, VALUE_GRAD, MapFn, Passes, RowsFn, WeightStats, fl_rows, fold)
+    MAX_PARAMETERS, MAX_RULE_SIZE, N_MODES, STATES, VALUE, VALUE_GRAD, Clip, MapFn, Passes,
+    RowsFn, RuleKernel, Survey, WeightStats, fl_rows, fold)
 
 cnp.import_array()
 
@@ -54,4 +55,5 @@ include "loss.pxi"
 include "score.pxi"
 include "rows.pxi"
 include "row_loss.pxi"
+include "optimizer.pxi"
 include "bandwidth.pxi"
