@@ -45,7 +45,7 @@ cdef struct Adadelta:
 cdef struct Adam:
     double beta1, beta2, eps, weight_decay, amsgrad, decoupled
     # ----
-    double step, correction, keep, decay
+    double step, correction, lost, decay
 cdef struct Adamax:
     double beta1, beta2, eps, weight_decay
     # ----
@@ -61,7 +61,7 @@ cdef struct RAdam:
 cdef struct Lion:
     double beta1, beta2, weight_decay
     # ----
-    double lr, keep
+    double lr, lost
 cdef struct FTRL:
     double beta, l1, l2
     # ----
@@ -109,7 +109,7 @@ cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
     elif Rule is Adam:
         r.step = lr / unbias(r.beta1, t)
         r.correction = 1 / sqrt(unbias(r.beta2, t))
-        r.keep = 1 - lr * r.weight_decay if r.decoupled != 0 else 1
+        r.lost = lr * r.weight_decay if r.decoupled != 0 else 0
         r.decay = 0 if r.decoupled != 0 else r.weight_decay
 
     elif Rule is Adamax:
@@ -141,7 +141,7 @@ cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
 
     elif Rule is Lion:
         r.lr = lr
-        r.keep = 1 - lr * r.weight_decay
+        r.lost = lr * r.weight_decay
 
     else:
         r.lr = lr
@@ -215,7 +215,7 @@ cdef inline void advance(
 
     elif Rule is Adam:
         g = g + <real>r.decay * w
-        w = <real>r.keep * w
+        w = w - <real>r.lost * w
         average(a, r.beta1, g)
         average(b, r.beta2, g * g)
         v = b[0]
@@ -251,7 +251,7 @@ cdef inline void advance(
         x = <real>r.beta1 * a[0] + <real>(1 - r.beta1) * g
         u = <real>r.lr if x > 0 else x      # 0 and NaN stay what they are
         u = -<real>r.lr if x < 0 else u
-        w = <real>r.keep * w - u
+        w = w - <real>r.lost * w - u
         average(a, r.beta2, g)
 
     elif Rule is FTRL:
