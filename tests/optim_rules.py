@@ -94,8 +94,10 @@ def nadam(p, g, s, t, lr, o, sqrt):
     g = g + o["weight_decay"] * p
     b1, b2 = averages(g, s, o)
 
+    base = (p * 0 + 96) / 100  # 0.96 in the precision of p
+
     def mu(t):
-        return b1 * (1 - (p * 0 + 96) ** (t * o["momentum_decay"]) / 100 ** (p * 0 + t * o["momentum_decay"]) / 2)
+        return b1 * (1 - base ** (t * o["momentum_decay"]) / 2)
 
     s["M"] = s.get("M", 1) * mu(t)
     u = (1 - mu(t)) * g / (1 - s["M"]) + mu(t + 1) * s["m"] / (1 - s["M"] * mu(t + 1))
