@@ -281,7 +281,8 @@ cdef class BaseOptimizer:
             self.step_count += 1
             if self.proximal is not None:
                 for index, group, penalty in self.proximal:
-                    penalty.prox(self.arrays[index], self.groups[<Py_ssize_t>group].lr)
+                    array = self.arrays[index]
+                    penalty.prox(array, self.groups[<Py_ssize_t>group].lr, out=array)
             return True
         finally:
             self.running = False

@@ -1,4 +1,4 @@
-"""Update rules: their recurrences in high precision, every element, torch, and what they are for."""
+"""Update rules: their recurrences in high precision, every element, torch, and convergence."""
 
 import os
 import pickle
@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 from mpmath import mp, mpf
-from optim_rules import IDS, RULES, VARIANTS, L1L2, all_options
+from optim_rules import IDS, L1L2, RULES, VARIANTS, all_options
 
 import fastloss as fl
 from fastloss import _core
@@ -189,7 +189,9 @@ def test_one_count_whatever_the_number_of_arrays():
     for _ in range(3):
         opt.step([np.ones_like(p) for p in params])
     assert opt.step_count == 3
-    alone, _ = run(fl.optim.Adam, {"lr": 0.1}, np.zeros(3, np.float32), [np.ones(3, np.float32)] * 3)
+    alone, _ = run(
+        fl.optim.Adam, {"lr": 0.1}, np.zeros(3, np.float32), [np.ones(3, np.float32)] * 3
+    )
     for p in params:
         assert (p == alone[0]).all()
 
@@ -224,7 +226,8 @@ def test_bits_of_every_rule_are_the_same_for_every_number_of_threads(cls, option
 # rates with which each rule gets somewhere
 RATES = {
     "SGD": {"lr": 1e-3, "momentum": 0.9}, "Momentum": {"lr": 1e-3}, "NAG": {"lr": 1e-3},
-    "AdaGrad": {"lr": 0.5}, "RMSprop": {"lr": lambda t: 0.01 / (1 + t / 200)}, "Adadelta": {"lr": 1.0, "rho": 0.99},
+    "AdaGrad": {"lr": 0.5}, "RMSprop": {"lr": lambda t: 0.01 / (1 + t / 200)},
+    "Adadelta": {"lr": 1.0, "rho": 0.99},
     "Adam": {"lr": 0.02}, "AdamW": {"lr": 0.02, "weight_decay": 0.0}, "Adamax": {"lr": 0.05},
     "NAdam": {"lr": 0.02}, "RAdam": {"lr": 5e-3}, "Lion": {"lr": lambda t: 0.02 / (1 + t / 50)},
     "FTRL": {"lr": 0.5}, "AdaptiveGradient": {"lr": 0.01},

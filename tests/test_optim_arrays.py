@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from optim_rules import IDS, VARIANTS, L1L2
+from optim_rules import IDS, L1L2, VARIANTS
 
 import fastloss as fl
 from fastloss.optim import SGD, Adam, NAdam
@@ -270,7 +270,11 @@ def test_gradients_that_are_not_finite(bad):
     params = {key: p.copy(order="K") for key, p in start.items()}
     opt = Adam(params, nonfinite="raise", max_norm=1.0)
     rejected(
-        opt, params.values(), grads, fl.DomainError, rf"grads\['b'\]\[17, 150\] = {bad} is not finite"
+        opt,
+        params.values(),
+        grads,
+        fl.DomainError,
+        rf"grads\['b'\]\[17, 150\] = {bad} is not finite",
     )
     opt = Adam(params, nonfinite="skip")
     before = everything(opt, params.values())
@@ -295,8 +299,8 @@ def test_nan_stays_nan(cls, options):
 class Halves:
     """A penalty with nothing but a proximal step."""
 
-    def prox(self, array, step):
-        array *= 1 - step / 2
+    def prox(self, w, step, out):
+        np.multiply(w, 1 - step / 2, out=out)
 
 
 def test_penalties():
@@ -397,7 +401,8 @@ def test_saving(tmp_path):
     pytest.importorskip("fastloss.optim.storage", reason="comes with its own change")
     path, params = tmp_path / "state", {"w": np.ones(3), "b": np.ones(2, np.float32)}
     grads = {"w": GRAD, "b": np.ones(2, np.float32)}
-    opt = NAdam(params, lr=0.1, max_norm=1.0)
+    rate = pytest.importorskip("fastloss.optim.schedules").Exponential(0.1, 0.9)
+    opt = NAdam(params, lr=rate, max_norm=1.0)
     opt.step(grads)
     opt.save(path)
     copies = {key: p.copy() for key, p in params.items()}
@@ -405,6 +410,17 @@ def test_saving(tmp_path):
     opt.step(grads)
     again.step(grads)
     assert everything(again, copies.values()) == everything(opt, params.values())
+    both = list(params.values())
+    alone = Adam([{"params": both[:1], "lr": 0.1}, {"params": both[1:]}], weight_decay=0.5)
+    alone.step([[grads["w"]], [grads["b"]]])
+    alone.save(path)
+    again = fl.optim.load(path, [{"params": both[:1]}, {"params": both[1:]}])
+    assert everything(again, both) == everything(alone, both)
+    assert again.state_dict()["groups"] == alone.state_dict()["groups"]
+    with pytest.raises(ValueError, match="list of 2 groups"):
+        fl.optim.load(path, both)
+    with pytest.raises(TypeError, match="penalty cannot be saved"):
+        SGD(np.ones(3), penalty=L1L2(1.0)).save(path)
     with pytest.raises(TypeError, match="lr cannot be saved"):
         Adam(np.ones(3), lr=lambda step: 0.1).save(path)
 

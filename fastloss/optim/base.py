@@ -137,9 +137,7 @@ class Optimizer(BaseOptimizer):
             }
             self._state.append(held)
             states.append([None if name is None else held[name] for name in wanted])
-        self._bind(
-            arrays, [f"grads{name}" for name in names], states, members, structures, grouped
-        )
+        self._bind(arrays, [f"grads{name}" for name in names], states, members, structures, grouped)
         self._set(self._options, [self.carried] * len(given), common, 0)
 
     def _set(
@@ -175,16 +173,14 @@ class Optimizer(BaseOptimizer):
         unknown = [key for key in given if key not in Common.__annotations__]
         if unknown:
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
-        limits = {}
-        for name in ("max_norm", "clip_value"):
-            value = given.get(name)
-            limits[name] = None if value is None else _check_number(name, value, POSITIVE)
+        limits = [
+            None if (value := given.get(name)) is None else _check_number(name, value, POSITIVE)
+            for name in ("max_norm", "clip_value")
+        ]
         nonfinite = given.get("nonfinite", "propagate")
         if nonfinite not in NONFINITE:
-            raise ValueError(
-                f'nonfinite must be "propagate", "raise" or "skip"; got {nonfinite!r}'
-            )
-        return {**limits, "nonfinite": nonfinite}
+            raise ValueError(f'nonfinite must be "propagate", "raise" or "skip"; got {nonfinite!r}')
+        return {"max_norm": limits[0], "clip_value": limits[1], "nonfinite": nonfinite}
 
     def _check_group(
         self, k: int, group: Mapping[str, Any], defaults: Mapping[str, Any]
@@ -277,17 +273,16 @@ class Optimizer(BaseOptimizer):
         expected = {"optimizer", "version", "step", "groups", "state", *Common.__annotations__}
         if not isinstance(state, Mapping) or set(state) != expected:
             raise ValueError(f"state must be a dict with the keys {', '.join(sorted(expected))}")
-        for key, wanted in (("optimizer", type(self).__name__), ("version", VERSION)):
-            if state[key] != wanted:
-                raise ValueError(f"state[{key!r}] must be {wanted!r}; got {state[key]!r}")
+        for key, own_value in (("optimizer", type(self).__name__), ("version", VERSION)):
+            if state[key] != own_value:
+                raise ValueError(f"state[{key!r}] must be {own_value!r}; got {state[key]!r}")
         step = state["step"]
         if isinstance(step, bool) or not isinstance(step, Integral) or step < 0:
             raise ValueError(f"state['step'] must be a number of steps; got {step!r}")
         common = self._check_common({key: state[key] for key in Common.__annotations__})
         if len(state["groups"]) != len(self._options):
             raise ValueError(
-                f"state['groups'] must have {len(self._options)} groups; "
-                f"got {len(state['groups'])}"
+                f"state['groups'] must have {len(self._options)} groups; got {len(state['groups'])}"
             )
         groups, carried = [], []
         for k, (given, own) in enumerate(zip(state["groups"], self._options, strict=True)):
@@ -323,19 +318,24 @@ class Optimizer(BaseOptimizer):
         Raises
         ------
         TypeError
-            If a schedule of learning rates cannot be written: it has no method ``to_dict``.
+            If a schedule of learning rates cannot be written, as it has no method ``to_dict``; or
+            if there is a penalty.
         """
         from fastloss.optim import storage
 
         state = self.state_dict()
         for group in state["groups"]:
-            for name in ("lr", "penalty"):
-                value = group.get(name)
-                if value is None or isinstance(value, float):
-                    continue
-                if not hasattr(value, "to_dict"):
-                    raise TypeError(f"{name} cannot be saved: {value!r} has no method to_dict")
-                group[name] = value.to_dict()
+            if callable(group["lr"]):
+                if not hasattr(group["lr"], "to_dict"):
+                    raise TypeError(f"lr cannot be saved: {group['lr']!r} has no method to_dict")
+                group["lr"] = group["lr"].to_dict()
+            if group.get("penalty") is not None:
+                raise TypeError(f"penalty cannot be saved; got {group['penalty']!r}")
+            if "betas" in group:
+                group["betas"] = list(group["betas"])
+        state["state"] = {str(key): held for key, held in state["state"].items()}
+        if len(state["state"]) != len(self._keys):
+            raise TypeError(f"keys of arrays must differ as strings to be saved; got {self._keys}")
         storage.save_state(path, state)
 
 
@@ -363,7 +363,7 @@ def load(path: str | Path, params: Params) -> Optimizer:
     state = storage.load_state(path)
     if state.get("optimizer") not in _REGISTRY:
         raise ValueError(f"{path} holds no optimizer of this version; got {state.get('optimizer')}")
-    cls = _REGISTRY[state["optimizer"]]
+    cls: Any = _REGISTRY[state["optimizer"]]
     for group in state["groups"]:
         if isinstance(group["lr"], dict):
             group["lr"] = schedules.from_dict(group["lr"])
@@ -380,8 +380,10 @@ def load(path: str | Path, params: Params) -> Optimizer:
         if len(options) != 1:
             raise ValueError(f"params must be a list of {len(options)} groups")
         made = cls(params, **options[0])
+    keys = {str(key): key for key in made._keys}
+    state["state"] = {keys.get(key, key): held for key, held in state["state"].items()}
     made.load_state_dict(state)
-    return made
+    return cast("Optimizer", made)
 
 
 def optimizer_names() -> tuple[str, ...]:

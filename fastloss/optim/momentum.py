@@ -38,8 +38,8 @@ class SGD(Optimizer):
     nesterov : bool, default=False
         Needs momentum, and no dampening.
     penalty : object, optional
-        With attributes ``l1`` and ``l2``, or with a method ``prox(array, step)`` that takes a
-        proximal step in place, called after the update.
+        With attributes ``l1`` and ``l2``, or with a method ``prox(array, step, out=array)`` that
+        takes a proximal step in place, called after the update.
     COMMON
 
     References
