@@ -16,7 +16,7 @@ from kernel_table cimport (
     BLOCK, FL_COSINE, FL_CROSS_ENTROPY, FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_FEW, FL_FOCAL,
     FL_JENSEN_SHANNON, FL_KL, FL_MARGIN, FL_POLY, FL_ROOM, FL_ROWS, GRAD, GRAD_HESS, LANES,
     MAX_PARAMETERS, MAX_RULE_SIZE, N_MODES, STATES, VALUE, VALUE_GRAD, Clip, MapFn, Passes,
-    RowsFn, RuleKernel, Survey, WeightStats, fl_rows, fold)
+    RowsFn, RuleKernel, Survey, UpdateFn, WeightStats, fl_rows, fold)
 
 cnp.import_array()
 

@@ -72,20 +72,23 @@ ctypedef void (*RowsFn)(const fl_rows*) noexcept nogil
 # Update rules of the optimizers: see rules.pxi.
 cdef struct Clip:           # what happens to a gradient first: g -> factor g, cut to -bound..bound
     double factor, bound
+    double trust            # factor of the rate, from the norms of an array
 
-cdef struct Survey:
-    double squares
+cdef struct Survey:         # of a block
+    double squares          # sum of the squares of gradients, or of the parameters
+    double of_direction     # sum of the squares of the directions of a layerwise rule
     bint finite
 
 ctypedef void (*PrepareFn)(void* rule, double lr, double t) noexcept nogil
 ctypedef void (*UpdateFn)(
     const void* rule, const Clip*, void* p, const void* g, void* a, void* b, void* c,
-    Py_ssize_t n) noexcept nogil
+    Py_ssize_t n, Survey*) noexcept nogil
 ctypedef Survey (*SurveyFn)(const void* g, Py_ssize_t n, double shrink) noexcept nogil
 
 cdef struct RuleKernel:
     PrepareFn prepare
     UpdateFn update[2]                      # float32, float64
+    UpdateFn measure[2]                     # a pass before the update; NULL for most rules
 
 cdef struct KernelTable:
     Passes passes[2]                        # float32, float64

@@ -18,6 +18,7 @@ cdef struct Parameter:
     char* state[STATES]             # NULL: the rule has none
     Py_ssize_t n, offset, block     # elements; bytes and blocks of all parameters before
     int dtype, group, order         # order: the flags of the memory orders it has
+    double trust                    # for layerwise rules
 
 cdef struct Extent:
     char* low
@@ -28,12 +29,18 @@ cdef struct Group:
     double rule[MAX_RULE_SIZE]      # the struct of the rule
     double lr
 
+cdef enum:                          # what a parallel region does
+    LOOK                            # at the gradients: their squares, and whether they are finite
+    MEASURE                         # the first pass of layerwise rules
+    UPDATE
+
 cdef struct Update:                 # the work of one parallel region
+    int work
     Parameter* parameters
     Py_ssize_t count, bytes
     Group* groups
     Clip clip
-    Survey* surveys                 # by block; NULL: update
+    Survey* surveys                 # by block
     double shrink
     int threads
 
@@ -64,20 +71,26 @@ cdef Survey survey_range(
 
 
 cdef void update_range(
-        const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Update elements; the last ones in buffers of full lanes, so that all are computed alike."""
+        const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop, Survey* found
+        ) noexcept nogil:
+    """Update or measure elements; the last ones in buffers of full lanes, so that all are
+    computed alike."""
     cdef char buffer[(STATES + 2) * 8 * LANES]
     cdef char* arrays[STATES + 2]
     cdef char* place[STATES + 2]
     cdef Py_ssize_t k, size = itemsize_of(p), whole = (stop - start) & -LANES
     cdef const Group* group = &job.groups[p.group]
+    cdef UpdateFn pass_over = (
+        group.kernel.update[p.dtype] if job.work == UPDATE else group.kernel.measure[p.dtype])
+    cdef Clip clip = job.clip
+    clip.trust = p.trust
     arrays[0] = p.data + start * size
     arrays[1] = <char*>p.grad + start * size
     for k in range(STATES):
         arrays[k + 2] = p.state[k] + start * size if p.state[k] != NULL else NULL
     if whole:
-        group.kernel.update[p.dtype](
-            group.rule, &job.clip, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], whole)
+        pass_over(
+            group.rule, &clip, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], whole, found)
     start += whole
     if start == stop:
         return
@@ -86,8 +99,8 @@ cdef void update_range(
         place[k] = buffer + k * 8 * LANES
         if arrays[k] != NULL:
             memcpy(place[k], arrays[k] + whole * size, (stop - start) * size)
-    group.kernel.update[p.dtype](
-        group.rule, &job.clip, place[0], place[1], place[2], place[3], place[4], LANES)
+    pass_over(
+        group.rule, &clip, place[0], place[1], place[2], place[3], place[4], LANES, found)
     for k in range(STATES + 2):
         if arrays[k] != NULL and k != 1:
             memcpy(arrays[k] + whole * size, place[k], (stop - start) * size)
@@ -101,7 +114,8 @@ cdef inline Py_ssize_t blocks_before(const Parameter* p, Py_ssize_t border) noex
 
 cdef void run_part(const Update* job, int part) noexcept nogil:
     """The blocks that start in one thread's share of the bytes."""
-    cdef Py_ssize_t k, block, first, last
+    cdef Py_ssize_t k, block, first, last, start, stop
+    cdef Survey* found
     cdef Py_ssize_t low = job.bytes * part // job.threads
     cdef Py_ssize_t high = job.bytes * (part + 1) // job.threads
     cdef const Parameter* p
@@ -109,14 +123,21 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
         p = &job.parameters[k]
         first = blocks_before(p, low)
         last = blocks_before(p, high)
-        if first == last:
+        if first == last or (
+                job.work == MEASURE and job.groups[p.group].kernel.measure[0] == NULL):
             continue
-        if job.surveys == NULL:
-            update_range(job, p, first * UPDATE_BLOCK, min(last * UPDATE_BLOCK, p.n))
+        if job.work == UPDATE:
+            update_range(job, p, first * UPDATE_BLOCK, min(last * UPDATE_BLOCK, p.n), NULL)
             continue
         for block in range(first, last):
-            job.surveys[p.block + block] = survey_range(
-                job, p, block * UPDATE_BLOCK, min((block + 1) * UPDATE_BLOCK, p.n))
+            found = &job.surveys[p.block + block]
+            memset(found, 0, sizeof(Survey))
+            start = block * UPDATE_BLOCK
+            stop = min(start + UPDATE_BLOCK, p.n)
+            if job.work == LOOK:
+                found[0] = survey_range(job, p, start, stop)
+            else:
+                update_range(job, p, start, stop, found)
 
 
 cdef void run_parts(const Update* job) noexcept nogil:
@@ -148,7 +169,7 @@ cdef class BaseOptimizer:
     cdef Py_ssize_t count, n_extents, n_groups, bytes, n_blocks
     cdef double bound, max_norm
     cdef int nonfinite
-    cdef bint running
+    cdef bint running, layerwise
     cdef list structures            # of each group: None, the number of arrays, or their keys
     cdef bint grouped               # the parameters are a list of groups
     cdef list arrays, names         # the parameters; what their gradients are called
@@ -188,6 +209,7 @@ cdef class BaseOptimizer:
             p.order = cnp.PyArray_FLAGS(array) & (
                 cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_F_CONTIGUOUS)
             p.group = members[i]
+            p.trust = 1
             p.offset = self.bytes
             p.block = self.n_blocks
             for k, state in enumerate(states[i]):
@@ -215,6 +237,7 @@ cdef class BaseOptimizer:
             index, fields = kernel_rules[kernel]
             self.fields.append(fields)
             self.groups[k].kernel = &kernels.rules[index]
+            self.layerwise = self.groups[k].kernel.measure[0] != NULL
             self.groups[k].lr = lr
             for name, value in numbers.items():
                 self.groups[k].rule[fields.index(name)] = value
@@ -262,6 +285,7 @@ cdef class BaseOptimizer:
             if self.schedules is not None:
                 self.read_schedules()
             job.parameters = self.parameters
+            job.surveys = self.surveys
             job.count = self.count
             job.bytes = self.bytes
             job.groups = self.groups
@@ -273,10 +297,12 @@ cdef class BaseOptimizer:
             if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:
                 if not self.look(&job, flat):
                     return False
-            job.surveys = NULL
             for k in range(self.n_groups):
                 self.groups[k].kernel.prepare(
                     self.groups[k].rule, self.groups[k].lr, <double>(self.step_count + 1))
+            if self.layerwise:
+                self.measure(&job)
+            job.work = UPDATE
             run_update(&job)
             self.step_count += 1
             if self.proximal is not None:
@@ -381,7 +407,7 @@ cdef class BaseOptimizer:
         cdef Py_ssize_t k
         cdef double squares, norm
         cdef bint finite = True
-        job.surveys = self.surveys
+        job.work = LOOK
         job.shrink = 1
         run_update(job)
         squares = self.squares()
@@ -401,6 +427,23 @@ cdef class BaseOptimizer:
         # written so that a norm of NaN gives NaN
         job.clip.factor = 1 if norm <= self.max_norm else self.max_norm / norm
         return True
+
+    cdef void measure(self, Update* job) noexcept:
+        """The first pass of layerwise rules, and the trust that its norms put in each array."""
+        cdef Py_ssize_t k, block
+        cdef double of_parameter, of_direction
+        cdef Parameter* p
+        job.work = MEASURE
+        run_update(job)
+        for k in range(self.count):
+            p = &self.parameters[k]
+            of_parameter = of_direction = 0
+            for block in range(p.block, p.block + blocks_of(p)):
+                of_parameter += self.surveys[block].squares
+                of_direction += self.surveys[block].of_direction
+            p.trust = 1
+            if of_parameter != 0 and of_direction != 0:
+                p.trust = sqrt(of_parameter) / sqrt(of_direction)
 
     cdef double squares(self):
         cdef double total = 0

@@ -70,6 +70,10 @@ cdef struct AdaptiveGradient:
     double beta, gamma, eps
     # ----
     double lr
+cdef struct LAMB:
+    double beta1, beta2, eps, weight_decay
+    # ----
+    double lr, of_average, correction
 
 ctypedef fused Rule:
     SGD
@@ -85,6 +89,7 @@ ctypedef fused Rule:
     Lion
     FTRL
     AdaptiveGradient
+    LAMB
 
 
 cdef inline double unbias(double beta, double t) noexcept nogil:
@@ -139,6 +144,11 @@ cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
             r.of_root = 1
             r.offset = r.eps
 
+    elif Rule is LAMB:
+        r.lr = lr
+        r.of_average = 1 / unbias(r.beta1, t)
+        r.correction = 1 / sqrt(unbias(r.beta2, t))
+
     elif Rule is Lion:
         r.lr = lr
         r.lost = lr * r.weight_decay
@@ -158,10 +168,15 @@ cdef inline void average(real* state, double beta, real x) noexcept nogil:
     state[0] = <real>beta * state[0] + <real>(1 - beta) * x
 
 
+cdef inline real direction(const LAMB* r, real w, real a, real b) noexcept nogil:
+    return (<real>r.of_average * a) / (root(b) * <real>r.correction + <real>r.eps) + (
+        <real>r.weight_decay * w)
+
+
 cdef inline void advance(
-        const Rule* r, bint one, bint other, real g, real* p, real* a, real* b, real* c
-        ) noexcept nogil:
-    """Update a parameter and its state; one and other are what variant() says."""
+        const Rule* r, bint one, bint other, real trust, real g, real* p, real* a, real* b,
+        real* c) noexcept nogil:
+    """Update a parameter and its state; one and other are what update() makes of the options."""
     cdef real w = p[0], lr, d, u, v, x, sigma
 
     if Rule is SGD:
@@ -268,6 +283,9 @@ cdef inline void advance(
         average(b, r.gamma, a[0] * a[0])
         w = w - (<real>r.lr * a[0]) / (root(b[0]) + <real>r.eps)
 
+    elif Rule is LAMB:
+        w = w - <real>r.lr * trust * direction(r, w, a[0], b[0])
+
     p[0] = w
 
 
@@ -285,18 +303,23 @@ cdef inline bint uses(const Rule* r, int state, bint one, bint other) noexcept n
         return state < 2
 
 
+cdef inline real clipped(real g, real factor, real bound) noexcept nogil:
+    g = g * factor
+    g = -bound if g < -bound else g
+    return bound if g > bound else g
+
+
 cdef inline void sweep(
         const Rule* rule, bint one, bint other, const Clip* clip, real* restrict p,
         const real* restrict g, real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n
         ) noexcept nogil:
     cdef Rule r = rule[0]
     cdef real x, w, factor = <real>clip.factor, bound = <real>clip.bound
+    cdef real trust = <real>clip.trust
     cdef real u = 0, v = 0, t = 0
     cdef Py_ssize_t i
     for i in range(n & -LANES):
-        x = g[i] * factor
-        x = -bound if x < -bound else x
-        x = bound if x > bound else x
+        x = clipped(g[i], factor, bound)
         w = p[i]
         if uses(&r, 0, one, other):
             u = a[i]
@@ -304,7 +327,7 @@ cdef inline void sweep(
             v = b[i]
         if uses(&r, 2, one, other):
             t = c[i]
-        advance(&r, one, other, x, &w, &u, &v, &t)
+        advance(&r, one, other, trust, x, &w, &u, &v, &t)
         p[i] = w
         if uses(&r, 0, one, other):
             a[i] = u
@@ -316,7 +339,8 @@ cdef inline void sweep(
 
 cdef void update(
         const Rule* r, const Clip* clip, real* restrict p, const real* restrict g,
-        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n) noexcept nogil:
+        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n, Survey* found
+        ) noexcept nogil:
     """Update n parameters. What a variant does not need has a loop without it."""
     cdef bint one = False, other = False
     if Rule is SGD:
@@ -339,6 +363,37 @@ cdef void update(
         sweep(r, False, False, clip, p, g, a, b, c, n)
 
 
+cdef void measure_lamb(
+        const LAMB* rule, const Clip* clip, real* restrict p, const real* restrict g,
+        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n, Survey* found
+        ) noexcept nogil:
+    """Update the averages, and add up the squares of parameters and directions."""
+    cdef LAMB r = rule[0]
+    cdef real x, w, u, v, d, factor = <real>clip.factor, bound = <real>clip.bound
+    cdef double squares[LANES]
+    cdef double of_direction[LANES]
+    cdef Py_ssize_t i, k, m
+    for k in range(LANES):
+        squares[k] = 0
+        of_direction[k] = 0
+    for i in range(n // LANES):
+        for k in range(LANES):
+            m = i * LANES + k
+            x = clipped(g[m], factor, bound)
+            w = p[m]
+            u = a[m]
+            v = b[m]
+            average(&u, r.beta1, x)
+            average(&v, r.beta2, x * x)
+            a[m] = u
+            b[m] = v
+            d = direction(&r, w, u, v)
+            squares[k] += <double>w * <double>w
+            of_direction[k] += <double>d * <double>d
+    found.squares += fold(squares)
+    found.of_direction += fold(of_direction)
+
+
 # ---- one look at the gradients before anything moves -------------------------------------------
 
 cdef Survey survey(const real* g, Py_ssize_t n, double shrink) noexcept nogil:
@@ -357,6 +412,7 @@ cdef Survey survey(const real* g, Py_ssize_t n, double shrink) noexcept nogil:
     for i in range(n & -LANES):
         odd |= g[i] - g[i] != 0
     found.squares = fold(lanes)
+    found.of_direction = 0
     found.finite = not odd
     return found
 
@@ -368,6 +424,9 @@ def add_rule(int index, Rule options):
     kernels.rules[index].prepare = <PrepareFn>prepare[Rule]
     kernels.rules[index].update[0] = <UpdateFn>update[Rule, float]
     kernels.rules[index].update[1] = <UpdateFn>update[Rule, double]
+    if Rule is LAMB:
+        kernels.rules[index].measure[0] = <UpdateFn>measure_lamb[float]
+        kernels.rules[index].measure[1] = <UpdateFn>measure_lamb[double]
     return tuple(options)
 
 

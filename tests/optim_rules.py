@@ -138,6 +138,16 @@ def adaptive_gradient(p, g, s, t, lr, o, sqrt):
     return p - lr * s["m"] / (sqrt(s["v"]) + o["eps"])
 
 
+def lamb(p, g, s, t, lr, o, sqrt):
+    """Of the whole array: p and g are arrays of numbers."""
+    b1, b2 = averages(g, s, o)
+    r = s["m"] / (1 - b1**t)
+    r = np.array([x / (sqrt(v / (1 - b2**t)) + o["eps"]) for x, v in zip(r, s["v"], strict=True)])
+    r = r + o["weight_decay"] * p
+    norm, of_r = sqrt((p * p).sum()), sqrt((r * r).sum())
+    return p - lr * (norm / of_r if norm and of_r else 1) * r
+
+
 class L1L2:
     """A penalty as the optimizers want it."""
 
@@ -178,11 +188,16 @@ RULES = {
     optim.FTRL: (ftrl, [{}, {"l1": 0.5, "l2": 0.3, "beta": 0.5}]),
     optim.AdaptiveGradient: (adaptive_gradient, [{}, {"beta": 0.5, "gamma": 0.6}]),
 }  # fmt: skip
+# the recurrences of these take the whole array
+LAYERWISE = {
+    optim.LAMB: (lamb, [{}, {"weight_decay": 0.0, "betas": (0.5, 0.6)}]),
+}
 VARIANTS = [(cls, options) for cls, (_, found) in RULES.items() for options in found]
 IDS = [
     f"{cls.__name__}-{'-'.join(f'{k}={v}' for k, v in options.items())}".rstrip("-")
     for cls, options in VARIANTS
 ]
+WHOLE = [(cls, options) for cls, (_, found) in LAYERWISE.items() for options in found]
 
 
 def all_options(cls, options):

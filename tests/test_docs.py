@@ -14,6 +14,7 @@ import pytest
 import fastloss as fl
 
 MODULES = ["fastloss", *(f"fastloss.{m.name}" for m in pkgutil.iter_modules(fl.__path__))]
+MODULES += [f"fastloss.optim.{m.name}" for m in pkgutil.iter_modules(fl.optim.__path__)]
 PYTHON = [name for name in MODULES if "._" not in name]
 
 

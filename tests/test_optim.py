@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 from mpmath import mp, mpf
-from optim_rules import IDS, L1L2, RULES, VARIANTS, all_options
+from optim_rules import IDS, L1L2, LAYERWISE, RULES, VARIANTS, WHOLE, all_options
 
 import fastloss as fl
 from fastloss import _core
@@ -36,8 +36,9 @@ def run(cls, options, p, grads, **more):
 
 
 def test_all_rules_are_tested():
-    assert {cls.__name__ for cls in RULES} == set(fl.optim.optimizer_names())
-    kernels = {cls.kernel for cls in RULES}
+    tested = [*RULES, *LAYERWISE]
+    assert {cls.__name__ for cls in tested} == set(fl.optim.optimizer_names())
+    kernels = {cls.kernel for cls in tested}
     assert kernels == set(_core.kernel_rules)
 
 
@@ -79,6 +80,35 @@ def test_a_thousand_steps_in_float64(cls, options):
         for t, g in enumerate(grads, 1):
             x = RULES[cls][0](x, g[i], state, t, full["lr"], full, np.sqrt)
         np.testing.assert_allclose(got[i], x, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 7, 16, 33])
+@pytest.mark.parametrize(("cls", "options"), WHOLE)
+def test_fifty_steps_of_whole_arrays_to_fifty_digits(cls, options, n, dtype):
+    steps = 50
+    p, grads = inputs(n, dtype, steps)
+    other = [p, np.zeros(4097, dtype)]  # whose norm is 0 at first, and which is nobody's business
+    params = [x.copy() for x in other]
+    opt = cls(params, **options)
+    for g in grads:
+        opt.step([g, np.ones(4097, dtype)])
+    full = all_options(cls, options)
+    with mp.workdps(50):
+        full = {k: tuple(map(mpf, v)) if k == "betas" else mpf(v) for k, v in full.items()}
+        for got, start, gs in (
+            (params[0], p, grads),
+            (params[1][-1:] * 1, other[1][-1:], [np.ones(1, dtype)] * steps),
+        ):
+            x, state, travelled = np.array([mpf(float(v)) for v in start]), {}, mpf(0)
+            for t, g in enumerate(gs, 1):
+                before, g = x, np.array([mpf(float(v)) for v in g])
+                x = LAYERWISE[cls][0](x, g, state, t, full["lr"], full, mpmath.sqrt)
+                travelled = travelled + abs(x - before)
+            for i in range(len(x)):
+                size = max(abs(start[i]), abs(x[i]))
+                budget = np.finfo(dtype).eps * (steps * size / 4 + 20 * travelled[i])
+                assert abs(mpf(float(got[i])) - x[i]) <= budget
 
 
 def every_size(cls, options, dtype):
@@ -198,15 +228,18 @@ def test_one_count_whatever_the_number_of_arrays():
 
 @pytest.mark.parametrize("n", [65_537, 1_000_003])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("more", [{}, {"max_norm": 1.0, "clip_value": 1e-3}])
-def test_bits_are_the_same_for_every_number_of_threads(n, dtype, more):
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("Adam", {}), ("Adam", {"max_norm": 1.0, "clip_value": 1e-3}), ("LAMB", {})],
+)
+def test_bits_are_the_same_for_every_number_of_threads(n, dtype, name, more):
     sizes = [n, 1, 17, n // 3, 5000, 4096, 4097, 0, 10]
     results = set()
     for threads in (1, 2, 7, 16):
         rng = np.random.default_rng(n)
         params = [rng.normal(size=size).astype(dtype) for size in sizes]
         with fl.num_threads(threads):
-            opt = fl.optim.Adam(params, lr=0.1, **more)
+            opt = getattr(fl.optim, name)(params, lr=0.1, **more)
             for _ in range(3):
                 opt.step([rng.normal(size=size).astype(dtype) for size in sizes])
         results.add(b"".join(p.tobytes() for p in params))
@@ -231,10 +264,11 @@ RATES = {
     "Adam": {"lr": 0.02}, "AdamW": {"lr": 0.02, "weight_decay": 0.0}, "Adamax": {"lr": 0.05},
     "NAdam": {"lr": 0.02}, "RAdam": {"lr": 5e-3}, "Lion": {"lr": lambda t: 0.02 / (1 + t / 50)},
     "FTRL": {"lr": 0.5}, "AdaptiveGradient": {"lr": 0.01},
+    "LAMB": {"lr": lambda t: 0.02 / (1 + t / 200), "weight_decay": 0.0},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("cls", RULES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", [*RULES, *LAYERWISE], ids=lambda cls: cls.__name__)
 def test_the_valley_of_rosenbrock(cls):
     p = np.array([-1.2, 1.0])
     opt = cls(p, **RATES[cls.__name__])
@@ -249,7 +283,7 @@ def test_the_valley_of_rosenbrock(cls):
     assert value() < 0.05 * start
 
 
-@pytest.mark.parametrize("cls", RULES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", [*RULES, *LAYERWISE], ids=lambda cls: cls.__name__)
 def test_a_badly_scaled_quadratic(cls):
     scale = 10.0 ** np.linspace(-1, 2, 40)
     p = np.ones(40)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from optim_rules import IDS, L1L2, VARIANTS
+from optim_rules import IDS, L1L2, VARIANTS, WHOLE
 
 import fastloss as fl
 from fastloss.optim import SGD, Adam, NAdam
@@ -315,7 +315,7 @@ def test_penalties():
         SGD(p, penalty=L1L2(l1=-1))
 
 
-@pytest.mark.parametrize(("cls", "options"), VARIANTS, ids=IDS)
+@pytest.mark.parametrize(("cls", "options"), VARIANTS + WHOLE)
 def test_resuming_gives_the_bits_of_going_on(cls, options):
     rng = np.random.default_rng(0)
     start = {"w": rng.normal(size=(5, 7)).astype(np.float32), "b": rng.normal(size=3)}

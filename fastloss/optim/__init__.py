@@ -31,6 +31,7 @@ from fastloss.optim.base import (
     load as load,
     optimizer_names as optimizer_names,
 )
+from fastloss.optim.layerwise import LAMB as LAMB
 from fastloss.optim.momentum import (
     NAG as NAG,
     SGD as SGD,
