@@ -276,7 +276,7 @@ cdef inline void advance(
         sigma = (v - x) / <real>r.lr
         a[0] = a[0] + (g - sigma * w)
         d = (<real>r.beta + v) / <real>r.lr + <real>r.l2
-        w = -shrunk(a[0], <real>r.l1) / d
+        w = shrunk(-a[0], <real>r.l1) / d
 
     elif Rule is AdaptiveGradient:
         average(a, r.beta, g)
