@@ -4,7 +4,7 @@
 
 cdef enum:
     UPDATE_BLOCK = 4096             # elements of one sum
-    UPDATE_PARALLEL_MIN = 32768     # bytes of parameters below which one thread is the fastest
+    UPDATE_PARALLEL_MIN = 1 << 19   # bytes read and written below which one thread is the fastest
     KEEP_GIL_MAX = 8192             # bytes for which letting go of the GIL is not worth it
 
 cdef enum NonFinite:
@@ -167,6 +167,7 @@ cdef class BaseOptimizer:
     cdef Group* groups
     cdef Survey* surveys
     cdef Py_ssize_t count, n_extents, n_groups, bytes, n_blocks
+    cdef Py_ssize_t moved           # bytes that an update reads and writes
     cdef double bound, max_norm
     cdef int nonfinite
     cdef bint running, layerwise
@@ -212,8 +213,11 @@ cdef class BaseOptimizer:
             p.trust = 1
             p.offset = self.bytes
             p.block = self.n_blocks
+            self.moved += 3 * p.n * itemsize_of(p)
             for k, state in enumerate(states[i]):
-                p.state[k] = NULL if state is None else cnp.PyArray_BYTES(state)
+                if state is not None:
+                    p.state[k] = cnp.PyArray_BYTES(state)
+                    self.moved += 2 * p.n * itemsize_of(p)
             self.bytes += max(p.n * itemsize_of(p), LINE)
             self.n_blocks += blocks_of(p)
         self.surveys = <Survey*>PyMem_Calloc(max(self.n_blocks, 1), sizeof(Survey))
@@ -290,7 +294,7 @@ cdef class BaseOptimizer:
             job.bytes = self.bytes
             job.groups = self.groups
             job.threads = 1
-            if job.bytes >= UPDATE_PARALLEL_MIN and not serial:
+            if self.moved >= UPDATE_PARALLEL_MIN and not serial:
                 job.threads = thread_count
             job.clip.bound = self.bound
             job.clip.factor = 1

@@ -167,6 +167,31 @@ def test_options_out_of_range(options, error, match):
         Adam(np.zeros(3), **options)
 
 
+def test_options_that_contradict_each_other():
+    for options in ({}, {"momentum": 0.9, "dampening": 0.1}):
+        with pytest.raises(ValueError, match="nesterov needs momentum > 0 and dampening = 0"):
+            SGD(np.zeros(3), nesterov=True, **options)
+    with pytest.raises(TypeError, match="FTRL has no schedule"):
+        fl.optim.FTRL(np.zeros(3), lr=lambda step: 0.1)
+
+
+def test_rates_and_penalties_of_groups():
+    a, b, c = np.ones(2), np.ones(2), np.ones(2)
+    opt = SGD(
+        [
+            {"params": a, "lr": lambda step: 0.5 / (1 + step)},
+            {"params": b, "penalty": L1L2(l1=1.0)},
+            {"params": c, "penalty": Halves()},
+        ],
+        lr=0.25,
+    )
+    for _ in range(2):
+        opt.step([np.ones(2), np.zeros(2), np.zeros(2)])
+    np.testing.assert_array_equal(a, 1 - 0.5 - 0.25)
+    np.testing.assert_array_equal(b, 1 - 2 * 0.25)
+    np.testing.assert_array_equal(c, (1 - 0.25 / 2) ** 2)
+
+
 def test_a_rate_for_every_step():
     asked = []
 
@@ -251,6 +276,16 @@ def test_norms_whose_squares_overflow():
     p = np.zeros(2, np.float32)
     SGD(p, lr=1.0, max_norm=5.0).step(np.array([3e38, -3e38], np.float32))
     np.testing.assert_allclose(p, [-(12.5**0.5), 12.5**0.5], rtol=1e-6)
+
+
+def test_the_norm_and_the_norms_of_lamb():
+    rng = np.random.default_rng(0)
+    p, g = rng.normal(size=5000), rng.normal(size=5000)
+    norm = np.sqrt((g * g).sum())
+    one, other = p.copy(), p.copy()
+    fl.optim.LAMB(one, eps=1.0, max_norm=norm / 4, clip_value=0.25).step(g)
+    fl.optim.LAMB(other, eps=1.0).step(np.clip(g / 4, -0.25, 0.25))
+    np.testing.assert_allclose(one, other, rtol=1e-14)
 
 
 def test_elements_are_cut_after_the_norm():

@@ -72,7 +72,10 @@ class Optimizer(BaseOptimizer):
     # ---- what a rule may override --------------------------------------------------------------
 
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        """Names of the arrays of state in the kernel's order; None for one it does without."""
+        """Names of the arrays of state in the kernel's order; None for one it does without.
+
+        It raises if the options contradict each other.
+        """
         raise NotImplementedError
 
     def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
