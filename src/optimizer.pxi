@@ -173,7 +173,8 @@ cdef class BaseOptimizer:
     cdef bint running, layerwise
     cdef list structures            # of each group: None, the number of arrays, or their keys
     cdef bint grouped               # the parameters are a list of groups
-    cdef list arrays, names         # the parameters; what their gradients are called
+    cdef list arrays, states        # the parameters and their state, kept alive
+    cdef list names                 # what the gradients are called
     cdef list schedules             # of each group, a callable or None; None: all lr are numbers
     cdef list fields                # of each group, the names of its struct
     cdef list proximal              # (index of an array, group, penalty)
@@ -194,7 +195,7 @@ cdef class BaseOptimizer:
         """
         cdef Py_ssize_t i, k
         cdef Parameter* p
-        self.arrays, self.names = arrays, names
+        self.arrays, self.states, self.names = arrays, states, names
         self.structures, self.grouped = structures, grouped
         self.n_groups = len(structures)
         self.groups = <Group*>PyMem_Calloc(self.n_groups, sizeof(Group))

@@ -460,6 +460,17 @@ def test_saving(tmp_path):
         Adam(np.ones(3), lr=lambda step: 0.1).save(path)
 
 
+def test_a_subclass_keeps_its_kernel():
+    p, other = np.ones(3), np.ones(3)
+
+    class Mine(fl.optim.AdamW, register=False):
+        """Somebody's own."""
+
+    Mine(p, lr=0.1).step(GRAD)
+    fl.optim.AdamW(other, lr=0.1).step(GRAD)
+    np.testing.assert_array_equal(p, other)
+
+
 def test_a_base_is_no_optimizer():
     with pytest.raises(TypeError, match="is what optimizers share"):
         fl.optim.Optimizer()._build(np.zeros(3), {})

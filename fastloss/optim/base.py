@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias, TypedDict, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss._core import BaseOptimizer
+from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
 
 Array: TypeAlias = NDArray[np.floating[Any]]
@@ -64,7 +64,7 @@ class Optimizer(BaseOptimizer):
         if not register:  # shared by optimizers, not one
             return
         _REGISTRY[cls.__name__] = cls
-        if "kernel" not in cls.__dict__:
+        if "kernel" not in cls.__dict__ and cls.__name__ in kernel_rules:
             cls.kernel = cls.__name__
         if cls.__doc__:  # python -OO leaves none
             cls.__doc__ = cls.__doc__.replace("    COMMON\n", _indented(_COMMON))
@@ -106,20 +106,19 @@ class Optimizer(BaseOptimizer):
         grouped = _is_grouped(params)
         given = cast("Sequence[Mapping[str, Any]]", params) if grouped else [{"params": params}]
         self._options = [self._check_group(k, group, options) for k, group in enumerate(given)]
-        self._keys: list[Any] = []
+        self._keys: list[Any] = []  # of the arrays
+        self._members: list[int] = []  # the group of each array
         arrays: list[Array] = []
-        names: list[str] = []
-        members: list[int] = []
+        names: list[str] = []  # what follows "params" or "grads" to name an array
         structures = []
         for k, group in enumerate(given):
             prefix = f"[{k}]" if grouped else ""
             structure, keys, values = _flatten(group["params"], f"params{prefix}")
             structures.append(structure)
             arrays += values
-            members += [k] * len(values)
-            labels = [""] if structure is None else [f"[{key!r}]" for key in keys]
-            names += [prefix + label for label in labels]
             self._keys += keys
+            self._members += [k] * len(values)
+            names += [prefix if structure is None else f"{prefix}[{key!r}]" for key in keys]
         if grouped:
             self._keys = list(range(len(arrays)))
         if not arrays:
@@ -127,21 +126,26 @@ class Optimizer(BaseOptimizer):
         for array, name in zip(arrays, names, strict=True):
             _check_parameter(array, f"params{name}")
         _check_apart(arrays, names)
+        states = self._make_state(arrays)
+        grads = [f"grads{name}" for name in names]
+        self._bind(arrays, grads, states, self._members, structures, grouped)
+        self._set(self._options, [self.carried] * len(given), common, 0)
 
-        self._members = members
+    def _make_state(self, arrays: list[Array]) -> list[list[Array | None]]:
+        """Make the arrays of state; return them in the kernel's order."""
         self._state: list[dict[str, Array]] = []
         states = []
-        for array, k in zip(arrays, members, strict=True):
-            wanted = self._states(self._options[k])
-            held = {
-                name: np.full_like(array, self._initial(name, self._options[k]))
-                for name in wanted
+        for array, k in zip(arrays, self._members, strict=True):
+            options = self._options[k]
+            names = self._states(options)
+            made = {
+                name: np.full_like(array, self._initial(name, options), subok=False)
+                for name in names
                 if name is not None
             }
-            self._state.append(held)
-            states.append([None if name is None else held[name] for name in wanted])
-        self._bind(arrays, [f"grads{name}" for name in names], states, members, structures, grouped)
-        self._set(self._options, [self.carried] * len(given), common, 0)
+            self._state.append(made)
+            states.append([None if name is None else made[name] for name in names])
+        return states
 
     def _set(
         self,
@@ -165,7 +169,7 @@ class Optimizer(BaseOptimizer):
         ]
         self._configure(
             kernels,
-            schedules if any(schedules) else None,
+            schedules if any(rate is not None for rate in schedules) else None,
             proximal or None,
             **common,
             step=step,
@@ -224,10 +228,8 @@ class Optimizer(BaseOptimizer):
         for name in found:
             _check_number(f"penalty.{name}", getattr(penalty, name), NONNEGATIVE)
         if not found and not (self.takes_prox and callable(getattr(penalty, "prox", None))):
-            raise TypeError(
-                f"penalty must have attributes l1 or l2"
-                f"{', or a method prox(array, step)' if self.takes_prox else ''}; got {penalty!r}"
-            )
+            or_prox = ", or a method prox(array, step, out=array)" if self.takes_prox else ""
+            raise TypeError(f"penalty must have attributes l1 or l2{or_prox}; got {penalty!r}")
         return penalty
 
     # ---- state ---------------------------------------------------------------------------------
