@@ -2,7 +2,7 @@
 
 import os as _os
 
-from fastloss import _core, penalties as penalties
+from fastloss import _core, optim as optim, penalties as penalties
 from fastloss._core import (
     DomainError as DomainError,
     log_softmax as log_softmax,

@@ -13,6 +13,7 @@ isa: Final[str]
 compiler: Final[str]
 openmp: Final[bool]
 kernel_losses: Final[dict[str, tuple[int, tuple[str, ...]]]]
+kernel_rules: Final[dict[str, tuple[int, tuple[str, ...]]]]
 
 def available_isas() -> tuple[str, ...]: ...
 def configure(*, threads: int | None = None, cache: int | None = None) -> None: ...
@@ -153,6 +154,33 @@ class BaseLoss:
 
 class PointwiseLoss(BaseLoss): ...
 class RowLoss(BaseLoss): ...
+
+_Grads: TypeAlias = ArrayLike | Sequence[Any] | Mapping[Any, Any]
+
+class BaseOptimizer:
+    @property
+    def step_count(self) -> int: ...
+    def step(self, grads: _Grads) -> bool: ...
+    def _bind(
+        self,
+        arrays: list[_Array],
+        names: list[str],
+        states: list[list[_Array | None]],
+        members: list[int],
+        structures: list[Any],
+        grouped: bool,
+    ) -> None: ...
+    def _configure(
+        self,
+        groups: list[tuple[str, dict[str, float], float]],
+        schedules: list[Any] | None,
+        proximal: list[tuple[int, int, Any]] | None,
+        max_norm: float | None,
+        clip_value: float | None,
+        nonfinite: str,
+        step: int,
+    ) -> None: ...
+    def _carried(self, group: int, name: str) -> float: ...
 
 def softmax(x: ArrayLike, *, axis: int = -1, out: _Array | None = None) -> _Array: ...
 def log_softmax(x: ArrayLike, *, axis: int = -1, out: _Array | None = None) -> _Array: ...

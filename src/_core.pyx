@@ -1,5 +1,5 @@
 # cython: language_level=3, cdivision=True, freethreading_compatible=True, embedsignature=True
-"""The compiled core: argument checks, the driver, and the base of every loss."""
+"""The compiled core: argument checks, the drivers, and the bases of losses and optimizers."""
 
 import importlib
 import os
@@ -52,4 +52,5 @@ include "score.pxi"
 include "rows.pxi"
 include "row_loss.pxi"
 include "metric.pxi"
+include "optimizer.pxi"
 include "bandwidth.pxi"

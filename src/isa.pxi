@@ -79,3 +79,4 @@ openmp = bool(FL_OPENMP)
 _kernels = importlib.import_module(f"fastloss._kernels_{isa}")
 cdef KernelTable* kernels = <KernelTable*>PyCapsule_GetPointer(_kernels.table, "fastloss.kernels")
 kernel_losses = _kernels.losses         # name -> (index, names of parameters)
+kernel_rules = _kernels.rules           # the same for the rules of optimizers

@@ -8,6 +8,9 @@ cdef enum:
     LANES = 16          # every pass takes a multiple of this many elements
     MAX_PARAMETERS = 4
     MAX_LOSSES = 128
+    MAX_RULES = 32
+    MAX_RULE_SIZE = 16  # numbers in the struct of a rule
+    STATES = 3          # arrays of state that a rule may have
 
 cdef enum:              # modes: which outputs a map computes
     VALUE
@@ -80,12 +83,34 @@ cdef struct Triplets:
     void* grad[3]                           # NULL: not asked for
 
 ctypedef void (*TripletsFn)(const Triplets*) noexcept nogil
+# Update rules of the optimizers: see rules.pxi.
+cdef struct Clip:           # what happens to a gradient first: g -> factor g, cut to -bound..bound
+    double factor, bound
+    double trust            # factor of the rate, from the norms of an array
+
+cdef struct Survey:         # of a block
+    double squares          # sum of the squares of gradients, or of the parameters
+    double of_direction     # sum of the squares of the directions of a layerwise rule
+    bint finite
+
+ctypedef void (*PrepareFn)(void* rule, double lr, double t) noexcept nogil
+ctypedef void (*UpdateFn)(
+    const void* rule, const Clip*, void* p, const void* g, void* a, void* b, void* c,
+    Py_ssize_t n, Survey*) noexcept nogil
+ctypedef Survey (*SurveyFn)(const void* g, Py_ssize_t n, double shrink) noexcept nogil
+
+cdef struct RuleKernel:
+    PrepareFn prepare
+    UpdateFn update[2]                      # float32, float64
+    UpdateFn measure[2]                     # a pass before the update; NULL for most rules
 
 cdef struct KernelTable:
     Passes passes[2]                        # float32, float64
     MapFn maps[MAX_LOSSES][2][N_MODES]
     RowsFn rows[2]
     TripletsFn triplets[2]
+    RuleKernel rules[MAX_RULES]
+    SurveyFn survey[2]
     void (*fence)() noexcept nogil          # orders streamed stores before what follows
 
 

@@ -1,12 +1,9 @@
-# Block loops, compiled once per instruction set: a map per loss, dtype and mode, and the passes
-# that all losses share. n is a multiple of LANES throughout (stream alone takes any n), which
-# saves every loop its scalar tail.
+# Block loops, compiled once per instruction set: a map per loss, dtype and mode, the passes that
+# all losses share, and the rules of the optimizers. n is a multiple of LANES throughout (stream
+# alone takes any n), which saves every loop its scalar tail.
 
 from cpython.pycapsule cimport PyCapsule_New
-from kernel_table cimport (
-    BLOCK, GRAD, GRAD_HESS, LANES, MAX_LOSSES, KernelTable, MapFn, Passes, Triplets,
-    VALUE, VALUE_GRAD, WeightStats, fl_rows, fold)
-from libc.string cimport memset
+from kernel_table cimport *
 
 include "vecmath.pxi"
 include "pointwise.pxi"
@@ -270,3 +267,5 @@ def _fill():
 losses = _fill()
 assert len(losses) <= MAX_LOSSES
 table = PyCapsule_New(&kernels, "fastloss.kernels", NULL)
+
+include "rules.pxi"

@@ -61,6 +61,12 @@ GOOD = """
     assert_type(triplets.grad(x, x, x), tuple[Array, Array, Array])
     assert_type(triplets.value_and_grad(x, x, x), tuple[float, tuple[Array, Array, Array]])
     assert_type(contrast.value_and_grad(x, x), tuple[float, tuple[Array, Array]])
+    params: dict[str, Array] = {"w": y, "b": p}
+    opt = fl.optim.Adam(params, lr=lambda step: 0.1 / (1 + step), max_norm=1.0)
+    assert_type(opt.step({"w": y, "b": p}), bool)
+    fl.optim.SGD([{"params": [y, p], "lr": 0.1}], momentum=0.9).step([[y, p]])
+    opt.load_state_dict(opt.state_dict())
+    assert_type(opt.step_count, int)
 
     fl.set_num_threads(2)
     with fl.num_threads(1):
@@ -85,6 +91,9 @@ BAD = """
     loss.value_and_grad(y, p, out=3)
     fl.score(y, p, [3])
     fl.num_threads("2")
+    fl.optim.Adam(y, lr="0.1")
+    fl.optim.Adam(y, maximum_norm=1.0)
+    fl.optim.Adam()
 """
 
 

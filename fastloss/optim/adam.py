@@ -1,0 +1,319 @@
+"""Adam and its descendants: a running average of the gradient over one of its size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+from fastloss.domain import NONNEGATIVE
+from fastloss.optim.base import Common, Optimizer, Params, Rate
+
+
+class _Adaptive(Optimizer, register=False):
+    """Base of those with two averages."""
+
+    ranges = {"eps": NONNEGATIVE, "weight_decay": NONNEGATIVE}
+
+    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
+        return ("exp_avg", "exp_avg_sq")
+
+
+class Adam(_Adaptive):
+    """Adaptive moment estimation.
+
+    The step t = 1, 2, ... from the gradient g is ::
+
+        g <- g + weight_decay p
+        m <- beta1 m + (1 - beta1) g
+        v <- beta2 v + (1 - beta2) g^2
+        s <- max(s, v)                              (with amsgrad; else s = v)
+        p <- p - lr (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + eps)
+
+    Parameters
+    ----------
+    params : ndarray, list or dict of ndarrays, or list of groups
+        The arrays p, updated in place.
+    lr : float or callable, default=1e-3
+        The rate, or a function of the number of steps before this one.
+    betas : pair of floats, default=(0.9, 0.999)
+        beta1 and beta2.
+    eps : float, default=1e-8
+        Outside of the root, and added after the correction of the bias, as in the paper.
+    weight_decay : float, default=0.0
+        Half a squared L2 penalty, by way of the gradient; see `AdamW` for the other way.
+    amsgrad : bool, default=False
+        Divide by the largest v so far.
+    COMMON
+
+    References
+    ----------
+    Kingma and Ba (2015), Adam: A Method for Stochastic Optimization; Reddi, Kale and Kumar (2018),
+    On the Convergence of Adam and Beyond.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> p = np.array([1.0, 1.0])
+    >>> fl.optim.Adam(p, lr=0.1, eps=0.0).step(np.array([5.0, -0.001]))
+    True
+    >>> p
+    array([0.9, 1.1])
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        self._build(
+            params,
+            common,
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+        )
+
+    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
+        return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if options["amsgrad"] else ()))
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay.
+
+    The step t = 1, 2, ... from the gradient g is ::
+
+        p <- p - lr weight_decay p
+        m <- beta1 m + (1 - beta1) g
+        v <- beta2 v + (1 - beta2) g^2
+        s <- max(s, v)                              (with amsgrad; else s = v)
+        p <- p - lr (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + eps)
+
+    Parameters
+    ----------
+    params : ndarray, list or dict of ndarrays, or list of groups
+        The arrays p, updated in place.
+    lr : float or callable, default=1e-3
+        The rate, or a function of the number of steps before this one.
+    betas : pair of floats, default=(0.9, 0.999)
+        beta1 and beta2.
+    eps : float, default=1e-8
+        Outside of the root, and added after the correction of the bias.
+    weight_decay : float, default=0.01
+        Applied to p before the step, times lr.
+    amsgrad : bool, default=False
+        Divide by the largest v so far.
+    COMMON
+
+    References
+    ----------
+    Loshchilov and Hutter (2019), Decoupled Weight Decay Regularization.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> p = np.array([1.0])
+    >>> fl.optim.AdamW(p, lr=0.1, eps=0.0, weight_decay=0.1).step(np.array([3.0]))
+    True
+    >>> p
+    array([0.89])
+    """
+
+    kernel = "Adam"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **common)
+
+    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
+        return super()._fields(options) | {"decoupled": 1.0}
+
+
+class Adamax(_Adaptive):
+    """Adam with the infinity norm.
+
+    The step t = 1, 2, ... from the gradient g is ::
+
+        g <- g + weight_decay p
+        m <- beta1 m + (1 - beta1) g
+        u <- max(beta2 u, |g| + eps)
+        p <- p - lr (m / (1 - beta1^t)) / u
+
+    Parameters
+    ----------
+    params : ndarray, list or dict of ndarrays, or list of groups
+        The arrays p, updated in place.
+    lr : float or callable, default=2e-3
+        The rate, or a function of the number of steps before this one.
+    betas : pair of floats, default=(0.9, 0.999)
+        beta1 and beta2.
+    eps : float, default=1e-8
+        Keeps u from 0, as in torch; the paper has none.
+    weight_decay : float, default=0.0
+        Half a squared L2 penalty, by way of the gradient.
+    COMMON
+
+    References
+    ----------
+    Kingma and Ba (2015), Adam: A Method for Stochastic Optimization, section 7.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> p = np.array([1.0])
+    >>> fl.optim.Adamax(p, lr=0.1, eps=0.0).step(np.array([3.0]))
+    True
+    >>> p
+    array([0.9])
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        **common: Unpack[Common],
+    ) -> None:
+        self._build(params, common, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
+        return ("exp_avg", "exp_inf")
+
+
+class NAdam(_Adaptive):
+    """Adam with Nesterov's momentum.
+
+    The step t = 1, 2, ... from the gradient g is, with n the next mu, ::
+
+        g <- g + weight_decay p
+        mu(t) = beta1 (1 - 0.96^(t momentum_decay) / 2),  M(t) = mu(1) mu(2) ... mu(t)
+        m <- beta1 m + (1 - beta1) g
+        v <- beta2 v + (1 - beta2) g^2
+        u <- (1 - mu(t)) g / (1 - M(t)) + mu(t + 1) m / (1 - M(t + 1))
+        p <- p - lr u / (sqrt(v / (1 - beta2^t)) + eps)
+
+    Parameters
+    ----------
+    params : ndarray, list or dict of ndarrays, or list of groups
+        The arrays p, updated in place.
+    lr : float or callable, default=2e-3
+        The rate, or a function of the number of steps before this one.
+    betas : pair of floats, default=(0.9, 0.999)
+        beta1 and beta2.
+    eps : float, default=1e-8
+    weight_decay : float, default=0.0
+        Half a squared L2 penalty, by way of the gradient.
+    momentum_decay : float, default=4e-3
+    COMMON
+
+    References
+    ----------
+    Dozat (2016), Incorporating Nesterov Momentum into Adam; the schedule of mu is torch's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> p = np.array([1.0])
+    >>> opt = fl.optim.NAdam(p, lr=0.1)
+    >>> opt.step(np.array([3.0]))
+    True
+    >>> p.round(6)
+    array([0.894355])
+    """
+
+    ranges = {**_Adaptive.ranges, "momentum_decay": NONNEGATIVE}
+    carried = {"mu_product": 1.0}
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+        **common: Unpack[Common],
+    ) -> None:
+        self._build(
+            params,
+            common,
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            momentum_decay=momentum_decay,
+        )
+
+
+class RAdam(_Adaptive):
+    """Adam with a rectified rate, which needs no warm-up.
+
+    The step t = 1, 2, ... from the gradient g is ::
+
+        g <- g + weight_decay p
+        m <- beta1 m + (1 - beta1) g
+        v <- beta2 v + (1 - beta2) g^2
+        R = 2 / (1 - beta2) - 1,  r = R - 2 t beta2^t / (1 - beta2^t)
+        c = sqrt((r - 4) (r - 2) R / ((R - 4) (R - 2) r))
+        p <- p - lr c (m / (1 - beta1^t)) sqrt(1 - beta2^t) / (sqrt(v) + eps)       (r > 5)
+        p <- p - lr (m / (1 - beta1^t))                                             (r <= 5)
+
+    Parameters
+    ----------
+    params : ndarray, list or dict of ndarrays, or list of groups
+        The arrays p, updated in place.
+    lr : float or callable, default=1e-3
+        The rate, or a function of the number of steps before this one.
+    betas : pair of floats, default=(0.9, 0.999)
+        beta1 and beta2.
+    eps : float, default=1e-8
+        Added to the root before the correction of its bias, as in torch.
+    weight_decay : float, default=0.0
+        Half a squared L2 penalty, by way of the gradient.
+    COMMON
+
+    References
+    ----------
+    Liu et al. (2020), On the Variance of the Adaptive Learning Rate and Beyond.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> p = np.array([1.0])
+    >>> fl.optim.RAdam(p, lr=0.1).step(np.array([3.0]))
+    True
+    >>> p
+    array([0.7])
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        **common: Unpack[Common],
+    ) -> None:
+        self._build(params, common, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)

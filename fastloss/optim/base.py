@@ -1,0 +1,484 @@
+"""What every optimizer has in common: its arrays, groups, options, state, and the registry."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias, TypedDict, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastloss._core import BaseOptimizer, kernel_rules
+from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+Arrays: TypeAlias = Array | Sequence[Array] | Mapping[Any, Array]
+Params: TypeAlias = Arrays | Sequence[Mapping[str, Any]]
+Rate: TypeAlias = float | Callable[[int], float]
+State: TypeAlias = dict[str, Any]
+
+VERSION = 1  # of the layout of state_dict()
+BELOW_ONE = Domain("[0, 1)", low=0, high=1, open_high=True)
+NONFINITE = ("propagate", "raise", "skip")
+
+_REGISTRY: dict[str, type[Optimizer]] = {}
+
+_COMMON = """\
+max_norm : float, optional
+    Gradients are multiplied by ``min(1, max_norm / norm)``, where ``norm`` is the Euclidean norm
+    of all of them together, summed in float64. No eps hides in it (torch divides by norm + 1e-6).
+clip_value : float, optional
+    Each element of the gradients is cut to ``-clip_value..clip_value``, after ``max_norm``.
+nonfinite : {"propagate", "raise", "skip"}
+    What a step does where gradients hold NaN or inf: compute with them, raise a DomainError, or
+    return False; the last two leave everything as it is.
+"""
+
+
+class Common(TypedDict, total=False):
+    """Arguments that every optimizer takes."""
+
+    max_norm: float | None
+    clip_value: float | None
+    nonfinite: str
+
+
+class Optimizer(BaseOptimizer):
+    """Base of all optimizers.
+
+    A subclass says what its options are, and which arrays of state its kernel has. What it
+    computes stands in the branch of its ``kernel`` in ``src/rules.pxi``.
+    """
+
+    kernel: ClassVar[str]
+    ranges: ClassVar[Mapping[str, Domain]]  # of its options; those it lacks are booleans
+    takes_prox: ClassVar[bool] = False  # of any penalty: one step size for all elements
+    carried: ClassVar[Mapping[str, float]] = {}  # numbers that go from step to step
+
+    def __init_subclass__(cls, register: bool = True) -> None:
+        if not register:  # shared by optimizers, not one
+            return
+        _REGISTRY[cls.__name__] = cls
+        if "kernel" not in cls.__dict__ and cls.__name__ in kernel_rules:
+            cls.kernel = cls.__name__
+        if cls.__doc__:  # python -OO leaves none
+            cls.__doc__ = cls.__doc__.replace("    COMMON\n", _indented(_COMMON))
+
+    # ---- what a rule may override --------------------------------------------------------------
+
+    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
+        """Names of the arrays of state in the kernel's order; None for one it does without.
+
+        It raises if the options contradict each other.
+        """
+        raise NotImplementedError
+
+    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
+        """The options as numbers under the kernel's names."""
+        fields = {}
+        for key, value in options.items():
+            if key == "betas":
+                fields["beta1"], fields["beta2"] = value
+            elif key == "penalty":
+                fields |= {name: float(getattr(value, name, 0.0)) for name in ("l1", "l2")}
+            elif key != "lr":
+                fields[key] = float(value)
+        return fields
+
+    def _initial(self, name: str, options: Mapping[str, Any]) -> float:
+        """What an array of state starts from."""
+        return 0.0
+
+    # ---- construction --------------------------------------------------------------------------
+
+    def _build(self, params: Params, common: Common, **options: Any) -> None:
+        """Check everything, and tie the arrays to the kernel; the constructor's only step."""
+        if not hasattr(type(self), "ranges"):
+            raise TypeError(f"{type(self).__name__} is what optimizers share, not an optimizer")
+        if hasattr(self, "_options"):
+            raise TypeError(f"this {type(self).__name__} is initialised already")
+        common = self._check_common(common)
+        grouped = _is_grouped(params)
+        given = cast("Sequence[Mapping[str, Any]]", params) if grouped else [{"params": params}]
+        self._options = [self._check_group(k, group, options) for k, group in enumerate(given)]
+        self._keys: list[Any] = []  # of the arrays
+        self._members: list[int] = []  # the group of each array
+        arrays: list[Array] = []
+        names: list[str] = []  # what follows "params" or "grads" to name an array
+        structures = []
+        for k, group in enumerate(given):
+            prefix = f"[{k}]" if grouped else ""
+            structure, keys, values = _flatten(group["params"], f"params{prefix}")
+            structures.append(structure)
+            arrays += values
+            self._keys += keys
+            self._members += [k] * len(values)
+            names += [prefix if structure is None else f"{prefix}[{key!r}]" for key in keys]
+        if grouped:
+            self._keys = list(range(len(arrays)))
+        if not arrays:
+            raise ValueError("params holds no arrays")
+        for array, name in zip(arrays, names, strict=True):
+            _check_parameter(array, f"params{name}")
+        _check_apart(arrays, names)
+        states = self._make_state(arrays)
+        grads = [f"grads{name}" for name in names]
+        self._bind(arrays, grads, states, self._members, structures, grouped)
+        self._set(self._options, [self.carried] * len(given), common, 0)
+
+    def _make_state(self, arrays: list[Array]) -> list[list[Array | None]]:
+        """Make the arrays of state; return them in the kernel's order."""
+        self._state: list[dict[str, Array]] = []
+        states = []
+        for array, k in zip(arrays, self._members, strict=True):
+            options = self._options[k]
+            names = self._states(options)
+            made = {
+                name: np.full_like(array, self._initial(name, options), subok=False)
+                for name in names
+                if name is not None
+            }
+            self._state.append(made)
+            states.append([None if name is None else made[name] for name in names])
+        return states
+
+    def _set(
+        self,
+        groups: list[dict[str, Any]],
+        carried: Sequence[Mapping[str, float]],
+        common: Common,
+        step: int,
+    ) -> None:
+        """Take options, all of them checked."""
+        self._options = groups
+        self._common = common
+        kernels = []
+        for options, numbers in zip(groups, carried, strict=True):
+            lr = 0.0 if callable(options["lr"]) else options["lr"]
+            kernels.append((self.kernel, {**self._fields(options), **numbers}, lr))
+        schedules = [options["lr"] if callable(options["lr"]) else None for options in groups]
+        proximal = [
+            (i, k, groups[k]["penalty"])
+            for i, k in enumerate(self._members)
+            if _has_prox_only(groups[k].get("penalty"))
+        ]
+        self._configure(
+            kernels,
+            schedules if any(rate is not None for rate in schedules) else None,
+            proximal or None,
+            **common,
+            step=step,
+        )
+
+    def _check_common(self, given: Mapping[str, Any]) -> Common:
+        """The arguments that every optimizer takes, with their defaults."""
+        unknown = [key for key in given if key not in Common.__annotations__]
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
+        limits = [
+            None if (value := given.get(name)) is None else _check_number(name, value, POSITIVE)
+            for name in ("max_norm", "clip_value")
+        ]
+        nonfinite = given.get("nonfinite", "propagate")
+        if nonfinite not in NONFINITE:
+            raise ValueError(f'nonfinite must be "propagate", "raise" or "skip"; got {nonfinite!r}')
+        return {"max_norm": limits[0], "clip_value": limits[1], "nonfinite": nonfinite}
+
+    def _check_group(
+        self, k: int, group: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The options of a group."""
+        if "params" not in group:
+            raise ValueError(f'params[{k}] lacks the key "params"')
+        own = {key: value for key, value in group.items() if key != "params"}
+        unknown = [key for key in own if key not in defaults]
+        if unknown:
+            raise TypeError(
+                f"params[{k}]: {type(self).__name__} has no option {unknown[0]!r}; "
+                f"it has: {', '.join(defaults)}"
+            )
+        return {key: self._check(key, value) for key, value in (dict(defaults) | own).items()}
+
+    def _check(self, name: str, value: Any) -> Any:
+        """An option's value, if it is in its range."""
+        if name == "lr" and callable(value):
+            return value
+        if name == "penalty":
+            return self._check_penalty(value)
+        if name == "betas":
+            if not isinstance(value, (tuple, list)) or len(value) != 2:
+                raise TypeError(f"betas must be a pair of numbers; got {value!r}")
+            return tuple(_check_number(f"betas[{i}]", b, BELOW_ONE) for i, b in enumerate(value))
+        if name == "lr" or name in self.ranges:
+            return _check_number(name, value, self.ranges.get(name, NONNEGATIVE))
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name} must be True or False; got {value!r}")
+        return bool(value)
+
+    def _check_penalty(self, penalty: Any) -> Any:
+        """A penalty whose proximal step the kernel takes, or that can take it itself."""
+        if penalty is None:
+            return None
+        found = [name for name in ("l1", "l2") if hasattr(penalty, name)]
+        for name in found:
+            _check_number(f"penalty.{name}", getattr(penalty, name), NONNEGATIVE)
+        if not found and not (self.takes_prox and callable(getattr(penalty, "prox", None))):
+            or_prox = ", or a method prox(array, step, out=array)" if self.takes_prox else ""
+            raise TypeError(f"penalty must have attributes l1 or l2{or_prox}; got {penalty!r}")
+        return penalty
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> State:
+        """Copy everything that the next steps depend on, apart from the parameters.
+
+        Returns
+        -------
+        dict
+            ``{"optimizer": name, "version": 1, "step": steps so far, "max_norm": ...,
+            "clip_value": ..., "nonfinite": ..., "groups": [options], "state": {key: {name:
+            array}}}``. The key of an array is its key or index in the parameters; 0 if they are
+            one array; its number among all arrays if there are groups.
+        """
+        groups = [
+            options | {name: self._carried(k, name) for name in self.carried}
+            for k, options in enumerate(self._options)
+        ]
+        state = {
+            key: {name: array.copy(order="K") for name, array in held.items()}
+            for key, held in zip(self._keys, self._state, strict=True)
+        }
+        return {
+            "optimizer": type(self).__name__,
+            "version": VERSION,
+            "step": self.step_count,
+            **self._common,
+            "groups": groups,
+            "state": state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the options, the step count and the state that `state_dict` returned.
+
+        Parameters
+        ----------
+        state : dict
+            Of an optimizer of the same class and of parameters of the same keys, shapes, dtypes.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it is not that. Then nothing has changed.
+        """
+        expected = {"optimizer", "version", "step", "groups", "state", *Common.__annotations__}
+        if not isinstance(state, Mapping) or set(state) != expected:
+            raise ValueError(f"state must be a dict with the keys {', '.join(sorted(expected))}")
+        for key, own_value in (("optimizer", type(self).__name__), ("version", VERSION)):
+            if state[key] != own_value:
+                raise ValueError(f"state[{key!r}] must be {own_value!r}; got {state[key]!r}")
+        step = state["step"]
+        if isinstance(step, bool) or not isinstance(step, Integral) or step < 0:
+            raise ValueError(f"state['step'] must be a number of steps; got {step!r}")
+        common = self._check_common({key: state[key] for key in Common.__annotations__})
+        if len(state["groups"]) != len(self._options):
+            raise ValueError(
+                f"state['groups'] must have {len(self._options)} groups; got {len(state['groups'])}"
+            )
+        groups, carried = [], []
+        for k, (given, own) in enumerate(zip(state["groups"], self._options, strict=True)):
+            _check_keys(f"state['groups'][{k}]", given, {*own, *self.carried})
+            groups.append({key: self._check(key, given[key]) for key in own})
+            carried.append(
+                {key: _check_number(key, given[key], NONNEGATIVE) for key in self.carried}
+            )
+        _check_keys("state['state']", state["state"], set(self._keys))
+        for key, held, k in zip(self._keys, self._state, self._members, strict=True):
+            given, label = state["state"][key], f"state['state'][{key!r}]"
+            wanted = {name for name in self._states(groups[k]) if name is not None}
+            if wanted != set(held):
+                raise ValueError(
+                    f"state['groups'][{k}] are options that need other arrays of state than "
+                    f"those of this optimizer ({', '.join(held) or 'none'})"
+                )
+            _check_keys(label, given, wanted)
+            for name, array in held.items():
+                _check_like(f"{label}[{name!r}]", given[name], array)
+        for key, held in zip(self._keys, self._state, strict=True):
+            for name, array in held.items():
+                np.copyto(array, state["state"][key][name])
+        self._set(groups, carried, common, int(step))
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to a file, for `fastloss.optim.load`.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Raises
+        ------
+        TypeError
+            If a schedule of learning rates cannot be written, as it has no method ``to_dict``; or
+            if there is a penalty.
+        """
+        from fastloss.optim import storage
+
+        state = self.state_dict()
+        for group in state["groups"]:
+            if callable(group["lr"]):
+                if not hasattr(group["lr"], "to_dict"):
+                    raise TypeError(f"lr cannot be saved: {group['lr']!r} has no method to_dict")
+                group["lr"] = group["lr"].to_dict()
+            if group.get("penalty") is not None:
+                raise TypeError(f"penalty cannot be saved; got {group['penalty']!r}")
+            if "betas" in group:
+                group["betas"] = list(group["betas"])
+        state["state"] = {str(key): held for key, held in state["state"].items()}
+        if len(state["state"]) != len(self._keys):
+            raise TypeError(f"keys of arrays must differ as strings to be saved; got {self._keys}")
+        storage.save_state(path, state)
+
+
+def load(path: str | Path, params: Params) -> Optimizer:
+    """Make the optimizer that `save` wrote to a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+    params : ndarray, list or dict of ndarrays, or list of groups
+        The parameters, as the optimizer that was saved had them; of groups only ``"params"`` is
+        read.
+
+    Returns
+    -------
+    Optimizer
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the parameters do not fit what was saved.
+    """
+    from fastloss.optim import schedules, storage
+
+    state = storage.load_state(path)
+    if state.get("optimizer") not in _REGISTRY:
+        raise ValueError(f"{path} holds no optimizer of this version; got {state.get('optimizer')}")
+    cls: Any = _REGISTRY[state["optimizer"]]
+    for group in state["groups"]:
+        if isinstance(group["lr"], dict):
+            group["lr"] = schedules.from_dict(group["lr"])
+    options = [
+        {key: value for key, value in group.items() if key not in cls.carried}
+        for group in state["groups"]
+    ]
+    if _is_grouped(params):
+        groups = cast("Sequence[Mapping[str, Any]]", params)
+        if len(groups) != len(options):
+            raise ValueError(f"params must be {len(options)} groups; got {len(groups)}")
+        made = cls([{"params": g["params"]} | o for g, o in zip(groups, options, strict=True)])
+    else:
+        if len(options) != 1:
+            raise ValueError(f"params must be a list of {len(options)} groups")
+        made = cls(params, **options[0])
+    keys = {str(key): key for key in made._keys}
+    state["state"] = {keys.get(key, key): held for key, held in state["state"].items()}
+    made.load_state_dict(state)
+    return cast("Optimizer", made)
+
+
+def optimizer_names() -> tuple[str, ...]:
+    """Names of all optimizers.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> "Adam" in fl.optim.optimizer_names()
+    True
+    """
+    return tuple(_REGISTRY)
+
+
+# ---- checks ------------------------------------------------------------------------------------
+
+
+def _is_grouped(params: Params) -> bool:
+    return isinstance(params, (list, tuple)) and len(params) > 0 and isinstance(params[0], Mapping)
+
+
+def _flatten(params: Any, name: str) -> tuple[Any, list[Any], list[Any]]:
+    """The structure as the driver wants it, and the keys and arrays in order."""
+    if isinstance(params, Mapping):
+        return tuple(params), list(params), list(params.values())
+    if isinstance(params, (list, tuple)):
+        return len(params), list(range(len(params))), list(params)
+    if isinstance(params, np.ndarray):
+        return None, [0], [params]
+    raise TypeError(
+        f"{name} must be an array, a list or dict of arrays, or a list of groups; "
+        f"got {type(params).__name__}"
+    )
+
+
+def _check_parameter(array: Any, name: str) -> None:
+    """An error unless the array can be updated in place."""
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a numpy.ndarray; got {type(array).__name__}")
+    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
+        raise TypeError(f"{name} must be a native float32 or float64; got {array.dtype.str}")
+    if not array.flags.writeable:
+        raise ValueError(f"{name} is read-only; it is to be updated in place")
+    if not array.flags.forc or not array.flags.aligned:
+        raise ValueError(
+            f"{name} must be contiguous, in C or Fortran order, and aligned, to be updated in "
+            f"place; got shape {array.shape} and strides {array.strides}"
+        )
+
+
+def _check_apart(arrays: Sequence[Array], names: Sequence[str]) -> None:
+    """An error if two of the arrays share memory."""
+    spans = sorted(
+        (array.ctypes.data, array.ctypes.data + array.nbytes, name)
+        for array, name in zip(arrays, names, strict=True)
+        if array.nbytes
+    )
+    for (_, end, first), (start, _, second) in pairwise(spans):
+        if start < end:
+            raise ValueError(f"params{first} and params{second} share memory")
+
+
+def _check_number(name: str, value: Any, domain: Domain) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number; got {value!r}")
+    if not math.isfinite(value) or float(value) not in domain:
+        raise ValueError(f"{name} must be in {domain}; got {value!r}")
+    return float(value)
+
+
+def _has_prox_only(penalty: Any) -> bool:
+    return penalty is not None and not hasattr(penalty, "l1") and not hasattr(penalty, "l2")
+
+
+def _check_keys(name: str, given: Any, wanted: set[Any]) -> None:
+    if not isinstance(given, Mapping) or set(given) != wanted:
+        got = ", ".join(map(repr, given)) if isinstance(given, Mapping) else type(given).__name__
+        raise ValueError(
+            f"{name} must be a dict with the keys {', '.join(map(repr, wanted))}; got {got}"
+        )
+
+
+def _check_like(name: str, given: Any, wanted: Array) -> None:
+    shape, dtype = np.shape(given), getattr(given, "dtype", type(given).__name__)
+    if shape != wanted.shape or dtype != wanted.dtype:
+        raise ValueError(
+            f"{name} must have shape {wanted.shape} and dtype {wanted.dtype}; "
+            f"got {shape} and {dtype}"
+        )
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(text, "    ")

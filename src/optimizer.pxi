@@ -1,0 +1,482 @@
+# The driver of the optimizers: checks the gradients of a step through the NumPy C API, then updates
+# all arrays in one parallel region. A rule works on elements, so it does not matter where the work
+# is cut; the sums of a look at the gradients go by blocks that do not depend on the threads.
+
+cdef enum:
+    UPDATE_BLOCK = 4096             # elements of one sum
+    UPDATE_PARALLEL_MIN = 1 << 19   # bytes read and written below which one thread is the fastest
+    KEEP_GIL_MAX = 8192             # bytes for which letting go of the GIL is not worth it
+
+cdef enum NonFinite:
+    NONFINITE_PROPAGATE
+    NONFINITE_RAISE
+    NONFINITE_SKIP
+
+cdef struct Parameter:
+    char* data
+    const char* grad                # of the step that runs
+    char* state[STATES]             # NULL: the rule has none
+    Py_ssize_t n, offset, block     # elements; bytes and blocks of all parameters before
+    int dtype, group, order         # order: the flags of the memory orders it has
+    double trust                    # for layerwise rules
+
+cdef struct Extent:
+    char* low
+    char* high
+
+cdef struct Group:
+    RuleKernel* kernel
+    double rule[MAX_RULE_SIZE]      # the struct of the rule
+    double lr
+
+cdef enum:                          # what a parallel region does
+    LOOK                            # at the gradients: their squares, and whether they are finite
+    MEASURE                         # the first pass of layerwise rules
+    UPDATE
+
+cdef struct Update:                 # the work of one parallel region
+    int work
+    Parameter* parameters
+    Py_ssize_t count, bytes
+    Group* groups
+    Clip clip
+    Survey* surveys                 # by block
+    double shrink
+    int threads
+
+
+# ---- the work ----------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t itemsize_of(const Parameter* p) noexcept nogil:
+    return 4 if p.dtype == 0 else 8
+
+
+cdef inline Py_ssize_t blocks_of(const Parameter* p) noexcept nogil:
+    return (p.n + UPDATE_BLOCK - 1) // UPDATE_BLOCK
+
+
+cdef Survey survey_range(
+        const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef char buffer[8 * LANES]
+    cdef Py_ssize_t size = itemsize_of(p), whole = (stop - start) & -LANES
+    cdef Survey found = kernels.survey[p.dtype](p.grad + start * size, whole, job.shrink), rest
+    start += whole
+    if start < stop:
+        memset(buffer, 0, sizeof(buffer))
+        memcpy(buffer, p.grad + start * size, (stop - start) * size)
+        rest = kernels.survey[p.dtype](buffer, LANES, job.shrink)
+        found.squares += rest.squares
+        found.finite &= rest.finite
+    return found
+
+
+cdef void update_range(
+        const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop, Survey* found
+        ) noexcept nogil:
+    """Update or measure elements; the last ones in buffers of full lanes, so that all are
+    computed alike."""
+    cdef char buffer[(STATES + 2) * 8 * LANES]
+    cdef char* arrays[STATES + 2]
+    cdef char* place[STATES + 2]
+    cdef Py_ssize_t k, size = itemsize_of(p), whole = (stop - start) & -LANES
+    cdef const Group* group = &job.groups[p.group]
+    cdef UpdateFn pass_over = (
+        group.kernel.update[p.dtype] if job.work == UPDATE else group.kernel.measure[p.dtype])
+    cdef Clip clip = job.clip
+    clip.trust = p.trust
+    arrays[0] = p.data + start * size
+    arrays[1] = <char*>p.grad + start * size
+    for k in range(STATES):
+        arrays[k + 2] = p.state[k] + start * size if p.state[k] != NULL else NULL
+    if whole:
+        pass_over(
+            group.rule, &clip, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], whole, found)
+    start += whole
+    if start == stop:
+        return
+    memset(buffer, 0, sizeof(buffer))
+    for k in range(STATES + 2):
+        place[k] = buffer + k * 8 * LANES
+        if arrays[k] != NULL:
+            memcpy(place[k], arrays[k] + whole * size, (stop - start) * size)
+    pass_over(
+        group.rule, &clip, place[0], place[1], place[2], place[3], place[4], LANES, found)
+    for k in range(STATES + 2):
+        if arrays[k] != NULL and k != 1:
+            memcpy(arrays[k] + whole * size, place[k], (stop - start) * size)
+
+
+cdef inline Py_ssize_t blocks_before(const Parameter* p, Py_ssize_t border) noexcept nogil:
+    """How many blocks of p start before a border in bytes."""
+    cdef Py_ssize_t size = UPDATE_BLOCK * itemsize_of(p)
+    return min(max((border - p.offset + size - 1) // size, <Py_ssize_t>0), blocks_of(p))
+
+
+cdef void run_part(const Update* job, int part) noexcept nogil:
+    """The blocks that start in one thread's share of the bytes."""
+    cdef Py_ssize_t k, block, first, last, start, stop
+    cdef Survey* found
+    cdef Py_ssize_t low = job.bytes * part // job.threads
+    cdef Py_ssize_t high = job.bytes * (part + 1) // job.threads
+    cdef const Parameter* p
+    for k in range(job.count):
+        p = &job.parameters[k]
+        first = blocks_before(p, low)
+        last = blocks_before(p, high)
+        if first == last or (
+                job.work == MEASURE and job.groups[p.group].kernel.measure[0] == NULL):
+            continue
+        if job.work == UPDATE:
+            update_range(job, p, first * UPDATE_BLOCK, min(last * UPDATE_BLOCK, p.n), NULL)
+            continue
+        for block in range(first, last):
+            found = &job.surveys[p.block + block]
+            memset(found, 0, sizeof(Survey))
+            start = block * UPDATE_BLOCK
+            stop = min(start + UPDATE_BLOCK, p.n)
+            if job.work == LOOK:
+                found[0] = survey_range(job, p, start, stop)
+            else:
+                update_range(job, p, start, stop, found)
+
+
+cdef void run_parts(const Update* job) noexcept nogil:
+    cdef int part
+    if job.threads == 1:
+        run_part(job, 0)
+    else:
+        for part in prange(job.threads, schedule="static", num_threads=job.threads):
+            run_part(job, part)
+
+
+cdef void run_update(const Update* job) noexcept:
+    if job.bytes <= KEEP_GIL_MAX:
+        run_parts(job)
+    else:
+        with nogil:
+            run_parts(job)
+
+
+# ---- the base of every optimizer ---------------------------------------------------------------
+
+cdef class BaseOptimizer:
+    """An optimizer: it owns the step."""
+
+    cdef Parameter* parameters
+    cdef Extent* extents            # of the parameters, in the order of their addresses
+    cdef Group* groups
+    cdef Survey* surveys
+    cdef Py_ssize_t count, n_extents, n_groups, bytes, n_blocks
+    cdef Py_ssize_t moved           # bytes that an update reads and writes
+    cdef double bound, max_norm
+    cdef int nonfinite
+    cdef bint running, layerwise
+    cdef list structures            # of each group: None, the number of arrays, or their keys
+    cdef bint grouped               # the parameters are a list of groups
+    cdef list arrays, states        # the parameters and their state, kept alive
+    cdef list names                 # what the gradients are called
+    cdef list schedules             # of each group, a callable or None; None: all lr are numbers
+    cdef list fields                # of each group, the names of its struct
+    cdef list proximal              # (index of an array, group, penalty)
+    cdef readonly Py_ssize_t step_count
+    cdef object __weakref__
+
+    def __dealloc__(self):
+        PyMem_Free(self.parameters)
+        PyMem_Free(self.extents)
+        PyMem_Free(self.groups)
+        PyMem_Free(self.surveys)
+
+    def _bind(self, arrays, names, states, members, structures, grouped):
+        """Take the arrays, all of them checked; once, and before _configure.
+
+        states: of each array its state in the kernel's order, None for what the rule lacks.
+        members: of each array the index of its group.
+        """
+        cdef Py_ssize_t i, k
+        cdef Parameter* p
+        self.arrays, self.states, self.names = arrays, states, names
+        self.structures, self.grouped = structures, grouped
+        self.n_groups = len(structures)
+        self.groups = <Group*>PyMem_Calloc(self.n_groups, sizeof(Group))
+        self.parameters = <Parameter*>PyMem_Calloc(len(arrays), sizeof(Parameter))
+        self.extents = <Extent*>PyMem_Calloc(len(arrays), sizeof(Extent))
+        if self.groups == NULL or self.parameters == NULL or self.extents == NULL:
+            raise MemoryError()
+        for i, array in enumerate(arrays):
+            p = &self.parameters[i]
+            p.data = cnp.PyArray_BYTES(array)
+            p.n = cnp.PyArray_SIZE(array)
+            p.dtype = 0 if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT else 1
+            p.order = cnp.PyArray_FLAGS(array) & (
+                cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_F_CONTIGUOUS)
+            p.group = members[i]
+            p.trust = 1
+            p.offset = self.bytes
+            p.block = self.n_blocks
+            self.moved += 3 * p.n * itemsize_of(p)
+            for k, state in enumerate(states[i]):
+                if state is not None:
+                    p.state[k] = cnp.PyArray_BYTES(state)
+                    self.moved += 2 * p.n * itemsize_of(p)
+            self.bytes += max(p.n * itemsize_of(p), LINE)
+            self.n_blocks += blocks_of(p)
+        self.surveys = <Survey*>PyMem_Calloc(max(self.n_blocks, 1), sizeof(Survey))
+        if self.surveys == NULL:
+            raise MemoryError()
+        for array in sorted(arrays, key=lambda array: array.ctypes.data):
+            if array.size:
+                k = self.n_extents
+                extent(array, &self.extents[k].low, &self.extents[k].high)
+                self.n_extents += 1
+        self.count = len(arrays)
+
+    def _configure(self, groups, schedules, proximal, max_norm, clip_value, nonfinite, step):
+        """Set the options, and how many steps there were.
+
+        groups: of each the name of its kernel, its numbers by name and its lr.
+        """
+        cdef Py_ssize_t k
+        self.schedules, self.proximal, self.fields = schedules, proximal, []
+        for k, (kernel, numbers, lr) in enumerate(groups):
+            index, fields = kernel_rules[kernel]
+            self.fields.append(fields)
+            self.groups[k].kernel = &kernels.rules[index]
+            self.layerwise = self.groups[k].kernel.measure[0] != NULL
+            self.groups[k].lr = lr
+            for name, value in numbers.items():
+                self.groups[k].rule[fields.index(name)] = value
+        self.max_norm = INFINITY if max_norm is None else max_norm
+        self.bound = INFINITY if clip_value is None else clip_value
+        self.nonfinite = ("propagate", "raise", "skip").index(nonfinite)
+        self.step_count = step
+
+    def _carried(self, Py_ssize_t group, name):
+        """A number of a group's struct that goes from step to step."""
+        return self.groups[group].rule[self.fields[group].index(name)]
+
+    def step(self, grads):
+        """Update the parameters, in place.
+
+        Parameters
+        ----------
+        grads : ndarray, or list or dict of ndarrays
+            Gradients, structured as the parameters are (for groups: a list with the gradients of
+            each group), each of its parameter's shape, dtype and memory order.
+
+        Returns
+        -------
+        bool
+            True; False if the step was skipped (``nonfinite="skip"``).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If gradients do not fit the parameters; DomainError, a ValueError, if one is not
+            finite (``nonfinite="raise"``). Then neither parameters nor state have changed.
+        """
+        cdef list flat
+        cdef Update job
+        cdef Py_ssize_t k
+        if self.count == 0:
+            raise TypeError(f"this {type(self).__name__} was not initialised")
+        if self.running:
+            raise RuntimeError("this optimizer is in the middle of another step")
+        self.running = True
+        try:
+            flat = self.gather(grads)
+            for k in range(self.count):
+                self.check(flat, k)
+            if self.schedules is not None:
+                self.read_schedules()
+            job.parameters = self.parameters
+            job.surveys = self.surveys
+            job.count = self.count
+            job.bytes = self.bytes
+            job.groups = self.groups
+            job.threads = 1
+            if self.moved >= UPDATE_PARALLEL_MIN and not serial:
+                job.threads = thread_count
+            job.clip.bound = self.bound
+            job.clip.factor = 1
+            if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:
+                if not self.look(&job, flat):
+                    return False
+            for k in range(self.n_groups):
+                self.groups[k].kernel.prepare(
+                    self.groups[k].rule, self.groups[k].lr, <double>(self.step_count + 1))
+            if self.layerwise:
+                self.measure(&job)
+            job.work = UPDATE
+            run_update(&job)
+            self.step_count += 1
+            if self.proximal is not None:
+                for index, group, penalty in self.proximal:
+                    array = self.arrays[index]
+                    penalty.prox(array, self.groups[<Py_ssize_t>group].lr, out=array)
+            return True
+        finally:
+            self.running = False
+
+    cdef list gather(self, object grads):
+        """The gradients in the order of the arrays."""
+        cdef list flat = []
+        cdef Py_ssize_t k
+        if not self.grouped:
+            self.collect(self.structures[0], grads, "grads", flat)
+            return flat
+        check_sequence(grads, self.n_groups, "grads", "groups")
+        for k in range(self.n_groups):
+            self.collect(self.structures[k], grads[k], f"grads[{k}]", flat)
+        return flat
+
+    cdef int collect(self, object structure, object grads, str name, list flat) except -1:
+        if structure is None:
+            flat.append(grads)
+        elif type(structure) is tuple:
+            if not isinstance(grads, dict):
+                raise TypeError(
+                    f"{name} must be a dict, as the parameters are; got {type(grads).__name__}")
+            for key in structure:
+                if key not in grads:
+                    raise ValueError(f"{name} lacks the key {key!r}")
+                flat.append(grads[key])
+            if len(grads) != len(structure):
+                unknown = next(key for key in grads if key not in structure)
+                raise ValueError(f"{name} has a key that the parameters lack: {unknown!r}")
+        else:
+            check_sequence(grads, structure, name, "arrays")
+            flat.extend(grads)
+        return 0
+
+    cdef int check(self, list flat, Py_ssize_t k) except -1:
+        """Take the k-th gradient, if it fits its parameter."""
+        cdef Parameter* p = &self.parameters[k]
+        cdef cnp.ndarray parameter = <cnp.ndarray>self.arrays[k], grad
+        if not cnp.PyArray_CheckExact(flat[k]):
+            flat[k] = as_array(flat[k], self.names[k])
+        grad = <cnp.ndarray>flat[k]
+        if cnp.PyArray_TYPE(grad) != cnp.PyArray_TYPE(parameter):
+            raise TypeError(
+                f"{self.names[k]} must be {parameter.dtype}, as its parameter is; "
+                f"got {grad.dtype}")
+        if not same_shape(grad, parameter):
+            raise ValueError(
+                f"{self.names[k]} must have the shape {shape_of(parameter)} of its parameter; "
+                f"got {shape_of(grad)}")
+        if not (cnp.PyArray_FLAGS(grad) & p.order and cnp.PyArray_ISNOTSWAPPED(grad)
+                and cnp.PyArray_CHKFLAGS(grad, cnp.NPY_ARRAY_ALIGNED)):
+            raise ValueError(
+                f"{self.names[k]} must be a native array that is contiguous in the order of its "
+                f"parameter ({'C' if p.order & cnp.NPY_ARRAY_C_CONTIGUOUS else 'Fortran'}); "
+                f"got dtype {grad.dtype.str} and strides {(<object>grad).strides}")
+        if cnp.PyArray_BYTES(parameter) != p.data or cnp.PyArray_SIZE(parameter) != p.n or not (
+                cnp.PyArray_FLAGS(parameter) & p.order and cnp.PyArray_ISWRITEABLE(parameter)):
+            raise ValueError(
+                f"{self.names[k].replace('grads', 'params', 1)} is not the writeable memory "
+                f"any more that it was when the optimizer was made")
+        p.grad = cnp.PyArray_BYTES(grad)
+        return self.check_apart(grad, k)
+
+    cdef int check_apart(self, cnp.ndarray grad, Py_ssize_t k) except -1:
+        """An error if a gradient shares memory with a parameter: it would change on the way."""
+        cdef char* low = cnp.PyArray_BYTES(grad)
+        cdef char* high = low + self.parameters[k].n * itemsize_of(&self.parameters[k])
+        cdef Py_ssize_t first = 0, last = self.n_extents, middle
+        if low == high or high <= self.extents[0].low or low >= self.extents[last - 1].high:
+            return 0
+        while last - first > 1:             # the last parameter that starts before high
+            middle = (first + last) // 2
+            if self.extents[middle].low < high:
+                first = middle
+            else:
+                last = middle
+        if self.extents[first].high > low:
+            raise ValueError(f"{self.names[k]} shares memory with a parameter")
+        return 0
+
+    cdef int read_schedules(self) except -1:
+        cdef list rates = []
+        cdef Py_ssize_t k
+        for k, schedule in enumerate(self.schedules):
+            rate = self.groups[k].lr if schedule is None else float(schedule(self.step_count))
+            if not 0 <= rate < INFINITY:
+                raise ValueError(f"lr({self.step_count}) must be in [0, inf); got {rate!r}")
+            rates.append(rate)
+        for k in range(self.n_groups):
+            self.groups[k].lr = rates[k]
+        return 0
+
+    cdef bint look(self, Update* job, list flat) except -1:
+        """Read the gradients once: set the clipping; False if this step is to be skipped."""
+        cdef Py_ssize_t k
+        cdef double squares, norm
+        cdef bint finite = True
+        job.work = LOOK
+        job.shrink = 1
+        run_update(job)
+        squares = self.squares()
+        for k in range(self.n_blocks):
+            finite &= self.surveys[k].finite
+        if not finite and self.nonfinite == NONFINITE_RAISE:
+            self.fail(flat)
+        if not finite and self.nonfinite == NONFINITE_SKIP:
+            return False
+        if self.max_norm == INFINITY:
+            return True
+        if finite and squares == INFINITY:      # the squares overflow, though the norm does not
+            job.shrink = 2.0 ** -600
+            run_update(job)
+            squares = self.squares()
+        norm = sqrt(squares) / job.shrink
+        # written so that a norm of NaN gives NaN
+        job.clip.factor = 1 if norm <= self.max_norm else self.max_norm / norm
+        return True
+
+    cdef void measure(self, Update* job) noexcept:
+        """The first pass of layerwise rules, and the trust that its norms put in each array."""
+        cdef Py_ssize_t k, block
+        cdef double of_parameter, of_direction
+        cdef Parameter* p
+        job.work = MEASURE
+        run_update(job)
+        for k in range(self.count):
+            p = &self.parameters[k]
+            of_parameter = of_direction = 0
+            for block in range(p.block, p.block + blocks_of(p)):
+                of_parameter += self.surveys[block].squares
+                of_direction += self.surveys[block].of_direction
+            p.trust = 1
+            if of_parameter != 0 and of_direction != 0:
+                p.trust = sqrt(of_parameter) / sqrt(of_direction)
+
+    cdef double squares(self):
+        cdef double total = 0
+        cdef Py_ssize_t k
+        for k in range(self.n_blocks):
+            total += self.surveys[k].squares
+        return total
+
+    cdef int fail(self, list flat) except -1:
+        """Raise the error of the first gradient that is not finite."""
+        cdef Py_ssize_t k, block, start
+        for k in range(self.count):
+            for block in range(blocks_of(&self.parameters[k])):
+                if self.surveys[self.parameters[k].block + block].finite:
+                    continue
+                order = "C" if flat[k].flags.c_contiguous else "F"
+                start = block * UPDATE_BLOCK
+                part = flat[k].ravel(order)[start:start + UPDATE_BLOCK]
+                place = start + int(np.argmin(np.isfinite(part)))
+                index = tuple(map(int, np.unravel_index(place, np.shape(flat[k]), order)))
+                raise DomainError(self.names[k], index, flat[k][index], "finite")
+        return 0
+
+
+cdef int check_sequence(object given, Py_ssize_t n, str name, str what) except -1:
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(
+            f"{name} must be a list, as the parameters are; got {type(given).__name__}")
+    if len(given) != n:
+        raise ValueError(f"{name} must hold {n} {what}, as the parameters do; got {len(given)}")
+    return 0

@@ -1,0 +1,443 @@
+# The update rules of the optimizers. Each is a struct of its options and of the constants of a
+# step, an entry in Rule, and two branches: prepare(), which computes those constants in double, and
+# advance(), which updates one parameter and up to three numbers of its state. Everything else
+# follows: dtypes, instruction sets, loops, clipping, threads.
+#
+# The rules for a branch of advance() are those of pointwise.pxi. Parameters that are 0 need no
+# branch either: what they multiply is finite.
+
+cdef extern from "<math.h>" nogil:
+    float sqrtf(float) noexcept
+
+cdef inline real root(real x) noexcept nogil:
+    if real is float:
+        return sqrtf(x)
+    else:
+        return sqrt(x)
+
+# Of each struct: first the options, which the class of the same name sets, behind the line the
+# constants. A state's name is that of the class, in the order a, b, c.
+
+cdef struct SGD:
+    double momentum, dampening, nesterov, weight_decay, l1, l2
+    # ----
+    double lr, fresh, threshold, keep, of_grad, of_buffer
+cdef struct Momentum:
+    double momentum, weight_decay
+    # ----
+    double lr
+cdef struct NAG:
+    double momentum, weight_decay
+    # ----
+    double lr
+cdef struct AdaGrad:
+    double lr_decay, weight_decay, eps, l1, l2
+    # ----
+    double lr
+cdef struct RMSprop:
+    double alpha, eps, weight_decay, momentum, centered
+    # ----
+    double lr
+cdef struct Adadelta:
+    double rho, eps, weight_decay
+    # ----
+    double lr
+cdef struct Adam:
+    double beta1, beta2, eps, weight_decay, amsgrad, decoupled
+    # ----
+    double step, correction, lost, decay
+cdef struct Adamax:
+    double beta1, beta2, eps, weight_decay
+    # ----
+    double step
+cdef struct NAdam:
+    double beta1, beta2, eps, weight_decay, momentum_decay, mu_product
+    # ----
+    double of_grad, of_average, correction
+cdef struct RAdam:
+    double beta1, beta2, eps, weight_decay
+    # ----
+    double step, of_root, offset
+cdef struct Lion:
+    double beta1, beta2, weight_decay
+    # ----
+    double lr, lost
+cdef struct FTRL:
+    double beta, l1, l2
+    # ----
+    double lr
+cdef struct AdaptiveGradient:
+    double beta, gamma, eps
+    # ----
+    double lr
+cdef struct LAMB:
+    double beta1, beta2, eps, weight_decay
+    # ----
+    double lr, of_average, correction
+
+ctypedef fused Rule:
+    SGD
+    Momentum
+    NAG
+    AdaGrad
+    RMSprop
+    Adadelta
+    Adam
+    Adamax
+    NAdam
+    RAdam
+    Lion
+    FTRL
+    AdaptiveGradient
+    LAMB
+
+
+cdef inline double unbias(double beta, double t) noexcept nogil:
+    """1 - beta^t, without cancellation"""
+    return -expm1(t * log(beta))
+
+
+cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
+    """Compute the constants of step t = 1, 2, ..."""
+    cdef double mu, next_mu, first, second, bound, length
+    if Rule is SGD:
+        r.lr = lr
+        r.fresh = 1 if t == 1 else 1 - r.dampening
+        r.of_grad = 1 if r.nesterov != 0 else 0
+        r.of_buffer = r.momentum if r.nesterov != 0 else 1
+        r.threshold = lr * r.l1
+        r.keep = 1 / (1 + lr * r.l2)
+
+    elif Rule is AdaGrad:
+        r.lr = lr / (1 + (t - 1) * r.lr_decay)
+
+    elif Rule is Adam:
+        r.step = lr / unbias(r.beta1, t)
+        r.correction = 1 / sqrt(unbias(r.beta2, t))
+        r.lost = lr * r.weight_decay if r.decoupled != 0 else 0
+        r.decay = 0 if r.decoupled != 0 else r.weight_decay
+
+    elif Rule is Adamax:
+        r.step = lr / unbias(r.beta1, t)
+
+    elif Rule is NAdam:
+        mu = r.beta1 * (1 - 0.5 * exp(t * r.momentum_decay * log(0.96)))
+        next_mu = r.beta1 * (1 - 0.5 * exp((t + 1) * r.momentum_decay * log(0.96)))
+        r.mu_product *= mu
+        r.of_grad = lr * (1 - mu) / (1 - r.mu_product)
+        r.of_average = lr * next_mu / (1 - r.mu_product * next_mu)
+        r.correction = 1 / sqrt(unbias(r.beta2, t))
+
+    elif Rule is RAdam:
+        # (of_root, offset) make the denominator: the root of the average, or 1
+        first = unbias(r.beta1, t)
+        second = unbias(r.beta2, t)
+        bound = 2 / (1 - r.beta2) - 1
+        length = bound - 2 * t * (1 - second) / second
+        r.step = lr / first
+        r.of_root = 0
+        r.offset = 1
+        if length > 5:
+            r.step *= sqrt(
+                second * ((length - 4) * (length - 2) * bound)
+                / ((bound - 4) * (bound - 2) * length))
+            r.of_root = 1
+            r.offset = r.eps
+
+    elif Rule is LAMB:
+        r.lr = lr
+        r.of_average = 1 / unbias(r.beta1, t)
+        r.correction = 1 / sqrt(unbias(r.beta2, t))
+
+    elif Rule is Lion:
+        r.lr = lr
+        r.lost = lr * r.weight_decay
+
+    else:
+        r.lr = lr
+
+
+cdef inline real shrunk(real w, real threshold) noexcept nogil:
+    """w moved towards 0 by threshold, and not beyond"""
+    cdef real m = absolute(w) - threshold
+    cdef real s = -m if w < 0 else m
+    return 0 if m <= 0 else s
+
+
+cdef inline void average(real* state, double beta, real x) noexcept nogil:
+    state[0] = <real>beta * state[0] + <real>(1 - beta) * x
+
+
+cdef inline real direction(const LAMB* r, real w, real a, real b) noexcept nogil:
+    return (<real>r.of_average * a) / (root(b) * <real>r.correction + <real>r.eps) + (
+        <real>r.weight_decay * w)
+
+
+cdef inline void advance(
+        const Rule* r, bint one, bint other, real trust, real g, real* p, real* a, real* b,
+        real* c) noexcept nogil:
+    """Update a parameter and its state; one and other are what update() makes of the options."""
+    cdef real w = p[0], lr, d, u, v, x, sigma
+
+    if Rule is SGD:
+        g = g + <real>r.weight_decay * w
+        if one:
+            a[0] = <real>r.momentum * a[0] + <real>r.fresh * g
+            g = <real>r.of_grad * g + <real>r.of_buffer * a[0]
+        w = w - <real>r.lr * g
+        if other:
+            w = shrunk(w, <real>r.threshold) * <real>r.keep
+
+    elif Rule is Momentum:
+        g = g + <real>r.weight_decay * w
+        a[0] = <real>r.momentum * a[0] - <real>r.lr * g
+        w = w + a[0]
+
+    elif Rule is NAG:
+        g = g + <real>r.weight_decay * w
+        a[0] = <real>r.momentum * a[0] - <real>r.lr * g
+        w = w + (<real>r.momentum * a[0] - <real>r.lr * g)
+
+    elif Rule is AdaGrad:
+        g = g + <real>r.weight_decay * w
+        a[0] = a[0] + g * g
+        lr = <real>r.lr / (root(a[0]) + <real>r.eps)
+        w = w - lr * g
+        if other:
+            w = shrunk(w, lr * <real>r.l1) / (<real>1 + lr * <real>r.l2)
+
+    elif Rule is RMSprop:
+        g = g + <real>r.weight_decay * w
+        average(a, r.alpha, g * g)
+        v = a[0]
+        if one:
+            average(c, r.alpha, g)
+            v = v - c[0] * c[0]
+            v = 0 if v < 0 else v
+        d = root(v) + <real>r.eps
+        if other:
+            b[0] = <real>r.momentum * b[0] + g / d
+            w = w - <real>r.lr * b[0]
+        else:
+            w = w - (<real>r.lr * g) / d
+
+    elif Rule is Adadelta:
+        g = g + <real>r.weight_decay * w
+        average(a, r.rho, g * g)
+        d = root(b[0] + <real>r.eps) / root(a[0] + <real>r.eps) * g
+        average(b, r.rho, d * d)
+        w = w - <real>r.lr * d
+
+    elif Rule is Adam:
+        g = g + <real>r.decay * w
+        w = w - <real>r.lost * w
+        average(a, r.beta1, g)
+        average(b, r.beta2, g * g)
+        v = b[0]
+        if one:
+            c[0] = c[0] if c[0] > v else v
+            v = c[0]
+        d = root(v) * <real>r.correction + <real>r.eps
+        w = w - (<real>r.step * a[0]) / d
+
+    elif Rule is Adamax:
+        g = g + <real>r.weight_decay * w
+        average(a, r.beta1, g)
+        u = <real>r.beta2 * b[0]
+        v = absolute(g) + <real>r.eps
+        b[0] = u if u > v else v
+        w = w - (<real>r.step * a[0]) / b[0]
+
+    elif Rule is NAdam:
+        g = g + <real>r.weight_decay * w
+        average(a, r.beta1, g)
+        average(b, r.beta2, g * g)
+        d = root(b[0]) * <real>r.correction + <real>r.eps
+        w = w - (<real>r.of_grad * g + <real>r.of_average * a[0]) / d
+
+    elif Rule is RAdam:
+        g = g + <real>r.weight_decay * w
+        average(a, r.beta1, g)
+        average(b, r.beta2, g * g)
+        d = root(b[0]) * <real>r.of_root + <real>r.offset
+        w = w - (<real>r.step * a[0]) / d
+
+    elif Rule is Lion:
+        x = <real>r.beta1 * a[0] + <real>(1 - r.beta1) * g
+        u = <real>r.lr if x > 0 else x      # 0 and NaN stay what they are
+        u = -<real>r.lr if x < 0 else u
+        w = w - <real>r.lost * w - u
+        average(a, r.beta2, g)
+
+    elif Rule is FTRL:
+        x = root(b[0])
+        b[0] = b[0] + g * g
+        v = root(b[0])
+        sigma = (v - x) / <real>r.lr
+        a[0] = a[0] + (g - sigma * w)
+        d = (<real>r.beta + v) / <real>r.lr + <real>r.l2
+        w = shrunk(-a[0], <real>r.l1) / d
+
+    elif Rule is AdaptiveGradient:
+        average(a, r.beta, g)
+        average(b, r.gamma, a[0] * a[0])
+        w = w - (<real>r.lr * a[0]) / (root(b[0]) + <real>r.eps)
+
+    elif Rule is LAMB:
+        w = w - <real>r.lr * trust * direction(r, w, a[0], b[0])
+
+    p[0] = w
+
+
+cdef inline bint uses(const Rule* r, int state, bint one, bint other) noexcept nogil:
+    """Whether the rule has this state."""
+    if Rule is SGD:
+        return one and state == 0
+    elif Rule is Momentum or Rule is NAG or Rule is AdaGrad or Rule is Lion:
+        return state == 0
+    elif Rule is RMSprop:
+        return state == 0 or (other and state == 1) or (one and state == 2)
+    elif Rule is Adam:
+        return one or state < 2
+    else:
+        return state < 2
+
+
+cdef inline real clipped(real g, real factor, real bound) noexcept nogil:
+    g = g * factor
+    g = -bound if g < -bound else g
+    return bound if g > bound else g
+
+
+cdef inline void sweep(
+        const Rule* rule, bint one, bint other, const Clip* clip, real* restrict p,
+        const real* restrict g, real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n
+        ) noexcept nogil:
+    cdef Rule r = rule[0]
+    cdef real x, w, factor = <real>clip.factor, bound = <real>clip.bound
+    cdef real trust = <real>clip.trust
+    cdef real u = 0, v = 0, t = 0
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        x = clipped(g[i], factor, bound)
+        w = p[i]
+        if uses(&r, 0, one, other):
+            u = a[i]
+        if uses(&r, 1, one, other):
+            v = b[i]
+        if uses(&r, 2, one, other):
+            t = c[i]
+        advance(&r, one, other, trust, x, &w, &u, &v, &t)
+        p[i] = w
+        if uses(&r, 0, one, other):
+            a[i] = u
+        if uses(&r, 1, one, other):
+            b[i] = v
+        if uses(&r, 2, one, other):
+            c[i] = t
+
+
+cdef void update(
+        const Rule* r, const Clip* clip, real* restrict p, const real* restrict g,
+        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n, Survey* found
+        ) noexcept nogil:
+    """Update n parameters. What a variant does not need has a loop without it."""
+    cdef bint one = False, other = False
+    if Rule is SGD:
+        one = r.momentum != 0
+        other = (r.l1 != 0) | (r.l2 != 0)
+    elif Rule is AdaGrad:
+        other = (r.l1 != 0) | (r.l2 != 0)
+    elif Rule is RMSprop:
+        one = r.centered != 0
+        other = r.momentum != 0
+    elif Rule is Adam:
+        one = r.amsgrad != 0
+    if one and other:
+        sweep(r, True, True, clip, p, g, a, b, c, n)
+    elif one:
+        sweep(r, True, False, clip, p, g, a, b, c, n)
+    elif other:
+        sweep(r, False, True, clip, p, g, a, b, c, n)
+    else:
+        sweep(r, False, False, clip, p, g, a, b, c, n)
+
+
+cdef void measure_lamb(
+        const LAMB* rule, const Clip* clip, real* restrict p, const real* restrict g,
+        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n, Survey* found
+        ) noexcept nogil:
+    """Update the averages, and add up the squares of parameters and directions."""
+    cdef LAMB r = rule[0]
+    cdef real x, w, u, v, d, factor = <real>clip.factor, bound = <real>clip.bound
+    cdef double squares[LANES]
+    cdef double of_direction[LANES]
+    cdef Py_ssize_t i, k, m
+    for k in range(LANES):
+        squares[k] = 0
+        of_direction[k] = 0
+    for i in range(n // LANES):
+        for k in range(LANES):
+            m = i * LANES + k
+            x = clipped(g[m], factor, bound)
+            w = p[m]
+            u = a[m]
+            v = b[m]
+            average(&u, r.beta1, x)
+            average(&v, r.beta2, x * x)
+            a[m] = u
+            b[m] = v
+            d = direction(&r, w, u, v)
+            squares[k] += <double>w * <double>w
+            of_direction[k] += <double>d * <double>d
+    found.squares += fold(squares)
+    found.of_direction += fold(of_direction)
+
+
+# ---- one look at the gradients before anything moves -------------------------------------------
+
+cdef Survey survey(const real* g, Py_ssize_t n, double shrink) noexcept nogil:
+    """The sum of the squares of g * shrink, and whether all of g is finite."""
+    cdef Survey found
+    cdef double lanes[LANES]
+    cdef double x
+    cdef Py_ssize_t i, k
+    cdef int odd = 0
+    for k in range(LANES):
+        lanes[k] = 0
+    for i in range(n // LANES):
+        for k in range(LANES):
+            x = g[i * LANES + k] * shrink
+            lanes[k] += x * x
+    for i in range(n & -LANES):
+        odd |= g[i] - g[i] != 0
+    found.squares = fold(lanes)
+    found.of_direction = 0
+    found.finite = not odd
+    return found
+
+
+# ---- the table ---------------------------------------------------------------------------------
+
+def add_rule(int index, Rule options):
+    """Enter one rule; return the names of its struct, in order."""
+    kernels.rules[index].prepare = <PrepareFn>prepare[Rule]
+    kernels.rules[index].update[0] = <UpdateFn>update[Rule, float]
+    kernels.rules[index].update[1] = <UpdateFn>update[Rule, double]
+    if Rule is LAMB:
+        kernels.rules[index].measure[0] = <UpdateFn>measure_lamb[float]
+        kernels.rules[index].measure[1] = <UpdateFn>measure_lamb[double]
+    return tuple(options)
+
+
+def _fill_rules():
+    kernels.survey[0] = <SurveyFn>survey[float]
+    kernels.survey[1] = <SurveyFn>survey[double]
+    return {
+        name: (index, specialised(index, _Parameters()))
+        for index, (name, specialised) in enumerate(add_rule.__signatures__.items())}
+
+
+# name of a rule -> (its index in the table, the names of its options and constants)
+rules = _fill_rules()
+assert len(rules) <= MAX_RULES
