@@ -4,6 +4,7 @@
 
 from cpython.pycapsule cimport PyCapsule_New
 from kernel_table cimport *
+from libc.string cimport memset
 
 include "vecmath.pxi"
 include "pointwise.pxi"
