@@ -3,6 +3,7 @@
 
 import importlib
 import os
+from numbers import Integral
 
 import numpy as np
 

@@ -349,8 +349,10 @@ cdef void fail_rows(
 
 # ---- functions ---------------------------------------------------------------------------------
 
-cdef object row_function(object given, int axis, object out, bint grad, bint log):
+cdef object row_function(object given, object axis, object out, bint grad, bint log):
     """logsumexp(x), or with grad its gradient, softmax(x), or with log log_softmax(x)."""
+    if isinstance(axis, bool) or not isinstance(axis, Integral):
+        raise TypeError(f"axis must be an integer; got {axis!r}")
     cdef cnp.ndarray x = as_array(given, "x"), result
     cdef int type_num = compute_type(x, "x"), found = row_axis(x, axis, "x")
     cdef RowsJob job
@@ -375,7 +377,7 @@ cdef object row_function(object given, int axis, object out, bint grad, bint log
         end_rows(&job)
 
 
-def softmax(x, *, int axis=-1, out=None):
+def softmax(x, *, axis=-1, out=None):
     """Compute exp(x) / sum(exp(x)) along an axis.
 
     Parameters
@@ -403,7 +405,7 @@ def softmax(x, *, int axis=-1, out=None):
     return row_function(x, axis, out, True, False)
 
 
-def log_softmax(x, *, int axis=-1, out=None):
+def log_softmax(x, *, axis=-1, out=None):
     """Compute x - logsumexp(x) along an axis, with all digits where it is nearly 0.
 
     Parameters are those of `softmax`.
@@ -422,7 +424,7 @@ def log_softmax(x, *, int axis=-1, out=None):
     return row_function(x, axis, out, True, True)
 
 
-def logsumexp(x, *, int axis=-1, out=None):
+def logsumexp(x, *, axis=-1, out=None):
     """Compute log(sum(exp(x))) along an axis.
 
     Parameters are those of `softmax`.

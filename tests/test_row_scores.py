@@ -106,12 +106,40 @@ def test_the_command(rows, table, capsys, tmp_path):
     np.testing.assert_allclose(written["softmax_cross_entropy_grad_p1"], grad[:, 1], rtol=1e-10)
 
 
+def test_targets_in_columns(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    q, z = rng.dirichlet([1, 1, 1], 50), rng.normal(size=(50, 3))
+    mean, variance, y = rng.normal(size=50), rng.random(50) + 0.1, rng.normal(size=50)
+    columns = dict(zip(["q0", "q1", "q2", "p0", "p1", "p2"], np.hstack([q, z]).T, strict=True))
+    np.savez(tmp_path / "a.npz", **columns, mean=mean, variance=variance, y=y)
+    names = ["softmax_cross_entropy", "listwise_softmax", "multilabel_logistic"]
+    options = ["score", str(tmp_path / "a.npz"), "--format", "json"]
+    losses = [part for name in names for part in ("--loss", name)]
+    assert run([*options, "--y-true", "q0,q1,q2", "--y-pred", "p0,p1,p2", *losses]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name in names:
+        assert found[name] == pytest.approx(fl.get_loss(name)(q, z), rel=1e-12)
+    normal = ["--y-true", "y", "--y-pred", "mean,variance", "--loss", "gaussian_nll"]
+    assert run([*options, *normal]) == 0
+    expected = fl.GaussianNLL()(y, np.column_stack([mean, variance]))
+    assert json.loads(capsys.readouterr().out)["gaussian_nll"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_missing_targets_of_rows():
+    y, z = np.array([0.5, np.nan, 1.0]), np.array([[0.0, 1.0], [0.0, 1.0], [np.nan, 1.0]])
+    scores = fl.score(y, z, "gaussian_nll", nan_policy="omit")
+    assert scores.count == 1 and scores["gaussian_nll"] == fl.GaussianNLL()(y[:1], z[:1])
+
+
 @pytest.mark.parametrize(
     ("y_true", "y_pred", "loss", "message"),
     [
         ("y", "p0", "softmax_cross_entropy", "it needs a column for each class"),
-        ("y", "p0,p1,p2", "kl_divergence", "its targets do not fit one column"),
-        ("y", "p0,p1,p2", "mse", "it has one column of predictions; got --y-pred p0,p1,p2"),
+        ("y", "p0,p1,p2", "kl_divergence", "it needs a column of targets for each of predictions"),
+        ("y,w", "p0,p1,p2", "softmax_cross_entropy", "of classes, or a column of targets for each"),
+        ("y,w", "p0,p1", "poly", "it needs one column of classes; got --y-true y,w --y-pred p0,p1"),
+        ("y", "p0,p1,p2", "gaussian_nll", "it needs columns for a mean and a variance"),
+        ("y", "p0,p1,p2", "mse", "one of predictions; got --y-true y --y-pred p0,p1,p2"),
         ("y", "p0,p1", "poly", "row {row}: column 'y' = 2 is not a class from 0 to 1"),
         ("w", "p0,p1,p2", "poly", "row 1: column 'w' = 0."),
         ("y", "p0,p9", "poly", "'p9'"),

@@ -332,6 +332,114 @@ def test_all_of_it_together():  # torch#72056, optax#1335
     np.testing.assert_allclose(masked[1], grad, rtol=1e-12, atol=1e-17)
 
 
+def test_the_hessian_of_a_softmax_is_p_times_1_less_p():  # LightGBM#6219, xgboost#10105
+    y, z = data(20, 4)
+    p = fl.softmax(z)
+    np.testing.assert_allclose(CE.grad_and_hess(y, z, reduction="sum")[1], p * (1 - p), rtol=1e-12)
+
+
+def test_a_divergence_refuses_negative_targets():  # torch#69230
+    message = r"y_true\[0, 1\] = -0.5 is not in \[0, inf\)"
+    for loss in (fl.KLDivergence(), fl.KLDivergence(log_probabilities=True), fl.JensenShannon()):
+        with pytest.raises(fl.DomainError, match=message):
+            loss([[1.5, -0.5]], [[0.5, 0.5]])
+
+
+def test_labels_are_averaged_with_their_weights():
+    y, z = np.array([[1.0, 0.0], [0.25, 1.0]]), np.array([[2.0, -1.0], [0.5, 3.0]])
+    each = fl.Logistic().__call__(y, z, reduction="none")
+    assert fl.MultiLabelLogistic()(y, z) == pytest.approx(each.mean(), rel=1e-14)
+    loss = fl.MultiLabelLogistic(pos_weight=[1, 4], label_weight=[1, 3])
+    weighted = np.stack(
+        [fl.Logistic(w)(y[:, k], z[:, k], reduction="none") for k, w in enumerate((1.0, 4.0))], 1
+    )
+    expected = (weighted @ [1, 3]) / 4
+    np.testing.assert_allclose(loss(y, z, reduction="none"), expected, rtol=1e-14)
+    step = 1e-6
+    grad = loss.grad(y, z, reduction="sum")
+    for k in range(2):
+        up, down = z.copy(), z.copy()
+        up[:, k] += step
+        down[:, k] -= step
+        slope = (loss(y, up, reduction="none") - loss(y, down, reduction="none")) / (2 * step)
+        np.testing.assert_allclose(grad[:, k], slope, rtol=1e-8)
+    extreme = np.array([[1e4, -1e4], [-np.inf, np.inf]])
+    np.testing.assert_array_equal(
+        fl.MultiLabelLogistic()([[1, 0], [0, 1]], extreme, reduction="none"), [0, 0]
+    )
+    assert loss([[0, 1]], [[1e4, -1e4]]) == pytest.approx((1e4 + 3 * 4e4) / 4)
+
+
+@both_dtypes
+def test_many_labels(dtype):
+    """More than a piece of a row, with weights that differ."""
+    rng = np.random.default_rng(0)
+    y, z = rng.integers(0, 2, (3, 1300)).astype(dtype), rng.normal(size=(3, 1300)).astype(dtype)
+    positive, weight = rng.random(1300), rng.random(1300)
+    values, grads = fl.MultiLabelLogistic(positive, weight).value_and_grad(y, z, reduction="none")
+    z = z.astype(np.float64)
+    terms = positive * y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z))
+    slopes = (1 - y) / (1 + np.exp(-z)) - positive * y / (1 + np.exp(z))
+    rtol = 20 * np.finfo(dtype).eps
+    np.testing.assert_allclose(values, terms @ weight / weight.sum(), rtol=rtol)
+    np.testing.assert_allclose(grads, slopes * weight / weight.sum(), rtol=5 * rtol)
+
+
+def test_two_empty_sets_are_alike():
+    loss, nothing = fl.Dice(), np.zeros((1, 4))
+    assert loss(nothing, nothing) == 0
+    for grad in loss.grad_and_hess(nothing, nothing):
+        np.testing.assert_array_equal(grad, nothing)
+    assert loss(nothing, nothing + 0.5) == 1
+    assert fl.Dice(smooth=1.0)(nothing, nothing + 0.5) == pytest.approx(2 / 3)
+    rng = np.random.default_rng(0)
+    masks, p = rng.integers(0, 2, (2, 3, 5, 7)), rng.random((2, 3, 5, 7))
+    by_class = loss(masks.reshape(2, 3, -1), p.reshape(2, 3, -1))
+    both = (masks * p).sum((2, 3)) * 2 / (masks + p).sum((2, 3))
+    assert by_class == pytest.approx(1 - both.mean(), rel=1e-13)
+
+
+def test_a_normal_distribution_without_variance():  # torch#49807
+    loss = fl.GaussianNLL()
+    z = np.array([[1.0, 0.0], [2.0, 0.0]])
+    np.testing.assert_array_equal(loss([1.0, 1.0], z, reduction="none"), [-np.inf, np.inf])
+    grad, hess = loss.grad_and_hess([1.0, 1.0], z, reduction="none")
+    np.testing.assert_array_equal(grad, [[0, np.inf], [np.inf, -np.inf]])
+    np.testing.assert_array_equal(hess, [[np.inf, -np.inf], [np.inf, np.inf]])
+    assert np.isnan(loss([np.nan], z[:1]))
+    with pytest.raises(fl.DomainError, match=r"y_pred\[1, 1\] = -1.0 is not in \[0, inf\)"):
+        loss([0.0, 0.0], [[-1.0, 1.0], [0.0, -1.0]])
+    with pytest.raises(ValueError, match="y_pred must have a mean and a variance along axis -1"):
+        loss([0.0], [[1.0, 1.0, 1.0]])
+    with pytest.raises(ValueError, match=r"a number for each row, of shape \(1,\); got \(1, 2\)"):
+        loss([[0.0, 1.0]], [[1.0, 1.0]])
+    stats = pytest.importorskip("scipy.stats")
+    expected = -stats.norm.logpdf(3.0, 1.0, 2.0)
+    assert fl.GaussianNLL(full=True)([3.0], [[1.0, 4.0]]) == pytest.approx(expected, rel=1e-14)
+    columns = fl.GaussianNLL(axis=0)
+    assert columns([3.0, 1.0], [[1.0, 2.0], [4.0, 9.0]]) == loss([3.0, 1.0], [[1, 4], [2, 9]])
+
+
+def test_more_elements_than_32_bits_count():  # torch#111484
+    n, k = 2**31 // 4000 + 9, 4000
+    z = np.broadcast_to(np.float32(0.5), (n, k))
+    y = np.zeros(n, np.int64)
+    assert CE(y, z) == pytest.approx(math.log(k), rel=1e-6)
+    y[-1] = k
+    w = np.zeros(n)
+    w[-1] = 1
+    with pytest.raises(fl.DomainError, match=rf"y_true\[{n - 1}\] = {k} is not a class"):
+        CE(y, z, sample_weight=w)
+
+
+def test_read_only_rows():  # cython#1605
+    y, z = data(9, 3)
+    expected = CE(y, z)
+    for array in (y, z):
+        array.flags.writeable = False
+    assert CE(y, z) == expected
+
+
 # ---- peers -------------------------------------------------------------------------------------
 
 
@@ -374,6 +482,31 @@ def test_parity_with_scikit_learn():
     np.testing.assert_allclose(CE.grad_and_hess(y, z, reduction="none")[1], p * (1 - p), rtol=1e-12)
 
 
+@both_dtypes
+def test_parity_of_the_others_with_torch(dtype):
+    torch = pytest.importorskip("torch", reason="torch is a peer, not a requirement")
+    F = torch.nn.functional
+    y, z = typical(fl.MultiLabelLogistic(), 50, 7, dtype)
+    mean, variance = z[:, 0], np.exp(z[:, 1])
+    pos = np.linspace(0.5, 2, 7)
+    pairs = [
+        (fl.MultiLabelLogistic(pos), y, z, lambda y, z: F.binary_cross_entropy_with_logits(
+            z, y, pos_weight=torch.from_numpy(pos.astype(dtype)))),
+        (fl.GaussianNLL(), z[:, 2], np.stack([mean, variance], 1), lambda y, z: F.gaussian_nll_loss(
+            z[:, 0], y, z[:, 1], eps=0.0)),
+        (fl.GaussianNLL(full=True), z[:, 2], np.stack([mean, variance], 1),
+         lambda y, z: F.gaussian_nll_loss(z[:, 0], y, z[:, 1], full=True, eps=0.0)),
+    ]  # fmt: skip
+    tolerance = 1e-5 if dtype is np.float32 else 1e-12
+    for loss, targets, predictions, function in pairs:
+        leaf = torch.from_numpy(predictions.copy()).requires_grad_()
+        theirs = function(torch.from_numpy(targets.copy()), leaf)
+        theirs.backward()
+        value, grad = loss.value_and_grad(targets, predictions)
+        assert value == pytest.approx(theirs.item(), rel=tolerance)
+        np.testing.assert_allclose(grad, leaf.grad.numpy(), rtol=5 * tolerance, atol=tolerance)
+
+
 def test_softmax_functions():
     special = pytest.importorskip("scipy.special")
     for k, axis in itertools.product([1, 2, 5, 128, 129, 5000], [0, 1, -1]):
@@ -391,6 +524,9 @@ def test_softmax_functions():
     assert fl.softmax(out, out=out) is out
     np.testing.assert_array_equal(out, fl.softmax(z))
     assert fl.softmax(np.zeros((0, 3))).shape == (0, 3)
+    for function, axis in itertools.product([fl.softmax, fl.logsumexp], [0.0, True, "0"]):
+        with pytest.raises(TypeError, match="axis must be an integer; got"):
+            function(z, axis=axis)
 
 
 # ---- arrays ------------------------------------------------------------------------------------
@@ -578,6 +714,7 @@ def test_weights_scale():
         ([0], np.zeros((2, 3)), ValueError, r"of shape \(2,\), or .* shape \(2, 3\); got \(1,\)"),
         ([[0], [1]], np.zeros((2, 3)), ValueError, r"got \(2, 1\)"),
         (0, 1.0, ValueError, "an axis of classes; got a scalar"),
+        ([0, 1, 1], [0.5, 0.1, 0.2], ValueError, "3 integers for y_pred of shape .*, which is one row"),
         ([], np.zeros((0, 0)), ValueError, "no classes along axis -1"),
         ([[0.5, -0.5]], np.zeros((1, 2)), ValueError, r"y_true\[0, 1\] = -0.5 is not in \[0, inf"),
         ([0], np.zeros((1, 2), complex), TypeError, "y_pred must hold real"),
@@ -627,6 +764,9 @@ def test_wrong_arguments():
         (lambda: fl.SoftmaxFocal(gamma=-1), ValueError, "gamma must be in"),
         (lambda: fl.KLDivergence(log_probabilities=1), TypeError, "must be True or False"),
         (lambda: fl.PolyLoss(epsilon=math.inf), ValueError, "epsilon must be in"),
+        (lambda: fl.MultiLabelLogistic(label_weight=[0, 0]), ValueError, "that is not 0"),
+        (lambda: fl.MultiLabelLogistic(pos_weight=-1.0), ValueError, "pos_weight must be in"),
+        (lambda: fl.MultiLabelLogistic(pos_weight="a"), TypeError, "pos_weight must be"),
         (RowLoss, TypeError, "what losses share"),
         (lambda: CE.__new__(type(CE))([0], [[1.0]]), TypeError, "initialised"),
     ],
