@@ -74,7 +74,7 @@ class Case:
 
     @property
     def target(self) -> str:
-        """What the targets are: "targets", one for each element, or "labels" or "numbers" of rows."""
+        """What y is: "targets", one for each element, or "labels" or "numbers" of rows."""
         takes = self.loss.takes if self.of_rows else ("targets",)
         return str(takes[0])
 

@@ -130,7 +130,7 @@ def multilabel_logistic(
     e = np.exp(-np.abs(z))
 
     def grad() -> Array:
-        g = np.divide(np.where(z < 0, e, 1), 1 + e, out=new())
+        g: Array = np.divide(np.where(z < 0, e, 1), 1 + e, out=new())
         g -= y
         g *= m
         return g
