@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss.domain import INTEGERS, NONNEGATIVE, Ranged
+from fastloss.described import Described, from_description
+from fastloss.domain import INTEGERS, NONNEGATIVE
 from fastloss.regression import AbsoluteError, SquaredEpsilonInsensitive, SquaredError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -25,7 +26,10 @@ BLOCK = 1 << 17  # elements at a time: few enough to stay in a cache, and many f
 _ABSOLUTE, _SQUARED = AbsoluteError(), SquaredError()
 
 
-class Penalty(Ranged):
+_REGISTRY: dict[str, type[Penalty]] = {}
+
+
+class Penalty(Described):
     """Base of all penalties: immutable, hashable, picklable.
 
     An objective is a loss of the data plus penalties of the parameters, their strengths being the
@@ -52,6 +56,10 @@ class Penalty(Ranged):
     >>> value, grad
     (0.25, array([0.1, 0.2]))
     """
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__:
+            _REGISTRY[cls.name] = cls
 
     def value(self, w: ArrayLike) -> float:
         """Compute the penalty of parameters ``w``.
@@ -103,6 +111,18 @@ class Penalty(Ranged):
         section 6.5.
         """
         raise NotImplementedError
+
+
+def from_dict(description: Mapping[str, Any]) -> Penalty:
+    """Make the penalty that ``to_dict`` described.
+
+    Examples
+    --------
+    >>> from fastloss.penalties import L1, from_dict
+    >>> from_dict(L1(0.5).to_dict())
+    L1(strength=0.5)
+    """
+    return from_description("penalty", _REGISTRY, description)
 
 
 class _Elementwise(Penalty):
@@ -189,6 +209,7 @@ class L1(_Elementwise):
     array([ 2.5,  0. , -0.5])
     """
 
+    name = "l1"
     strength: float
 
     ranges = {"strength": NONNEGATIVE}
@@ -230,6 +251,7 @@ class L2(_Elementwise):
     (2.5, array([ 1.5,  0. , -0.5]))
     """
 
+    name = "l2"
     strength: float
 
     ranges = {"strength": NONNEGATIVE}
@@ -264,6 +286,7 @@ class ElasticNet(_Elementwise):
     (7.0, array([ 3.5,  0. , -1.5]))
     """
 
+    name = "elastic_net"
     l1: float
     l2: float
 
@@ -308,6 +331,7 @@ class GroupLasso(Penalty):
     array([2.4, 3.2, 0. ])
     """
 
+    name = "group_lasso"
     strength: float
     axis: int = -1
     groups: tuple[int, ...] | None = None

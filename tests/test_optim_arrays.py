@@ -454,10 +454,41 @@ def test_saving(tmp_path):
     assert again.state_dict()["groups"] == alone.state_dict()["groups"]
     with pytest.raises(ValueError, match="list of 2 groups"):
         fl.optim.load(path, both)
-    with pytest.raises(TypeError, match="penalty cannot be saved"):
+    with pytest.raises(TypeError, match="penalty cannot be saved.*has no method to_dict"):
         SGD(np.ones(3), penalty=L1L2(1.0)).save(path)
     with pytest.raises(TypeError, match="lr cannot be saved"):
         Adam(np.ones(3), lr=lambda step: 0.1).save(path)
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [fl.penalties.L1(0.1), fl.penalties.L2(0.2), fl.penalties.ElasticNet(0.1, 0.2),
+     fl.penalties.GroupLasso(0.1, axis=0), fl.penalties.GroupLasso(0.3, groups=[0, 1, 1])],
+)  # fmt: skip
+def test_saving_a_schedule_with_memory_and_a_penalty(penalty, tmp_path):
+    rate = fl.optim.schedules.ReduceOnPlateau(0.1, factor=0.5, patience=1)
+    p = np.array([1.0, -2.0, 3.0])
+    opt = SGD(p, lr=rate, momentum=0.9, penalty=penalty)
+    for metric in (3.0, 3.0, 3.0):
+        opt.step(GRAD)
+        rate.update(metric)
+    opt.save(tmp_path / "a.npz")
+    copy = p.copy()
+    again = fl.optim.load(tmp_path / "a.npz", copy)
+    assert again.state_dict()["groups"][0]["penalty"] == penalty
+    for one in (opt, again):
+        one.step(GRAD)
+    np.testing.assert_array_equal(copy, p)
+
+
+@pytest.mark.parametrize("damage", [{"groups": 1}, {"groups": [2]}, {"state": []}, {"optimizer": 3}])
+def test_a_file_that_holds_something_else(damage, tmp_path):
+    from fastloss.optim.storage import save_state
+
+    path = tmp_path / "a.npz"
+    save_state(path, {"optimizer": "Adam", "groups": [], "state": {}} | damage)
+    with pytest.raises(ValueError, match=r"a\.npz (is damaged|holds no optimizer)"):
+        fl.optim.load(path, np.ones(3))
 
 
 def test_a_subclass_keeps_its_kernel():

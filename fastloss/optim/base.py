@@ -323,21 +323,19 @@ class Optimizer(BaseOptimizer):
         Raises
         ------
         TypeError
-            If a schedule of learning rates cannot be written, as it has no method ``to_dict``; or
-            if there is a penalty.
+            If a schedule of learning rates or a penalty has no method ``to_dict``.
         """
         from fastloss.optim import storage
 
         state = self.state_dict()
         for group in state["groups"]:
-            if callable(group["lr"]):
-                if not hasattr(group["lr"], "to_dict"):
-                    raise TypeError(f"lr cannot be saved: {group['lr']!r} has no method to_dict")
-                group["lr"] = group["lr"].to_dict()
-            if group.get("penalty") is not None:
-                raise TypeError(f"penalty cannot be saved; got {group['penalty']!r}")
-            if "betas" in group:
-                group["betas"] = list(group["betas"])
+            for name, value in group.items():
+                if hasattr(value, "to_dict"):
+                    group[name] = value.to_dict()
+                elif isinstance(value, tuple):
+                    group[name] = list(value)
+                elif not (value is None or isinstance(value, (str, bool, int, float))):
+                    raise TypeError(f"{name} cannot be saved: {value!r} has no method to_dict")
         state["state"] = {str(key): held for key, held in state["state"].items()}
         if len(state["state"]) != len(self._keys):
             raise TypeError(f"keys of arrays must differ as strings to be saved; got {self._keys}")
@@ -363,30 +361,36 @@ def load(path: str | Path, params: Params) -> Optimizer:
     ValueError, TypeError
         If the parameters do not fit what was saved.
     """
+    from fastloss import penalties
     from fastloss.optim import schedules, storage
 
-    state = storage.load_state(path)
-    if state.get("optimizer") not in _REGISTRY:
+    state: Any = storage.load_state(path)
+    cls: Any = _REGISTRY.get(str(state.get("optimizer")))
+    if cls is None:
         raise ValueError(f"{path} holds no optimizer of this version; got {state.get('optimizer')}")
-    cls: Any = _REGISTRY[state["optimizer"]]
-    for group in state["groups"]:
-        if isinstance(group["lr"], dict):
-            group["lr"] = schedules.from_dict(group["lr"])
+    groups, held = state.get("groups"), state.get("state")
+    if not (isinstance(groups, list) and all(isinstance(group, dict) for group in groups)):
+        raise ValueError(f"{path} is damaged: it holds no groups of options")
+    if not isinstance(held, dict):
+        raise ValueError(f"{path} is damaged: it holds no state of arrays")
+    for group in groups:
+        for name, read in (("lr", schedules.from_dict), ("penalty", penalties.from_dict)):
+            if isinstance(group.get(name), dict):
+                group[name] = read(group[name])
     options = [
-        {key: value for key, value in group.items() if key not in cls.carried}
-        for group in state["groups"]
+        {key: value for key, value in group.items() if key not in cls.carried} for group in groups
     ]
     if _is_grouped(params):
-        groups = cast("Sequence[Mapping[str, Any]]", params)
-        if len(groups) != len(options):
-            raise ValueError(f"params must be {len(options)} groups; got {len(groups)}")
-        made = cls([{"params": g["params"]} | o for g, o in zip(groups, options, strict=True)])
+        given = cast("Sequence[Mapping[str, Any]]", params)
+        if len(given) != len(options):
+            raise ValueError(f"params must be {len(options)} groups; got {len(given)}")
+        made = cls([{"params": g["params"]} | o for g, o in zip(given, options, strict=True)])
     else:
         if len(options) != 1:
             raise ValueError(f"params must be a list of {len(options)} groups")
         made = cls(params, **options[0])
     keys = {str(key): key for key in made._keys}
-    state["state"] = {keys.get(key, key): held for key, held in state["state"].items()}
+    state["state"] = {keys.get(key, key): arrays for key, arrays in held.items()}
     made.load_state_dict(state)
     return cast("Optimizer", made)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import bisect
-import dataclasses
-import difflib
 import math
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
+from fastloss.described import Described, from_description
 from fastloss.domain import (
     COUNT,
     COUNT_OR_0,
@@ -20,19 +19,16 @@ from fastloss.domain import (
     POSITIVE,
     REAL,
     UNIT,
-    Ranged,
 )
 
 _REGISTRY: dict[str, type[Schedule]] = {}
 
 
-class Schedule(Ranged):
+class Schedule(Described):
     """Base of all schedules: ``schedule(step)`` is the learning rate of a step, counted from 0.
 
     A subclass is a dataclass with a ``name``, the ranges of its parameters, and `_at`.
     """
-
-    name: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
         _REGISTRY[cls.name] = cls
@@ -68,23 +64,6 @@ class Schedule(Ranged):
         """The learning rate of a step that is an int and not negative."""
         raise NotImplementedError
 
-    def to_dict(self) -> dict[str, Any]:
-        """Describe the schedule in names and numbers alone, as `from_dict` reads them.
-
-        Returns
-        -------
-        dict
-            The schedule's name and its parameters, fit for JSON.
-        """
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # every subclass is one
-        return {"name": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Schedule):
-        return value.to_dict()
-    return list(value) if isinstance(value, tuple) else value
-
 
 def from_dict(description: Mapping[str, Any]) -> Schedule:
     """Make the schedule that `Schedule.to_dict` described.
@@ -113,28 +92,7 @@ def from_dict(description: Mapping[str, Any]) -> Schedule:
     >>> from_dict({"name": "cosine", "lr": 0.1, "T_0": 90})
     Cosine(lr=0.1, T_0=90, T_mult=1, lr_min=0.0)
     """
-    if not isinstance(description, Mapping):
-        raise TypeError(
-            f"a schedule is described by a mapping, as of to_dict(); got {description!r}"
-        )
-    given = dict(description)
-    name = given.pop("name", None)
-    cls = _REGISTRY.get(name) if isinstance(name, str) else None
-    if cls is None:
-        near = difflib.get_close_matches(str(name), _REGISTRY, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"name must be one of {', '.join(_REGISTRY)}; got {name!r}{hint}")
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is one
-    known = [field.name for field in fields]
-    unknown = [key for key in given if key not in known]
-    if unknown:
-        raise ValueError(f"{name} has no parameter {unknown[0]!r}; it has: {', '.join(known)}")
-    missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in given]
-    if missing:
-        raise ValueError(f"{name} needs {missing[0]}; got {', '.join(given) or 'nothing'}")
-    if "inner" in given:
-        given["inner"] = from_dict(given["inner"])
-    return cls(**given)
+    return from_description("schedule", _REGISTRY, description)
 
 
 def _fall(left: float) -> float:

@@ -1,0 +1,59 @@
+"""Objects that are written down as names and numbers, and read again."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from fastloss.domain import Ranged
+
+D = TypeVar("D", bound="Described")
+
+
+class Described(Ranged):
+    """Base of frozen dataclasses with a name among their kind."""
+
+    name: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the object in names and numbers alone, as `from_dict` reads them.
+
+        Returns
+        -------
+        dict
+            The name and the parameters, fit for JSON.
+        """
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # every subclass is one
+        return {"name": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Described):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def from_description(kind: str, registry: Mapping[str, type[D]], description: Any) -> D:
+    """Make what `Described.to_dict` described, of the classes in a registry."""
+    if not isinstance(description, Mapping):
+        raise TypeError(f"a {kind} is described by a mapping, as of to_dict(); got {description!r}")
+    given = dict(description)
+    name = given.pop("name", None)
+    cls = registry.get(name) if isinstance(name, str) else None
+    if cls is None:
+        near = difflib.get_close_matches(str(name), registry, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"name must be one of {', '.join(registry)}; got {name!r}{hint}")
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is one
+    known = [field.name for field in fields]
+    unknown = [key for key in given if key not in known]
+    if unknown:
+        raise ValueError(f"{name} has no parameter {unknown[0]!r}; it has: {', '.join(known)}")
+    missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in given]
+    if missing:
+        raise ValueError(f"{name} needs {missing[0]}; got {', '.join(given) or 'nothing'}")
+    if "inner" in given:
+        given["inner"] = from_description(kind, registry, given["inner"])
+    return cls(**given)
