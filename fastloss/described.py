@@ -25,8 +25,14 @@ class Described(Ranged):
         dict
             The name and the parameters, fit for JSON.
         """
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # every subclass is one
-        return {"name": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields}
+        values = {field.name: getattr(self, field.name) for field in _fields(type(self))}
+        return {"name": self.name} | {name: _plain(value) for name, value in values.items()}
+
+
+def _fields(cls: type[Described]) -> list[dataclasses.Field[Any]]:
+    """Those that the constructor takes."""
+    every = dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is a dataclass
+    return [field for field in every if field.init]
 
 
 def _plain(value: Any) -> Any:
@@ -46,7 +52,7 @@ def from_description(kind: str, registry: Mapping[str, type[D]], description: An
         near = difflib.get_close_matches(str(name), registry, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"name must be one of {', '.join(registry)}; got {name!r}{hint}")
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is one
+    fields = _fields(cls)
     known = [field.name for field in fields]
     unknown = [key for key in given if key not in known]
     if unknown:
