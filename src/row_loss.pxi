@@ -184,7 +184,9 @@ cdef void start_rows(
                 &job.y, y, y, cnp.NPY_INT64 if targets == LABELS else type_num, job.threads)
     if w is not None:
         job.needs_gil |= open_operand(&job.w, w, first_of_rows(z, axis), type_num, job.threads)
-    job.memory = <char*>malloc(job.threads * job.room)
+    job.memory = job.small
+    if job.threads * job.room > <Py_ssize_t>sizeof(job.small):
+        job.memory = <char*>malloc(job.threads * job.room)
     if job.memory == NULL:
         raise MemoryError()
 
@@ -203,7 +205,8 @@ cdef void end_rows(RowsJob* job) noexcept:
     close_operand(&job.z)
     close_operand(&job.y)
     close_operand(&job.w)
-    free(job.memory)
+    if job.memory != job.small:
+        free(job.memory)
 
 
 # ---- losses ------------------------------------------------------------------------------------
@@ -219,7 +222,7 @@ cdef object evaluate_rows(
     cdef bint has_value = mode == VALUE or mode == VALUE_GRAD, per_row = reduction == NONE
     cdef int axis, targets
     cdef Py_ssize_t k
-    cdef list keep = []
+    cdef list keep
     cdef RowsJob job
     if not loss.bound:
         raise TypeError(f"this {type(loss).__name__} was not initialised")
@@ -251,6 +254,7 @@ cdef object evaluate_rows(
         job.listwise = loss.listwise
         job.y_range, job.z_range = loss.y_range, loss.z_range
         if loss.vectors:
+            keep = []
             job.class_weight = class_vector(loss, "class_weight", k, keep)
             job.block.weight = class_vector(loss, "label_weight", k, keep)
             job.block.positive = class_vector(loss, "pos_weight", k, keep)

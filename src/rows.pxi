@@ -48,6 +48,7 @@ cdef struct RowsJob:
     char* hess
     char* memory                    # of the threads' buffers
     TaskResult results[MAX_TASKS]
+    char small[16384]               # that memory, if it is enough
 
 cdef struct RowBuffers:
     char* z
@@ -69,7 +70,7 @@ cdef void plan_rows(RowsJob* job, Py_ssize_t n, Py_ssize_t k, Py_ssize_t inner) 
     job.rows = max(1, min(<Py_ssize_t>FL_ROWS, FL_ROOM // k))
     if job.rows >= 4:
         job.rows &= -4
-    job.block_bytes = max(<Py_ssize_t>FL_ROOM, k + LINE) * job.itemsize
+    job.block_bytes = (min(max(<Py_ssize_t>FL_ROOM, k), n * k) + LINE) * job.itemsize
     job.room = 4 * job.block_bytes + 32 * FL_ROWS + 3 * LINE
     blocks = (n + job.rows - 1) // job.rows
     job.per_task = max((blocks + MAX_TASKS - 1) // MAX_TASKS, 1) * job.rows

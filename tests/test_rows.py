@@ -194,7 +194,8 @@ def test_values_and_derivatives(loss, dtype, spread, k):
     tiny = max(float(np.finfo(dtype).tiny), 1e-50)  # what is 0 the definition has to 60 digits
     for r in range(len(z)):
         label = {int(y[r])} if loss.takes[0] == "labels" else set()
-        places = sorted({0, 1, len(z[r]) - 1, *range(2, len(z[r]), max(1, len(z[r]) // 10))} | label)
+        size = len(z[r])
+        places = sorted({0, 1, size - 1, *range(2, size, max(1, size // 10))} | label)
         value, grad, second = exact(loss, z[r], y[r], places)
         terms = subtracted(loss, y[r], z[r].astype(np.float64))
         # z - max is rounded once, and so is relative to its size wherever it is exponentiated
@@ -717,7 +718,7 @@ def test_weights_scale():
         ([0], np.zeros((2, 3)), ValueError, r"of shape \(2,\), or .* shape \(2, 3\); got \(1,\)"),
         ([[0], [1]], np.zeros((2, 3)), ValueError, r"got \(2, 1\)"),
         (0, 1.0, ValueError, "an axis of classes; got a scalar"),
-        ([0, 1, 1], [0.5, 0.1, 0.2], ValueError, "3 integers for y_pred of shape .*, which is one row"),
+        ([0, 1, 1], [0.5, 0.1, 0.2], ValueError, "3 integers for y_pred of .*, which is one row"),
         ([], np.zeros((0, 0)), ValueError, "no classes along axis -1"),
         ([[0.5, -0.5]], np.zeros((1, 2)), ValueError, r"y_true\[0, 1\] = -0.5 is not in \[0, inf"),
         ([0], np.zeros((1, 2), complex), TypeError, "y_pred must hold real"),
