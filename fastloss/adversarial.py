@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastloss._core import input_array, output_array
 from fastloss.base import Pointwise
 from fastloss.classification import Hinge, Logistic
 from fastloss.regression import SquaredError
@@ -30,9 +31,7 @@ class _Side:
     def value_and_grad(
         self, scores: ArrayLike, name: str, out: Array | None
     ) -> tuple[float, Array]:
-        scores = np.asarray(scores)
-        if scores.size == 0:
-            raise ValueError(f"{name} is empty: the mean over nothing is undefined")
+        scores = _scores(scores, name)
         mean = (
             0.0 if self.loss else float(np.mean(scores, dtype=np.float64))
         )  # before out is written
@@ -48,6 +47,15 @@ class _Side:
             value *= self.factor
             grad *= self.factor
         return value, grad
+
+
+def _scores(scores: ArrayLike, name: str) -> Array:
+    array: Array = input_array(scores, name)
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: the mean over nothing is undefined")
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} must hold real, integer or bool values; got dtype {array.dtype}")
+    return array
 
 
 _ANY = SquaredError()  # only to check the scores and make the gradient's array
@@ -138,10 +146,20 @@ class Adversarial:
         """
         if not isinstance(out, (tuple, list)) or len(out) != 2:
             raise TypeError(f"out must be a pair of arrays here; got {type(out).__name__}")
-        real, fake, _ = _KINDS[self.kind]
-        real_value, real_grad = real.value_and_grad(real_scores, "real_scores", out[0])
-        fake_value, fake_grad = fake.value_and_grad(fake_scores, "fake_scores", out[1])
-        return real_value + fake_value, real_grad, fake_grad
+        names = ("real_scores", "fake_scores")
+        scores = [_scores(s, name) for s, name in zip((real_scores, fake_scores), names, strict=True)]
+        # all is checked before anything is written
+        outs = [output_array(*args) for args in zip(out, scores, names, strict=True)]
+        if np.may_share_memory(outs[0], outs[1]):
+            raise ValueError("the two arrays of out overlap in memory")
+        for i, j in ((0, 1), (1, 0)):
+            if np.may_share_memory(outs[i], scores[j]):
+                raise ValueError(f"out[{i}] overlaps {names[j]} in memory")
+        sides = zip(_KINDS[self.kind], scores, names, outs, strict=False)
+        (real, real_grad), (fake, fake_grad) = [
+            side.value_and_grad(s, name, o) for side, s, name, o in sides
+        ]
+        return real + fake, real_grad, fake_grad
 
     def generator(self, fake_scores: ArrayLike, *, out: Array | None = None) -> tuple[float, Array]:
         """Compute the generator's loss and its gradient by the fake scores.

@@ -164,11 +164,9 @@ def _documented(cls: type[Loss]) -> str:
     place = found.start() if found else len(text)
     errors = dict(_EVALUATING)
     if cls.ranges:
-        outside = [f"{name} is not in {domain}" for name, domain in cls.ranges.items()]
-        errors["ValueError"] = f"If {' or '.join(outside)}. {errors['ValueError']}"
-        errors["TypeError"] = (
-            f"If {' or '.join(cls.ranges)} is not a real number. {errors['TypeError']}"
-        )
+        outside = [f"{name} is not {domain.phrase}" for name, domain in cls.ranges.items()]
+        errors["ValueError"] = f"If {', or '.join(outside)}. {errors['ValueError']}"
+        errors["TypeError"] = f"If a parameter is of another type. {errors['TypeError']}"
     raises = "Raises\n------\n" + "".join(
         f"{error}\n{_wrapped(when)}\n" for error, when in errors.items()
     )
@@ -248,7 +246,8 @@ def get_loss(name: str, **parameters: Any) -> Loss:
             given[key.strip()] = _number(text)
         except ValueError:
             raise ValueError(
-                f"{name}: expected PARAMETER=NUMBER behind the colon; got {part!r}"
+                f"{name}: expected PARAMETER=NUMBER behind the colon (several numbers: 1;2;3); "
+                f"got {part!r}"
             ) from None
     given |= parameters
     unknown = [key for key in given if key not in cls.ranges]

@@ -199,7 +199,10 @@ def score(
     if weight is not None:
         columns["sample_weight"] = [weight]
     work = partial(_score_batch, losses, columns, nan_policy, per_row is not None)
-    scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
+    try:
+        scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
+    except ValueError as error:  # losses that do not go together, or have weights of their own
+        raise Failure(str(error).replace("sample_weight", "--weight")) from error
     threads = threads or fastloss.get_num_threads()
     try:
         batches = read(files, sum(columns.values(), []), by)
@@ -243,7 +246,7 @@ def _score_batch(
     """Score a batch alone; if asked, its losses and gradients row by row too."""
     arrays = {argument: _array(batch, names) for argument, names in columns.items()}
     if _of_classes(losses) and len(columns["y_true"]) == 1:
-        arrays["y_true"] = _classes(batch, columns["y_true"][0])
+        _read_classes(batch, columns["y_true"][0], nan_policy, arrays)
     scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
     rows: Rows = {}
     try:
@@ -267,21 +270,29 @@ def _array(batch: Batch, names: Sequence[str]) -> Any:
     return found[0] if len(found) == 1 else np.column_stack(found)
 
 
-def _classes(batch: Batch, name: str) -> Any:
-    """A column of classes as integers, which CSV files and columns with gaps do not hold."""
+def _read_classes(batch: Batch, name: str, nan_policy: str, arrays: dict[str, Any]) -> None:
+    """A column of classes as integers, which CSV files and columns with gaps do not hold.
+
+    Where the class is missing, predictions become NaN, and so the row's loss.
+    """
     import numpy as np
 
-    column = batch.numbers[name]
-    classes = (
-        np.nan_to_num(column, nan=-0.5).astype(np.int64) if column.dtype.kind == "f" else column
-    )
-    wrong = np.flatnonzero(classes != column)
+    column = arrays["y_true"]
+    if column.dtype.kind != "f":
+        return
+    absent = np.isnan(column) & (nan_policy != "raise")
+    whole = np.where(absent, 0, column)
+    with np.errstate(invalid="ignore"):
+        classes = whole.astype(np.int64)
+    wrong = np.flatnonzero(classes != whole)
     if len(wrong):
         place = f"{batch.path}: row {batch.start + wrong[0] + 1}: column {name!r}"
         value = column[wrong[0]]
         problem = "is missing or NaN" if np.isnan(value) else f"= {value:.15g} is not a class"
         raise Failure(f"{place} {problem}")
-    return classes
+    arrays["y_true"] = classes
+    if absent.any():
+        arrays["y_pred"] = np.where(absent[:, None], np.nan, arrays["y_pred"])
 
 
 def _grad_names(loss: str, columns: Mapping[str, list[str]]) -> list[str]:
@@ -306,8 +317,14 @@ def _check_columns(losses: Mapping[str, Any], y_true: list[str], y_pred: list[st
     from fastloss.rows import RowLoss
 
     given = f"got --y-true {','.join(y_true)} --y-pred {','.join(y_pred)}"
+    for option, names in (("--y-true", y_true), ("--y-pred", y_pred)):
+        twice = [name for i, name in enumerate(names) if name in names[:i]]
+        if twice:
+            raise Failure(f"{option}: column {twice[0]!r} is named twice")
     for name, loss in losses.items():
         one_by_one = len(y_true) == len(y_pred)
+        if loss.parameters.get("axis", -1) != -1:
+            raise Failure(f"--loss {name}: in a table classes are columns; leave out axis")
         if not isinstance(loss, RowLoss):
             fits = len(y_true) == len(y_pred) == 1
             wanted = "one column of targets and one of predictions"

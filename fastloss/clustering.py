@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastloss._core import input_array
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -114,7 +116,7 @@ class KMeansLoss:
 
 
 def _checked(X: ArrayLike, centers: ArrayLike) -> tuple[Array, Array]:
-    X, centers = np.asarray(X), np.asarray(centers)
+    X, centers = input_array(X, "X"), input_array(centers, "centers")
     if X.ndim != 2 or centers.ndim != 2 or X.shape[1] != centers.shape[1] or not len(centers):
         raise ValueError(
             f"X must have shape (n, d) and centers (k, d), k at least 1; got {X.shape} and "
@@ -142,7 +144,7 @@ def _nearest(X: Array, centers: Array) -> Iterator[tuple[slice, Array, NDArray[n
     origin = centers.mean(axis=0)
     shifted = centers - origin
     squares = 0.5 * np.einsum("ij,ij->i", shifted, shifted)
-    size = max(1, CHUNK // len(centers))
+    size = max(1, CHUNK // max(centers.shape))
     buffer = np.empty((min(size, len(X)), len(centers)), X.dtype)
     for start in range(0, len(X), size):
         part = X[start : start + size]

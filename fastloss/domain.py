@@ -32,6 +32,11 @@ class Domain:
         return self.text
 
     @property
+    def phrase(self) -> str:
+        """The domain behind "is", in a sentence."""
+        return f"in {self}" if self.text[0] in "[({" else self.text
+
+    @property
     def bounded(self) -> bool:
         """Whether there is a number outside."""
         return self.low > -math.inf or self.high < math.inf
@@ -77,6 +82,7 @@ class Ranged:
 
 REAL = Domain("(-inf, inf)")
 NONNEGATIVE = Domain("[0, inf)", low=0)
+NONPOSITIVE = Domain("(-inf, 0]", high=0)
 POSITIVE = Domain("(0, inf)", low=0, open_low=True)
 FACTOR = Domain("(0, 1]", low=0, high=1, open_low=True)
 UNIT = Domain("[0, 1]", low=0, high=1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastloss._core import input_array
 from fastloss.chunks import check_chunk_size, rows_at_a_time
 from fastloss.multiclass import SoftmaxCrossEntropy
 
@@ -137,8 +138,9 @@ class _Work:
         b: ArrayLike | None,
         y_true: ArrayLike,
     ) -> None:
-        self.X, self.W, self.y = np.asarray(X), np.asarray(W), np.asarray(y_true)
-        self.b = None if b is None else np.asarray(b)
+        self.X, self.W = input_array(X, "X"), input_array(W, "W")
+        self.y = input_array(y_true, "y_true")
+        self.b = None if b is None else input_array(b, "b")
         self._check()
         classes = self.W.shape[1]
         row_bytes = self.W.itemsize * classes
@@ -156,9 +158,9 @@ class _Work:
 
     def _check(self) -> None:
         X, W, y, b = self.X, self.W, self.y, self.b
-        if X.ndim != 2 or W.ndim != 2 or X.shape[1] != W.shape[0] or W.shape[1] == 0:
+        if X.ndim != 2 or W.ndim != 2 or X.shape[1] != W.shape[0] or W.size == 0:
             raise ValueError(
-                f"X must have shape (n, d) and W (d, K), K at least 1; got {X.shape} and {W.shape}"
+                f"X must have shape (n, d) and W (d, K), d and K at least 1; got {X.shape} and {W.shape}"
             )
         if y.shape != X.shape[:1]:
             raise ValueError(f"y_true must have shape {X.shape[:1]}; got {y.shape}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from fastloss import _core
 from fastloss.classification import Logistic
 from fastloss.domain import NONNEGATIVE, UNIT
 from fastloss.rows import AXIS, EITHER, LABEL, POS_WEIGHT, WEIGHTS, RowLoss
@@ -306,7 +307,7 @@ class MultiLabelLogistic(RowLoss):
     >>> fl.MultiLabelLogistic()(y, z) == fl.Logistic()(y, z)
     True
     >>> round(fl.MultiLabelLogistic(pos_weight=[1, 4], label_weight=[1, 3])(y, z), 4)
-    0.3231
+    0.2655
     """
 
     name = "multilabel_logistic"
@@ -350,6 +351,10 @@ def sigmoid(x: ArrayLike, *, out: NDArray[np.floating[Any]] | None = None) -> An
     >>> fl.sigmoid([-1000.0, 0.0, 1000.0])
     array([0. , 0.5, 1. ])
     """
-    x = np.asarray(x)
+    x = _core.input_array(x, "x")
     zeros = np.broadcast_to(np.False_, x.shape)  # the logistic loss of label 0 has this gradient
-    return Logistic().grad(zeros, x, reduction="none", out=out)
+    try:
+        result = Logistic().grad(zeros, x, reduction="none", out=out)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("y_pred", "x")) from None
+    return result if out is not None or x.ndim else result[()]

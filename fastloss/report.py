@@ -36,8 +36,8 @@ def print_losses(losses: Iterable[fastloss.Loss]) -> None:
     """Print each loss as --loss takes it, with its default parameters, and its formula."""
     width = shutil.get_terminal_size().columns
     for loss in losses:
-        set_ = [(name, value) for name, value in loss.parameters.items() if value is not None]
-        parameters = ",".join(f"{name}={value}" for name, value in set_)
+        shown = [(k, v) for k, v in loss.parameters.items() if k != "axis"]  # tables have columns
+        parameters = ",".join(f"{name}={value}" for name, value in shown)
         print(f"{loss.name}:{parameters}" if parameters else loss.name)
         print(
             textwrap.fill(

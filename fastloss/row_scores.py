@@ -59,14 +59,15 @@ def row_sums(
     """
     shape = rows_shape(y_pred, losses)
     options: Any = {"sample_weight": sample_weight, "nan_policy": nan_policy, "reduction": "none"}
-    columns = [loss(y_true, y_pred, **options).astype(np.float64) for loss in losses]
+    values = [loss(y_true, y_pred, **options) for loss in losses]
+    columns = [value.astype(np.float64) for value in values]
     if sample_weight is None:
         weights = np.ones(shape)
     else:
-        given = np.asarray(sample_weight, np.float64)
+        given = np.asarray(sample_weight).astype(values[0].dtype)  # as the losses read them
         weights = np.broadcast_to(
             given.reshape(given.shape + (1,) * (len(shape) - given.ndim)), shape
-        ).copy()
+        ).astype(np.float64)
     if nan_policy == "omit":
         axis = losses[0].parameters["axis"]
         y = np.asarray(y_true)

@@ -15,7 +15,7 @@ from fastloss.base import Loss
 from fastloss.domain import NONNEGATIVE, REAL, Domain
 
 WEIGHTS = Domain("None, or a number in [0, inf) for each class")
-POS_WEIGHT = Domain("a number in [0, inf), or one for each label", low=0)
+POS_WEIGHT = Domain("[0, inf), one for all labels or one for each", low=0)
 LABEL = Domain("None, or an integer")
 AXIS = Domain("the integers")
 FLAG = Domain("False or True")
@@ -32,7 +32,7 @@ The loss of a row z{given} is ::
 
 - y_true: {targets}
 - y_pred: {predictions}; the elements of a row lie along ``axis``
-- sample_weight: a weight for each row, of the shape of the classes, or of the first axis alone
+- sample_weight: a weight for each row, of y_pred's shape without ``axis``, or of its first axis
 
 The mean is that over the rows{weighted}.
 float32 and float64 are computed in their own type, float16 and bfloat16 as float32, integers and
@@ -77,6 +77,8 @@ class RowLoss(Loss, _core.RowLoss):
                 return int(value)
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise TypeError(f"{name} must be an integer; got {value!r}")
+            if not -(2**63) <= value < 2**63:
+                raise ValueError(f"{name} must be a 64-bit integer; got {value!r}")
             return int(value)
         if domain is FLAG:
             if not isinstance(value, (bool, np.bool_)):
@@ -103,12 +105,14 @@ class RowLoss(Loss, _core.RowLoss):
 
 
 def _weights(name: str, value: Any) -> tuple[float, ...] | None:
-    if value is None:
+    if value is None and name != "pos_weight":
         return None
     if isinstance(value, (str, dict)) or not isinstance(value, (Iterable, np.ndarray)):
-        raise TypeError(f"{name} must be a sequence of a weight for each class; got {value!r}")
-    weights = tuple(map(float, value))
-    for k, weight in enumerate(weights):
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(f"{name}[{k}] must be in [0, inf); got {weight}")
+        or_number = "a number, or " if name == "pos_weight" else ""
+        raise TypeError(
+            f"{name} must be {or_number}a sequence of a weight for each class; got {value!r}"
+        )
+    weights = tuple(NONNEGATIVE.parameter(f"{name}[{k}]", w) for k, w in enumerate(value))
+    if not weights:
+        raise ValueError(f"{name} must hold a weight for each class; got none")
     return weights

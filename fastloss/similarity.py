@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss.domain import NONNEGATIVE, REAL, UNIT, Domain
+from fastloss.domain import NONNEGATIVE, NONPOSITIVE, REAL, UNIT, Domain
 from fastloss.rows import AXIS, FLAG, TARGETS, RowLoss
 
 
@@ -38,8 +38,8 @@ class KLDivergence(RowLoss):
 
     @property
     def z_domain(self) -> Domain:
-        """[0, 1], or (-inf, inf) with log_probabilities"""
-        return REAL if self.parameters["log_probabilities"] else UNIT
+        """[0, 1], or (-inf, 0] with log_probabilities"""
+        return NONPOSITIVE if self.parameters["log_probabilities"] else UNIT
 
     def __init__(self, log_probabilities: bool = False, axis: int = -1) -> None:
         self._set(log_probabilities=log_probabilities, axis=axis)

@@ -40,6 +40,11 @@ cdef cnp.ndarray as_array(object given, str name):
     return array
 
 
+def input_array(given, name):
+    """An argument as an array; masked arrays are refused by name."""
+    return as_array(given, name)
+
+
 cdef int compute_type(cnp.ndarray array, str name) except -1:
     """NPY_FLOAT or NPY_DOUBLE: what an array of predictions is computed in."""
     cdef int type_num = cnp.PyArray_TYPE(array)
@@ -136,6 +141,11 @@ cdef tuple check_outs(
     if overlap(first, second):
         raise ValueError("the two arrays of out overlap in memory")
     return (first, second, None) if has_value else (None, first, second)
+
+
+def output_array(out, array, name):
+    """Where the gradient by an array goes: ``out``, if it can be written straight into it."""
+    return check_out(out, array, compute_type(array, name))
 
 
 cdef void extent(cnp.ndarray array, char** low, char** high) noexcept:

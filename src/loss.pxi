@@ -59,9 +59,11 @@ cdef class BaseLoss:
         Parameters
         ----------
         y_true, y_pred : array_like
-            Targets and predictions, of the same shape. The dtype of ``y_pred`` is computed in.
+            Targets and predictions, of the same shape; a loss of rows also takes a class for each
+            row, or wants a number for each. The dtype of ``y_pred`` is computed in.
         sample_weight : array_like, optional
-            Of the shape of ``y_true``, or one weight per row.
+            Of the shape of ``y_true`` (of rows: of ``y_pred`` without the axis of the classes), or
+            of its first axis alone.
         reduction : {"mean", "sum", "none"}
             The weighted average, the weighted sum, or the weighted loss of each sample.
         nan_policy : {"propagate", "omit", "raise"}

@@ -9,7 +9,6 @@ KERNELS = {
 }
 
 
-
 cdef class RowLoss(BaseLoss):
     """A loss of rows: of the scores of several classes, say."""
 
@@ -35,10 +34,12 @@ cdef class RowLoss(BaseLoss):
             name: np.array(parameters[name], np.float64, ndmin=1)
             for name in ("class_weight", "label_weight", "pos_weight")
             if parameters.get(name) is not None}
+        if "label_weight" in self.vectors:      # their ratios count, not their size
+            self.vectors["label_weight"] /= self.vectors["label_weight"].max()
         self.smoothing = parameters.get("label_smoothing", 0.0)
         self.ignores = parameters.get("ignore_index") is not None
         self.ignored = parameters["ignore_index"] if self.ignores else 0
-        self.axis = parameters["axis"]
+        self.axis = integer_axis(parameters["axis"])
         self.size = len(self.columns)
         self.takes_labels = "labels" in self.takes
         self.takes_numbers = "numbers" in self.takes
@@ -198,7 +199,7 @@ cdef cnp.ndarray last_axis(cnp.ndarray array, int axis):
 
 cdef cnp.ndarray first_of_rows(cnp.ndarray z, int axis):
     """A view of the shape of the rows."""
-    return z[(slice(None),) * axis + (0,)]
+    return z[(slice(None),) * axis + (0, ...)]
 
 
 cdef void end_rows(RowsJob* job) noexcept:
@@ -302,6 +303,8 @@ cdef object compute_rows(
 cdef TaskResult rows_checked(
         RowsJob* job, RowLoss loss, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w) except *:
     cdef TaskResult result = run_rows(job)
+    if not isfinite(result.weight):
+        raise ValueError("the sum of sample_weight overflows")
     if result.failed >= 0:
         fail_rows(job, loss, result.failed, y, moved, w)
     return result
@@ -353,12 +356,16 @@ cdef void fail_rows(
 
 # ---- functions ---------------------------------------------------------------------------------
 
-cdef object row_function(object given, object axis, object out, bint grad, bint log):
-    """logsumexp(x), or with grad its gradient, softmax(x), or with log log_softmax(x)."""
+cdef int integer_axis(object axis) except? -1:
     if isinstance(axis, bool) or not isinstance(axis, Integral):
         raise TypeError(f"axis must be an integer; got {axis!r}")
+    return max(-MAX_DIMS - 1, min(axis, MAX_DIMS))      # beyond them there is none anyway
+
+
+cdef object row_function(object given, object axis, object out, bint grad, bint log):
+    """logsumexp(x), or with grad its gradient, softmax(x), or with log log_softmax(x)."""
     cdef cnp.ndarray x = as_array(given, "x"), result
-    cdef int type_num = compute_type(x, "x"), found = row_axis(x, axis, "x")
+    cdef int type_num = compute_type(x, "x"), found = row_axis(x, integer_axis(axis), "x")
     cdef RowsJob job
     result = check_out(out, x if grad else first_of_rows(x, found), type_num)
     try:
@@ -376,7 +383,9 @@ cdef object row_function(object given, object axis, object out, bint grad, bint 
             grad and job.inner == 1 and job.k <= FL_FEW and not job.staged
             and 2 * job.n * job.k * job.itemsize > cache_bytes)
         run_rows(&job)
-        return result
+        if not grad and np.isnan(result).any():     # a row whose largest element is infinite
+            np.copyto(result, np.max(x, axis=found), where=np.isnan(result), casting="unsafe")
+        return result if out is not None or cnp.PyArray_NDIM(result) else result[()]
     finally:
         end_rows(&job)
 

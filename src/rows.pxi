@@ -149,7 +149,13 @@ cdef const int64_t* read_labels(
         given = label
     for i in range(n):              # the sign bit is set if one is negative or beyond the last
         outside |= <uint64_t>given[i] | (last - <uint64_t>given[i])
-    return NULL if outside >> 63 else given
+    if outside >> 63:
+        return NULL
+    if job.class_weight != NULL:
+        for i in range(n):          # such a row is as good as not there
+            if job.class_weight[given[i]] == 0:
+                w[i] = 0
+    return given
 
 
 cdef inline bint has_nan(const real* v, Py_ssize_t n) noexcept nogil:
@@ -273,10 +279,10 @@ cdef double class_weight_of(
     return sum
 
 
-cdef void weigh_rows(
+cdef bint weigh_rows(
         RowsJob* job, Py_ssize_t n, RowBuffers* s, const int64_t* label, const real* q,
         TaskResult* result) noexcept nogil:
-    """Add up the weights, and scale the derivatives by them."""
+    """Add up the weights, and scale the derivatives by them; False if one overflows."""
     cdef real* w = <real*>s.w
     cdef real* scale = <real*>s.scale
     cdef Py_ssize_t i
@@ -288,6 +294,9 @@ cdef void weigh_rows(
         if job.targets == LABELS and not job.soft:     # a class weight is no more than a sample's
             w[i] = <real>(w[i] * weight)
         scale[i] = <real>(w[i] * job.factor)
+        if not isfinite(w[i]):
+            return False
+    return True
 
 
 cdef bint load_rows(
@@ -322,7 +331,8 @@ cdef bint load_rows(
         if any_zero(w, n):
             blank[real](n, job.k, w, &z, s.z, 1)    # where every loss is finite
             blank[real](n, job.width, w, &q, s.q, 0)
-        weigh_rows[real](job, n, s, label, q, result)
+        if not weigh_rows[real](job, n, s, label, q, result):
+            return False
     if job.listwise and job.work == MAP:
         softmax_of(job, q, n, s)
         q = <const real*>s.q

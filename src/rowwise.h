@@ -106,11 +106,12 @@ FL_NOINLINE void RS(spread)(const R *restrict v, ptrdiff_t rows, ptrdiff_t K, R 
 
 static inline R RS(unless_0)(R q, R x) { return q == 0 ? 0 : x; }
 
-/* log of 2 p / (p + q); 0 if both are 0 */
+/* log of 2 p / (p + q); log of 2, the limit, if both are 0 */
 static inline R RS(log_to_mean)(R p, R q)
 {
-    R sum = p + q, whole = sum > 0 ? sum : 1, t = (p - q) / whole;
-    return FN(log_or_log1p)(2 * p / whole, t, t < (R)-0.5);
+    R whole = q == 0 ? 1 : p + q, ratio = q == 0 ? 2 : 2 * p / whole;
+    R t = q == 0 ? 1 : (p - q) / whole;
+    return FN(log_or_log1p)(ratio, t, t < (R)-0.5);
 }
 
 SUM(sum_q_log_z, -RS(unless_0)(q, q *FN(log)(z)))
@@ -124,7 +125,7 @@ SUM(sum_both, z + q)
 SUM(sum_apart, z *(1 - q) + q * (1 - z))
 
 MAP(cross_entropy_grad, RS(unless_0)(q, -f *(q / z)))
-MAP(cross_entropy_hess, RS(unless_0)(q, q / z / z * f))
+MAP(cross_entropy_hess, RS(unless_0)(q, q / z * f / z))
 MAP(log_cross_entropy_grad, -f *q)
 MAP(js_grad, f / 2 * RS(log_to_mean)(z, q))
 MAP(js_hess, RS(unless_0)(q, f / 2 * (q / (z + q) / z)))
@@ -181,6 +182,36 @@ static void RS(jensen_shannon)(const fl_rows *b)
     if (b->grad) RS(js_grad)(b, b->grad);
 }
 
+/* The same of vectors so long or short that squares leave the range of numbers: of z and q divided by
+   their largest elements. */
+FL_NOINLINE void RS(cosine_far)(const fl_rows *b, ptrdiff_t r)
+{
+    ptrdiff_t K = b->k;
+    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
+    double f = ((const R *)b->scale)[r], large_z = 0, large_q = 0, zz = 0, qq = 0, zq = 0;
+    EACH(k, K) {
+        large_z = fabs(z[k]) > large_z ? fabs(z[k]) : large_z;
+        large_q = fabs(q[k]) > large_q ? fabs(q[k]) : large_q;
+    }
+    EACH(k, K) {
+        double x = large_z == 0 ? z[k] : z[k] / large_z, y = large_q == 0 ? q[k] : q[k] / large_q;
+        zz += x * x;
+        qq += y * y;
+        zq += x * y;
+    }
+    int flat = zz == 0 || qq == 0;
+    double a = flat ? 0 : 1 / (sqrt(zz) * sqrt(qq)), c = zq * a;
+    if (b->value) ((R *)b->value)[r] = (R)(1 - c);
+    EACH(k, K) {
+        double x = flat ? 0 : z[k] / large_z, y = flat ? 0 : q[k] / large_q;
+        double t = flat ? 0 : c * x / zz, along = a * y, by = flat ? 1 : large_z;
+        if (b->hess)
+            ((R *)b->hess)[r * K + k] =
+                flat ? 0 : (R)(f * ((2 * along - t) * x + c - 2 * t * x) / zz / by / by);
+        if (b->grad) ((R *)b->grad)[r * K + k] = (R)(f * (t - along) / by);
+    }
+}
+
 /* 1 - z.q / |z| / |q|; 1, and flat, if one of them is 0 */
 static void RS(cosine)(const fl_rows *b)
 {
@@ -192,8 +223,12 @@ static void RS(cosine)(const fl_rows *b)
     EACH(r, b->n) {
         const R *restrict z = (const R *)b->z + r * K, *restrict q = (const R *)b->q + r * K;
         R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
-        int flat = zz[r] == 0 || qq[r] == 0;
-        double a = flat ? 0 : 1 / (sqrt(zz[r]) * sqrt(qq[r])), inverse = flat ? 0 : 1 / zz[r];
+        double least = sizeof(R) == 4 ? 1e-12 : 1e-100, most = 1 / least;
+        if (!(zz[r] > least && zz[r] < most && qq[r] > least && qq[r] < most)) {
+            RS(cosine_far)(b, r);
+            continue;
+        }
+        double a = 1 / (sqrt(zz[r]) * sqrt(qq[r])), inverse = 1 / zz[r];
         double f = ((const R *)b->scale)[r], c = zq[r] * a;
         R ga = (R)(f * a), gc = (R)(f * c * inverse), hf = (R)(f * inverse);
         R ra = (R)a, rc = (R)(c * inverse), hi = 2 * gc * (R)inverse;
@@ -222,8 +257,14 @@ static void RS(dice)(const fl_rows *b)
         R overlap = whole == 0 ? 1 : (R)((2 * zq[r] + b->a) * inverse);
         R first = (R)(f * inverse), second = (R)(2 * f * inverse * inverse);
         if (b->value) ((R *)b->value)[r] = (R)(apart[r] * inverse);
-        if (b->hess) EACH(k, K) h[k] = second * (2 * q[k] - overlap);
-        if (b->grad) EACH(k, K) g[k] = first * (overlap - 2 * q[k]);
+        if (b->hess) EACH(k, K) {
+            R d = 2 * q[k] - overlap;
+            h[k] = RS(unless_0)(d, second * d);
+        }
+        if (b->grad) EACH(k, K) {
+            R d = overlap - 2 * q[k];
+            g[k] = RS(unless_0)(d, first * d);
+        }
     }
 }
 
@@ -239,14 +280,15 @@ FL_NOINLINE void RS(label_losses)(
     const R *restrict z, const R *restrict q, ptrdiff_t n, const R *restrict w, R *restrict positive,
     R *restrict f, R *restrict loss)
 {
-    R u[FL_PIECE];
-    EACH(i, n) u[i] = FN(exp_neg)(z[i] < 0 ? z[i] : -z[i]);
+    R u[FL_PIECE], x[FL_PIECE];
+    EACH(i, n) x[i] = w[i] == 0 ? 0 : z[i];         /* what weighs nothing may be anything */
+    EACH(i, n) u[i] = FN(exp_neg)(x[i] < 0 ? x[i] : -x[i]);
     EACH(i, n) loss[i] = FN(log1p)(u[i]);
     EACH(i, n) {
         R a = positive[i] * q[i] * w[i], c = (1 - q[i]) * w[i], t = loss[i];
         R near = 1 / (1 + u[i]), far = u[i] * near;
-        R up = z[i] < 0 ? far : near, down = z[i] < 0 ? near : far;     /* sigmoids of z, -z */
-        R high = z[i] < 0 ? t : z[i] + t, low = z[i] < 0 ? t - z[i] : t;
+        R up = x[i] < 0 ? far : near, down = x[i] < 0 ? near : far;     /* sigmoids of x, -x */
+        R high = x[i] < 0 ? t : x[i] + t, low = x[i] < 0 ? t - x[i] : t;
         loss[i] = RS(unless_0)(a, a * low) + RS(unless_0)(c, c * high);
         positive[i] = f[i] * (c * up - a * down);
         f[i] = f[i] * (a + c) * up * down;
@@ -288,7 +330,7 @@ FL_NOINLINE void RS(gaussian)(const fl_rows *b)
     EACH(r, b->n) t[r] = d[r] == 0 ? 0 : d[r] / v[r];
     if (value) EACH(r, b->n) {
         R l = (FN(log)(v[r]) + d[r] * t[r]) / 2 + (R)b->a;
-        value[r] = (v[r] == 0) & (d[r] * d[r] > 0) ? (R)INFINITY : l;
+        value[r] = (v[r] == 0) & ((d[r] > 0) | (d[r] < 0)) ? (R)INFINITY : l;
     }
     if (h) EACH(r, b->n) {
         h[2 * r] = scale[r] / v[r];

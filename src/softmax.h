@@ -91,13 +91,13 @@ static inline void RS(of_label)(int loss, double a, R nll, R p, R rest, R *value
     *c = 1;
     *dc = 0;
     if (loss == FL_FOCAL) {             /* (1 - p)^a nll */
-        R safe = rest > 0 ? rest : 1, power = FN(pow)(safe, b, (R)(a - b)), odds = p / safe;
-        R t = p > 0 ? odds * nll : 0;
+        R safe = rest > 0 ? rest : 1, power = FN(pow)(safe, b, (R)(a - b));
+        R t = p > 0 ? p * (nll / safe) : 0;     /* p / safe alone may overflow */
         power = rest > 0 ? power : (R)(a == 0);
         *value = power * nll;
         *c = power * (1 + b * t);
-        t = power * b * odds * (nll - 2 - (b - 1) * t);
-        *dc = p > 0 ? t : 0;
+        t = b * (power / safe) * p * (nll - 2 - (b - 1) * t);
+        *dc = (p > 0) & (b > 0) ? t : 0;
     } else if (loss == FL_POLY) {       /* nll + a (1 - p) */
         *value = nll + b * rest;
         *c = 1 + b * p;

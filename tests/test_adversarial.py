@@ -90,6 +90,25 @@ def test_parity_with_torch(scores):
     np.testing.assert_allclose(fake_grad, fake.grad.numpy(), rtol=1e-12)
 
 
+def test_nothing_is_written_before_all_is_checked():
+    loss = fl.Adversarial("minimax")
+    real, fake = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    expected = loss.discriminator(real, fake)
+    out = np.empty(2)
+    for outs, message in (((fake, None), "overlaps fake_scores"), ((out, out), "overlap in memory"),
+                          ((None, real), "overlaps real_scores"), ((real, np.empty(3)), "out must")):
+        with pytest.raises(ValueError, match=message):
+            loss.discriminator(real, fake, out=outs)
+    with pytest.raises(ValueError, match="fake_scores is empty"):
+        loss.discriminator(real, [], out=(real, None))
+    with pytest.raises(TypeError, match="fake_scores must hold real"):
+        loss.discriminator(real, ["a", "b"], out=(real, None))
+    with pytest.raises(TypeError, match="fake_scores is a masked array"):
+        loss.generator(np.ma.ones(2))
+    for found, want in zip(loss.discriminator(real, fake, out=(real, fake)), expected, strict=True):
+        np.testing.assert_array_equal(found, want)
+
+
 def test_mistakes():
     with pytest.raises(ValueError, match="kind must be one of minimax, .*; got 'gan'"):
         fl.Adversarial("gan")

@@ -125,6 +125,36 @@ def test_targets_in_columns(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["gaussian_nll"] == pytest.approx(expected, rel=1e-12)
 
 
+def test_missing_classes_of_the_command(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("y,p0,p1,w\n0,0.25,0.75,1\n,0.5,0.5,2\n1,0.5,0.5,1\n")
+    options = ["score", str(tmp_path / "a.csv"), "--y-true", "y", "--y-pred", "p0,p1"]
+    options += ["--format", "json"]
+    classes = ["--loss", "cross_entropy"]
+    assert run([*options, *classes, "--nan-policy", "omit"]) == 0
+    expected = fl.CrossEntropy()([0, 1], [[0.25, 0.75], [0.5, 0.5]])
+    found = json.loads(capsys.readouterr().out)
+    assert found["cross_entropy"] == pytest.approx(expected) and found["count"] == 2
+    assert run([*options, *classes]) == 0
+    assert json.loads(capsys.readouterr().out)["cross_entropy"] == "NaN"
+    for extra, message in (
+        ([*classes, "--nan-policy", "raise"], "row 2: column 'y' is missing or NaN"),
+        (["--loss", "cross_entropy:class_weight=1;2"], "has to be part of --weight"),
+        (["--loss", "cross_entropy:axis=0"], "leave out axis"),
+        ([*classes, "--y-pred", "p0,p0"], "column 'p0' is named twice"),
+    ):
+        assert run([*options, *extra]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_weights_are_those_of_the_losses():
+    z, w = np.zeros((2, 2), np.float32), np.array([0.1, 0.3])
+    z[0, 1] = 1
+    loss = fl.SoftmaxCrossEntropy()
+    assert fl.score([0, 1], z, loss, sample_weight=w).values[0] == loss([0, 1], z, sample_weight=w)
+    with pytest.raises(ValueError, match="mean over nothing"):
+        fl.score([0, 1], z, loss, sample_weight=[1e-50, 1e-50])
+
+
 def test_missing_targets_of_rows():
     y, z = np.array([0.5, np.nan, 1.0]), np.array([[0.0, 1.0], [0.0, 1.0], [np.nan, 1.0]])
     scores = fl.score(y, z, "gaussian_nll", nan_policy="omit")

@@ -436,6 +436,116 @@ def test_more_elements_than_32_bits_count():  # torch#111484
         CE(y, z, sample_weight=w)
 
 
+@both_dtypes
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
+def test_focal_where_1_less_p_is_nearly_0(gamma, dtype):
+    """Leads at which p / (1 - p) overflows, and where 1 - p vanishes."""
+    loss, info = fl.SoftmaxFocal(gamma), np.finfo(dtype)
+    largest = math.log(float(info.max))
+    for lead in (0.9 * largest, 1.001 * largest, 1.02 * largest, 1.1 * largest, 1.5 * largest):
+        z = np.array([[lead, 0], [0, lead]], dtype)
+        values, grads = loss.value_and_grad([0, 0], z, reduction="none")
+        hess = loss.grad_and_hess([0, 0], z, reduction="none")[1]
+        rest = mpmath.exp(-mpf(float(z[0, 0])))
+        want = rest ** mpf(gamma) * (1 + mpf(gamma)) * rest  # to the first order
+        tolerance = max(float(want) * 1e-3, 4 * float(info.smallest_subnormal))
+        if info.smallest_subnormal * 1e4 < want or gamma == 0:
+            assert abs(grads[0, 1] - float(want)) <= tolerance
+        assert np.isfinite(values).all() and np.isfinite(grads).all() and np.isfinite(hess).all()
+        np.testing.assert_allclose(values[1], lead, rtol=1e-6)
+        np.testing.assert_allclose(grads[1], [-1, 1], rtol=1e-6)
+
+
+def test_one_row_alone():
+    z = np.array([0.0, 1.0])
+    expected = CE([1], z[None])
+    assert CE(1, z) == expected == CE(1, z, sample_weight=2.0) == CE(1, z, reduction="none")
+    assert fl.logsumexp(z) == fl.logsumexp(z[None])[0] == fl.logsumexp(z, out=np.empty(()))
+    assert isinstance(fl.logsumexp(z), float) and isinstance(fl.sigmoid(3.0), float)
+    assert fl.score(1, z, ["softmax_cross_entropy"]).values[0] == expected
+    assert fl.CosineDistance()([1.0, 0.0], [0.0, 2.0], reduction="none") == 1
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_logsumexp_of_infinities(axis):
+    inf, nan = np.inf, np.nan
+    x = np.array([[-inf, -inf], [inf, 0.0], [inf, -inf], [nan, inf], [0.0, nan], [-inf, 0.0]])
+    found = fl.logsumexp(x if axis else x.T.copy(), axis=axis)
+    np.testing.assert_array_equal(found, [-inf, inf, inf, nan, nan, 0])
+
+
+@both_dtypes
+def test_vectors_of_any_length(dtype):
+    y, z = np.array([[1.0, 2.0, -0.5]], dtype), np.array([[3.0, 1.0, 0.25]], dtype)
+    loss = fl.CosineDistance()
+    value = loss(y, z)
+    grad, hess = loss.grad_and_hess(y, z)
+    reach = 100 if dtype is np.float32 else 900
+    with np.errstate(over="ignore", under="ignore"):
+        for e in (-reach, -reach // 2, -25, 25, reach // 2, reach):
+            s = dtype(2.0**e)
+            assert loss(y, z * s) == pytest.approx(value, rel=1e-6)
+            assert loss(y * s, z) == pytest.approx(value, rel=1e-6)
+            assert loss(y * s, z * s) == pytest.approx(value, rel=1e-6)
+            g, h = loss.grad_and_hess(y, z * s)
+            tiny = np.finfo(dtype).smallest_subnormal
+            np.testing.assert_allclose(g, grad / s, rtol=1e-5, atol=tiny)
+            np.testing.assert_allclose(h, hess / s / s, rtol=1e-4, atol=tiny)
+
+
+def test_limits_at_0():
+    """Where an expression is 0/0, or overflows on the way to a number."""
+    js, f32 = fl.JensenShannon(), np.float32
+    grad = js.grad([[0.0, 1.0]], [[0.0, 1.0]])
+    np.testing.assert_allclose(grad, js.grad([[0.0, 1.0]], [[1e-300, 1.0]]), rtol=1e-12)
+    assert js([[0.0, 1.0]], [[0.0, 1.0]]) == 0
+    for dtype, small in ((f32, 1e-20), (f32, 1e-40), (np.float64, 1e-160)):
+        z, nothing = np.array([[small, 0]], dtype), np.zeros((1, 2), dtype)
+        for derivative in fl.Dice().grad_and_hess(nothing, z):
+            np.testing.assert_array_equal(derivative, nothing)
+        z = np.array([[small, 0.0]], dtype)
+        assert fl.GaussianNLL()(np.zeros(1, dtype), z) == np.inf
+    z = np.array([[1e-20, 1]], f32)
+    options = {"sample_weight": [1e-6], "reduction": "sum"}
+    hess = fl.CrossEntropy().grad_and_hess(np.array([[1, 0]], f32), z, **options)[1]
+    np.testing.assert_allclose(hess, fl.CrossEntropy().grad_and_hess([0], z, **options)[1])
+    with pytest.raises(fl.DomainError, match=r"y_pred\[0, 0\] = 0.5 is not in \(-inf, 0\]"):
+        fl.KLDivergence(log_probabilities=True)([[0.5, 0.5]], [[0.5, 0.5]])
+
+
+def test_a_class_of_weight_0_is_absent():
+    z = np.array([[-np.inf, 0.0], [0.0, 1.0]])
+    loss = fl.SoftmaxCrossEntropy(class_weight=[0, 1])
+    value, grad = loss.value_and_grad([0, 1], z)
+    assert value == CE([1], z[1:])
+    np.testing.assert_array_equal(grad[0], [0, 0])
+    p = np.array([[0.0, 1.0], [0.5, 0.5]])
+    loss = fl.CrossEntropy(class_weight=[0, 1])
+    for a, b in zip(loss.value_and_grad([0, 1], p), loss.value_and_grad(np.eye(2), p), strict=True):
+        np.testing.assert_allclose(a, b)
+    loss = fl.MultiLabelLogistic(label_weight=[0, 1])
+    value, grad = loss.value_and_grad([[1, 1]], [[np.nan, 1]])
+    assert value == fl.Logistic()([1.0], [1.0]) and np.isfinite(grad).all()
+
+
+@both_dtypes
+def test_only_the_ratios_of_label_weights_count(dtype):
+    y, z = typical(fl.MultiLabelLogistic(), 9, 3, dtype)
+    expected = fl.MultiLabelLogistic(label_weight=[1, 1, 2])(y, z)
+    for factor in (1e-300, 1e-46, 1e46, 5e307):
+        weights = [factor, factor, 2 * factor]
+        assert fl.MultiLabelLogistic(label_weight=weights)(y, z) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_that_overflow(dtype):
+    z = np.array([[0, 1], [0, 1]], dtype)
+    with pytest.raises(ValueError, match="overflows|is not finite"):
+        CE([0, 1], z, sample_weight=[1e308, 1e308])
+    with pytest.raises(ValueError, match="overflows"):
+        fl.SoftmaxCrossEntropy(class_weight=[1e308, 1e308])([0, 1], z)
+
+
 def test_read_only_rows():  # cython#1605
     y, z = data(9, 3)
     expected = CE(y, z)
@@ -576,7 +686,7 @@ def test_any_layout_is_read(axis):
     for other in (np.asfortranarray(base), base.astype(">f8"), wide[:, ::2], base[::-1, ::-1]):
         labels = y
         if other.strides[0] < 0:
-            labels = 5 - y[::-1] if axis == -1 else 5 - y[::-1]
+            labels = 5 - y[::-1]
         got = loss.value_and_grad(labels, other)
         assert got[0] == pytest.approx(value, rel=1e-13)
     assert loss(y, base.astype(np.float16)) == pytest.approx(value, rel=1e-2)
@@ -770,7 +880,14 @@ def test_wrong_arguments():
         (lambda: fl.PolyLoss(epsilon=math.inf), ValueError, "epsilon must be in"),
         (lambda: fl.MultiLabelLogistic(label_weight=[0, 0]), ValueError, "that is not 0"),
         (lambda: fl.MultiLabelLogistic(pos_weight=-1.0), ValueError, "pos_weight must be in"),
-        (lambda: fl.MultiLabelLogistic(pos_weight="a"), TypeError, "pos_weight must be"),
+        (lambda: fl.MultiLabelLogistic(pos_weight="a"), TypeError, "a number, or a sequence"),
+        (lambda: fl.MultiLabelLogistic(pos_weight=None), TypeError, "a number, or a sequence"),
+        (lambda: fl.SoftmaxCrossEntropy(class_weight=[]), ValueError, "class_weight must hold"),
+        (lambda: fl.SoftmaxCrossEntropy([1, "a"]), TypeError, r"class_weight\[1\] must be a real"),
+        (lambda: fl.SoftmaxCrossEntropy(ignore_index=2**70), ValueError, "a 64-bit integer"),
+        (lambda: fl.softmax([1.0], axis=2**40), ValueError, "out of bounds for x"),
+        (lambda: fl.sigmoid("a"), TypeError, "^x must hold"),
+        (lambda: fl.sigmoid(np.ma.ones(3)), TypeError, "^x is a masked array"),
         (RowLoss, TypeError, "what losses share"),
         (lambda: CE.__new__(type(CE))([0], [[1.0]]), TypeError, "initialised"),
     ],
