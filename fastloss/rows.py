@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from numbers import Integral, Real
@@ -77,9 +76,10 @@ class RowLoss(Loss, _core.RowLoss):
                 return int(value)
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise TypeError(f"{name} must be an integer; got {value!r}")
-            if not -(2**63) <= value < 2**63:
+            number = int(value)
+            if not -(2**63) <= number < 2**63:
                 raise ValueError(f"{name} must be a 64-bit integer; got {value!r}")
-            return int(value)
+            return number
         if domain is FLAG:
             if not isinstance(value, (bool, np.bool_)):
                 raise TypeError(f"{name} must be True or False; got {value!r}")

@@ -95,8 +95,12 @@ def test_nothing_is_written_before_all_is_checked():
     real, fake = np.array([1.0, 2.0]), np.array([3.0, 4.0])
     expected = loss.discriminator(real, fake)
     out = np.empty(2)
-    for outs, message in (((fake, None), "overlaps fake_scores"), ((out, out), "overlap in memory"),
-                          ((None, real), "overlaps real_scores"), ((real, np.empty(3)), "out must")):
+    for outs, message in (
+        ((fake, None), "overlaps fake_scores"),
+        ((out, out), "overlap in memory"),
+        ((None, real), "overlaps real_scores"),
+        ((real, np.empty(3)), "out must"),
+    ):
         with pytest.raises(ValueError, match=message):
             loss.discriminator(real, fake, out=outs)
     with pytest.raises(ValueError, match="fake_scores is empty"):

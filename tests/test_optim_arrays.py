@@ -481,7 +481,9 @@ def test_saving_a_schedule_with_memory_and_a_penalty(penalty, tmp_path):
     np.testing.assert_array_equal(copy, p)
 
 
-@pytest.mark.parametrize("damage", [{"groups": 1}, {"groups": [2]}, {"state": []}, {"optimizer": 3}])
+@pytest.mark.parametrize(
+    "damage", [{"groups": 1}, {"groups": [2]}, {"state": []}, {"optimizer": 3}]
+)
 def test_a_file_that_holds_something_else(damage, tmp_path):
     from fastloss.optim.storage import save_state
 

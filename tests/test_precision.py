@@ -15,8 +15,8 @@ from oracle import derivatives, error, spacing, two_doubles
 from samples import DTYPES, METHODS, pairs, typical, variants
 
 import fastloss as fl
-from fastloss.base import pointwise_names
 from fastloss import _core
+from fastloss.base import pointwise_names
 
 ISAS = _core.available_isas()
 CASES = [(loss, dtype) for loss in variants() for dtype in DTYPES]

@@ -534,7 +534,9 @@ def test_only_the_ratios_of_label_weights_count(dtype):
     expected = fl.MultiLabelLogistic(label_weight=[1, 1, 2])(y, z)
     for factor in (1e-300, 1e-46, 1e46, 5e307):
         weights = [factor, factor, 2 * factor]
-        assert fl.MultiLabelLogistic(label_weight=weights)(y, z) == pytest.approx(expected, rel=1e-6)
+        assert fl.MultiLabelLogistic(label_weight=weights)(y, z) == pytest.approx(
+            expected, rel=1e-6
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
