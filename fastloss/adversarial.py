@@ -147,7 +147,8 @@ class Adversarial:
         if not isinstance(out, (tuple, list)) or len(out) != 2:
             raise TypeError(f"out must be a pair of arrays here; got {type(out).__name__}")
         names = ("real_scores", "fake_scores")
-        scores = [_scores(s, name) for s, name in zip((real_scores, fake_scores), names, strict=True)]
+        given = (real_scores, fake_scores)
+        scores = [_scores(array, name) for array, name in zip(given, names, strict=True)]
         # all is checked before anything is written
         outs = [output_array(*args) for args in zip(out, scores, names, strict=True)]
         if np.may_share_memory(outs[0], outs[1]):

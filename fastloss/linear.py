@@ -160,7 +160,8 @@ class _Work:
         X, W, y, b = self.X, self.W, self.y, self.b
         if X.ndim != 2 or W.ndim != 2 or X.shape[1] != W.shape[0] or W.size == 0:
             raise ValueError(
-                f"X must have shape (n, d) and W (d, K), d and K at least 1; got {X.shape} and {W.shape}"
+                f"X must have shape (n, d) and W (d, K), d and K at least 1; got {X.shape} and "
+                f"{W.shape}"
             )
         if y.shape != X.shape[:1]:
             raise ValueError(f"y_true must have shape {X.shape[:1]}; got {y.shape}")

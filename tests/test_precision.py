@@ -37,7 +37,11 @@ def exact(loss, dtype):
     assert smooth.sum() > 40  # of 150, for the narrowest
     y, z = y[smooth], z[smooth]
     doubles = np.array(
-        [[two_doubles(part) for part in parts] for (parts, _), ok in zip(found, smooth, strict=True) if ok]
+        [
+            [two_doubles(part) for part in parts]
+            for (parts, _), ok in zip(found, smooth, strict=True)
+            if ok
+        ]
     )
     rounding = spacing(z.astype(np.float64) - y, dtype) / 2
     expected = {}
