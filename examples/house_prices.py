@@ -46,8 +46,9 @@ def main() -> None:
     print(f"typical error on other houses: {error:.0f} euros, of which noise: {NOISE:.0f}")
     exact = np.linalg.lstsq(np.column_stack([X[train], np.ones(1600)]), y[train])[0][:-1]
     print(f"{'euros each':24} {'found':>8} {'least squares':>14} {'truth':>8}")
-    for row in zip(FEATURES, params["w"] * scale / spread, exact * scale / spread, EUROS):
-        print("{:24} {:8.0f} {:14.0f} {:8.0f}".format(*row))
+    prices_each = params["w"] * scale / spread, exact * scale / spread, EUROS
+    for name, *each in zip(FEATURES, *prices_each, strict=True):
+        print("{:24} {:8.0f} {:14.0f} {:8.0f}".format(name, *each))
 
 
 if __name__ == "__main__":

@@ -53,12 +53,14 @@ cdef void update(
         const double* a, double** updated, Py_ssize_t count,
         Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """A line of each array after the other: longer pieces are slower."""
+    cdef double* x
     cdef Py_ssize_t i, k, end
     while start < stop:
         end = min(start + LINE // 8, stop)
         for k in range(count):
+            x = updated[k]
             for i in range(start, end):
-                updated[k][i] = 0.5 * updated[k][i] + a[i]
+                x[i] = 0.5 * x[i] + a[i]
         start = end
 
 
