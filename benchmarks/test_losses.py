@@ -1,4 +1,4 @@
-"""Every loss, method, size and dtype by every peer: ``pytest benchmarks -k "huber and n1e7"``.
+"""Every loss and rule, method, size and dtype by every peer: ``pytest benchmarks -k huber``.
 
 One table for each case. Each peer is timed on its own here; ``fastloss bench`` takes them in
 turns, so that noise hits all alike, and measures the machine's limits too.
@@ -11,7 +11,7 @@ from functools import lru_cache
 import pytest
 from conftest import PEERS
 
-from fastloss.bench.cases import Case
+from fastloss.bench.cases import Task
 from fastloss.bench.peers.base import GIVEN
 from fastloss.bench.run import AGREEMENT, difference, full_plan
 
@@ -19,14 +19,14 @@ ENTRIES = [
     (case, peer, outputs)
     for case in full_plan().cases
     for peer in PEERS
-    for outputs in peer.outputs(case)
+    for outputs in case.ways(peer)
 ]
 
 
 @lru_cache(maxsize=1)
-def data_and_results(case: Case):
-    y, z = case.data()
-    return y, z, PEERS[0].work(case, y, z, GIVEN).call()
+def data_and_results(case: Task):
+    data = case.data()
+    return data, case.work(PEERS[0], data, GIVEN).call()
 
 
 @pytest.mark.benchmark(max_time=0.1, min_rounds=5, warmup=False)
@@ -35,9 +35,9 @@ def data_and_results(case: Case):
     ENTRIES,
     ids=[f"{case} {peer.name} {outputs}".replace("=", "") for case, peer, outputs in ENTRIES],
 )
-def test_loss(benchmark, case, peer, outputs):
-    y, z, expected = data_and_results(case)
-    work = peer.work(case, y, z, outputs)
+def test_case(benchmark, case, peer, outputs):
+    data, expected = data_and_results(case)
+    work = case.work(peer, data, outputs)
     assert difference(work.call(), expected) <= AGREEMENT[case.dtype]
     benchmark.group = str(case)
     benchmark(work.run)

@@ -1,6 +1,6 @@
 """Mini-batch gradient descent on y = 3x + noise, with a plot of data, truth and fit.
 
-    python examples/noisy_line.py line.png
+    python examples/noisy_line.py
 """
 
 import argparse
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import fastloss as fl
+from fastloss.optim.schedules import Cosine
 
 
 def fit(
@@ -16,7 +17,9 @@ def fit(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Slope and intercept."""
     w, b = np.zeros(1), np.zeros(1)
-    opt = fl.optim.SGD([w, b], lr=0.05)
+    # At a constant rate the last batches would decide: with one that falls, all rows do.
+    steps = epochs * -(-len(y) // batch)
+    opt = fl.optim.SGD([w, b], lr=Cosine(0.05, T_0=steps, T_mult=0))
     loss = fl.SquaredError()
     for _ in range(epochs):
         order = rng.permutation(len(y))
@@ -47,14 +50,19 @@ def plot(path: Path, X: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("plot", type=Path, help="where the plot is saved, as line.png")
+    parser.add_argument(
+        "plot", type=Path, nargs="?", default="noisy_line.png", help="where it is saved"
+    )
     path = parser.parse_args().plot
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, (200, 1))
     y = 3 * X[:, 0] + rng.normal(0, 1, 200)
     w, b = fit(X, y, rng)
     print(f"y = {w[0]:.4f} x {b[0]:+.4f}")
+    slope, intercept = np.polyfit(X[:, 0], y, 1)
+    print(f"least squares: {slope:.4f} x {intercept:+.4f}")
     plot(path, X, y, w, b)
+    print(f"plot: {path}")
 
 
 if __name__ == "__main__":

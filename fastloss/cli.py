@@ -88,6 +88,11 @@ def losses() -> None:
 @cli.command()
 @click.option("--quick", is_flag=True, help="Measure less, in about a minute.")
 @click.option(
+    "--only",
+    metavar="NAME,...",
+    help="Measure these losses and rules alone, as logistic,Adam.  [default: all]",
+)
+@click.option(
     "--peers",
     metavar="NAME,...",
     help="Compare with these alone.  [default: all that are installed]",
@@ -107,8 +112,8 @@ def losses() -> None:
     metavar="OLD.json",
     help="Tell what became slower since these results, beyond the noise; exit with 1 if any did.",
 )
-def bench(quick: bool, peers: str | None, out: Path, old: Path | None) -> int:
-    """Measure every loss against what people use, and against what the machine allows.
+def bench(quick: bool, only: str | None, peers: str | None, out: Path, old: Path | None) -> int:
+    """Measure losses and optimizers against what people use, and what the machine allows.
 
     All do the same work on the same data with the same number of threads, in turns; results are
     checked against each other before they are timed. The full run takes about half an hour, best
@@ -116,7 +121,11 @@ def bench(quick: bool, peers: str | None, out: Path, old: Path | None) -> int:
     """
     from fastloss.bench.command import bench
 
-    return bench(quick, None if peers is None else peers.split(","), out, old)
+    return bench(quick, _names(only), _names(peers), out, old)
+
+
+def _names(given: str | None) -> list[str] | None:
+    return None if given is None else [name.strip() for name in given.split(",")]
 
 
 @cli.command()

@@ -1,5 +1,6 @@
-# What memory allows: loops that do nothing but move data, for benchmarks to compare with. Their
-# names and traffic are those of STREAM (McCalpin, 1995); stores go past the cache.
+# What memory allows: loops that do nothing but move data, for benchmarks to compare with. Names and
+# traffic are those of STREAM (McCalpin, 1995), where stores go past the cache, but for the one that
+# updates arrays in place, as optimizers do.
 
 from libc.stdint cimport uint64_t
 
@@ -46,3 +47,32 @@ def move_memory(a, b, c):
                 first + start, second + start if second != NULL else NULL,
                 third + start if third != NULL else NULL, min(n, start + part) - start)
     return bits
+
+
+cdef void update(
+        const double* a, double** updated, Py_ssize_t count,
+        Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """A line of each array after the other: longer pieces are slower."""
+    cdef double* x
+    cdef Py_ssize_t i, k, end
+    while start < stop:
+        end = min(start + LINE // 8, stop)
+        for k in range(count):
+            x = updated[k]
+            for i in range(start, end):
+                x[i] = 0.5 * x[i] + a[i]
+        start = end
+
+
+def update_memory(a, list updated):
+    """Read a contiguous float64 array, and update up to four others in place."""
+    cdef double* others[STATES + 1]
+    cdef const double* first = doubles(a)
+    cdef Py_ssize_t n = len(a), k, count = len(updated)
+    for k in range(count):
+        others[k] = doubles(updated[k])
+    with nogil:
+        for k in prange(
+                (n + UPDATE_BLOCK - 1) // UPDATE_BLOCK, schedule="static",
+                num_threads=thread_count):
+            update(first, others, count, k * UPDATE_BLOCK, min(n, (k + 1) * UPDATE_BLOCK))

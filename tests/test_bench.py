@@ -17,7 +17,9 @@ from fastloss.bench.cases import DTYPES, METHODS, ROW_METHODS, Case, row_names, 
 from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
 from fastloss.bench.peers.fastloss_peer import Fastloss
+from fastloss.bench.peers.torch_peer import rules
 from fastloss.bench.results import OURS, Results, ResultsError, Row, compare
+from fastloss.bench.steps import LINEAR, RESNET50, STEP, Step, steps, steps_of_list
 from fastloss.bench.timing import Effort, interleaved
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +52,14 @@ def test_a_peer_agrees_with_fastloss(cls):
                 got = work.call()
                 assert run.difference(got, expected) <= run.AGREEMENT[case.dtype], case
             done += 1
+    cases = [Step(name, STEP, (1000,), dtype) for name in peer.rules for dtype in DTYPES]
+    for case in [*cases, *steps_of_list(list(peer.rules), LINEAR)]:
+        data = case.data()
+        expected = case.work(Fastloss(), data, GIVEN).call()
+        got = case.work(peer, data, GIVEN).call()
+        assert run.difference(got, expected) <= run.AGREEMENT[case.dtype], case
+        assert all(np.any(part) for part in got)
+        done += 1
     assert done >= 2
 
 
@@ -62,8 +72,9 @@ def test_difference_sees_nan_and_shape():
 
 
 @pytest.mark.parametrize("plan", [run.full_plan(), run.quick_plan()], ids=["full", "quick"])
-def test_a_plan_holds_every_loss(plan):
-    assert {case.name for case in plan.cases} == {*pointwise_names(), *row_names()}
+def test_a_plan_holds_every_loss_and_rule(plan):
+    names = {case.name for case in plan.cases}
+    assert names == {*pointwise_names(), *row_names(), *fl.optim.optimizer_names()}
     assert len(set(plan.cases)) == len(plan.cases)
 
 
@@ -80,16 +91,15 @@ def test_data_lie_in_the_domains(name):
 @pytest.mark.parametrize("shape", [(60, 7), (6, 5, 2, 3)])
 @pytest.mark.parametrize("name", row_names())
 def test_data_of_rows(name, shape, dtype):
-    (case,) = sweep([name], ["value"], [shape], [dtype])
-    shape = case.shape
+    [case] = sweep([name], ["value"], [shape], [dtype])
     y, z = case.data()
-    assert z.shape == shape and z.dtype == dtype
+    assert z.shape == case.shape and z.dtype == dtype
     assert np.isfinite(case.loss(y, z))  # in the domains, or it raises
     if case.target == "labels":
         assert np.ptp(np.bincount(y.ravel())) <= 1  # every class, even for sklearn.metrics
     else:
-        expected = shape[:1] if case.target == "numbers" else shape
-        assert y.shape == expected and y.dtype == dtype and not np.array_equal(y, z)
+        assert y.shape == (z.shape[:1] if case.target == "numbers" else z.shape)
+        assert y.dtype == dtype and not np.array_equal(y, z)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +116,34 @@ def test_what_a_case_moves(name, shape, n, rows, text, traffic, moved):
     assert (case.n, case.rows, size(shape)) == (n, rows, text)
     assert (case.traffic, case.bytes) == (traffic, moved)
     assert Case(name, "value", shape, "float32").traffic == "read"
+
+
+def test_a_step():
+    assert (len(RESNET50), sum(RESNET50)) == (161, 25_557_032)  # as the paper's 25.6 million
+    [adam] = steps_of_list(["Adam"], LINEAR)
+    assert (adam.method, adam.n, adam.sizes) == ("step of 2 arrays", 650, (640, 10))
+    assert (adam.bytes, adam.traffic) == (28 * 650, "update 3")
+    assert adam.one() == Step("Adam", STEP, (1,), "float32")
+    [sgd] = steps(["SGD"], 1000, "float64")
+    assert (sgd.bytes, sgd.traffic) == (40 * 1000, "update 2")
+    data = sgd.data()
+    before = [array.copy() for array in data]
+    [moved] = sgd.work(Fastloss(), data, GIVEN).call()
+    np.testing.assert_array_equal(data, before)
+    # by momentum 0.9 the six steps are 1, 1 + 0.9, ... times the gradient
+    lengths = np.cumsum(0.9 ** np.arange(6))
+    np.testing.assert_allclose(moved, -1e-3 * lengths.sum() * data[1], rtol=1e-9, atol=1e-15)
+
+
+def test_a_rule_of_torch_that_is_not_measured_would_be_seen():
+    torch = pytest.importorskip("torch", reason="torch is a peer, not a requirement")
+    assert set(rules(torch)) == set(run.SHARED_RULES)
+
+
+def test_a_plan_of_some_names():
+    plan = run.full_plan().only(["Adam", "mse"])
+    assert {case.name for case in plan.cases} == {"Adam", "mse"}
+    assert {case.name for case in plan.scaling} == {"mse"}
 
 
 class Wrong(Peer):
@@ -155,6 +193,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(run, "last_level_cache", lambda: 1 << 16)
     cases = list(sweep(run.CURVES, [run.BOTH], [(32,), (1000,)], ["float32"]))
     cases += sweep([run.SOFTMAX, "kl_divergence"], [run.BOTH], [(100, 10)], ["float32"])
+    cases += steps(["Adam", "Lion"], 1000)
     scaling = list(sweep(run.CURVES, [run.BOTH], [(1000,)], ["float32"]))
     plan = run.Plan([(cases, TINY)], scaling, False)
     monkeypatch.setattr(run, "quick_plan", lambda: plan)
@@ -178,11 +217,12 @@ def test_a_run(results):
     assert "differs by" in results.disagreeing[0] and "not today" in results.disagreeing[1]
     assert {row.peer for row in results.rows} == {OURS, "numpy"}
     assert {row.threads for row in results.rows} == {1, 2}
-    assert len(results.rows) == (6 + 2) * 2 * 2  # cases, peers, ways
+    # cases, peers, ways; a step, which has one way, of a rule of both and of a rule of ours alone
+    assert len(results.rows) == (6 + 2) * 2 * 2 + 2 + 1
     for row in results.rows:
         assert 0 < row.low <= row.seconds <= row.high and row.rounds == 2
-        labelled = row.name == run.SOFTMAX
-        assert row.bytes == (8 * row.n + 8 * 100 if labelled else 12 * row.n)
+        moved = {run.SOFTMAX: 8 * row.n + 8 * 100, "Adam": 28 * row.n, "Lion": 20 * row.n}
+        assert row.bytes == moved.get(row.name, 12 * row.n)
         assert row.rate == pytest.approx(row.bytes / row.seconds)
         assert row.memory is None and row.bound == "compute"  # all of it is in the cache
         assert row.share == pytest.approx(row.compute / row.seconds)
@@ -201,7 +241,7 @@ def test_what_exceeds_the_caches_is_held_to_memory(monkeypatch):
 
 
 def test_a_row_that_does_not_fit_the_cache_has_a_speed_too():
-    per_element = machine.compute_seconds(run.SOFTMAX, run.BOTH, "float32", (20_000,))
+    per_element = machine.compute_seconds(Case(run.SOFTMAX, run.BOTH, (1, 20_000), "float32"))
     assert 1e-11 < per_element < 1e-7
 
 
@@ -335,6 +375,7 @@ def test_the_command(tiny, tmp_path, capsys, monkeypatch):
     assert "wrong: mse" in shown
     assert "n = 1,000," in shown and "logistic" in shown
     assert "n = 100 x 10," in shown and "kl_divergence" in shown
+    assert "step, float32, n = 1,000," in shown and "Lion" in shown
     results = Results.read(out / "results.json")
     for factor, status, text in ((1e-3, 1, "nothing is faster"), (1e3, 0, "nothing is slower")):
         rows = [
@@ -368,6 +409,7 @@ def test_charts_without_their_rows(tmp_path):
     [
         (["--peers", "numpy, pytorch"], "--peers 'pytorch': no such peer; there are numpy,"),
         (["--peers", ""], "--peers '': no such peer"),
+        (["--only", "mse,adam"], "--only 'adam': no such loss or rule; there are AdaGrad,"),
         (["--compare", "file"], "--compare file: not JSON"),
         (["--compare", "absent.json"], "--compare absent.json: no such file or directory"),
         (["--out", "file/below"], "--out file/below: not a directory"),

@@ -38,15 +38,22 @@ def test_there_are_examples():
 
 
 README = Path(__file__).parents[1] / "README.md"
+PAGES = [README, *sorted(README.parent.glob("docs/*.md"))]
+WITH_PYTHON = [page for page in PAGES if ">>>" in page.read_text()]
 
 
-def test_the_python_of_the_readme():
+def test_which_pages_have_examples():
+    assert {"README.md", "optimizers.md"} <= {page.name for page in WITH_PYTHON}
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+def test_the_python_of_a_page(page):
     threads = fl.get_num_threads()
     try:
-        result = doctest.testfile(str(README), module_relative=False)
+        result = doctest.testfile(str(page), module_relative=False)
     finally:
         fl.set_num_threads(threads)
-    assert result.attempted > 15
+    assert result.attempted == page.read_text().count(">>> ")
     assert result.failed == 0
 
 

@@ -31,17 +31,23 @@ def test_house_prices():
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.05 * losses[0]
     assert 13_000 < float(re.search(r"houses: (\d+)", text)[1]) < 17_000  # the noise is 15 000
-    found = re.findall(r"(-?\d+) euros each \(truly (-?\d+)\)", text)
+    found = re.findall(r"^.+  (-?\d+) +(-?\d+) +(-?\d+)$", text, re.M)
     assert len(found) == 4
-    for price, true in found:
-        assert float(price) == pytest.approx(float(true), rel=0.2)
+    for row in found:
+        price, exact, true = map(float, row)
+        assert price == pytest.approx(exact, abs=2)
+        assert price == pytest.approx(true, rel=0.05)
 
 
 def test_noisy_line(tmp_path):
     pytest.importorskip("matplotlib", reason="the example plots")
-    slope, intercept = line(run("noisy_line.py", tmp_path / "line.png"))
-    assert slope == pytest.approx(3, abs=0.2)
-    assert intercept == pytest.approx(0, abs=0.2)
+    text = run("noisy_line.py", tmp_path / "line.png")
+    slope, intercept = line(text)
+    found = re.search(r"squares: (\S+) x (\S+)", text)
+    assert (slope, intercept) == pytest.approx((float(found[1]), float(found[2])), abs=0.01)
+    # within the standard errors of the truth, 1/sqrt(200) times the noise over the spread of x
+    assert slope == pytest.approx(3, abs=2 * 0.061)
+    assert intercept == pytest.approx(0, abs=2 * 0.071)
     assert (tmp_path / "line.png").read_bytes().startswith(b"\x89PNG")
 
 

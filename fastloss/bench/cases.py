@@ -1,12 +1,13 @@
-"""What is measured: a loss, a method, a shape and a dtype, with data that lies in its domains."""
+"""What is measured: a loss or a rule, a method, a shape and a dtype, with data to work on."""
 
 from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,6 +15,9 @@ import fastloss
 from fastloss.base import loss_class
 from fastloss.domain import REAL, UNIT, Domain
 from fastloss.rows import RowLoss
+
+if TYPE_CHECKING:
+    from fastloss.bench.peers.base import Peer, Work
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
@@ -30,17 +34,56 @@ ROW_SHAPES: Sequence[Shape] = ((32, 10), (1_000_000, 10), (100_000, 100))
 
 
 @dataclass(frozen=True)
-class Case:
-    """One piece of work, which each peer does in its own way.
-
-    The shape is that of the predictions: (n,), or (rows, classes) of losses of rows, whose classes
-    lie along axis 1 if there are more axes too.
-    """
+class Task(ABC):
+    """One piece of work, which each peer does in its own way."""
 
     name: str
     method: str
     shape: Shape
     dtype: str
+
+    @property
+    def n(self) -> int:
+        """Elements."""
+        return math.prod(self.shape)
+
+    @property
+    @abstractmethod
+    def bytes(self) -> int:
+        """What has to move at least: each input read once, each output written once."""
+
+    @property
+    @abstractmethod
+    def traffic(self) -> str:
+        """The loop whose mix of reads and writes is about the same: its speed is memory's limit."""
+
+    @abstractmethod
+    def one(self) -> Self:
+        """The same work on a single element, or row."""
+
+    @abstractmethod
+    def data(self) -> tuple[Array, Array]:
+        """What it works on, of everyday size, the same in every run."""
+
+    @abstractmethod
+    def ways(self, peer: Peer) -> Sequence[str]:
+        """Those in which a peer can do it; none if it cannot."""
+
+    @abstractmethod
+    def work(self, peer: Peer, data: tuple[Array, Array], way: str) -> Work:
+        """What the peer does to these data, which are left as they are."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.method} n={size(self.shape)} {self.dtype}"
+
+
+@dataclass(frozen=True)
+class Case(Task):
+    """A method of a loss.
+
+    The shape is that of the predictions: (n,), or (rows, classes) of losses of rows, whose classes
+    lie along axis 1 if there are more axes too.
+    """
 
     @property
     def of_rows(self) -> bool:
@@ -59,11 +102,6 @@ class Case:
         return {name: value for name, value in loss.parameters.items() if name in names}
 
     @property
-    def n(self) -> int:
-        """Elements."""
-        return math.prod(self.shape)
-
-    @property
     def classes(self) -> int:
         return self.shape[1] if self.of_rows else 1
 
@@ -80,14 +118,12 @@ class Case:
 
     @property
     def bytes(self) -> int:
-        """What has to move at least: each input read once, each output written once."""
         item = np.dtype(self.dtype).itemsize
         of_rows = {"labels": 8 * self.rows, "numbers": item * self.rows, "targets": 0}[self.target]
         return (self._inputs + OUTPUTS[self.method]) * self.n * item + of_rows
 
     @property
     def traffic(self) -> str:
-        """The loop whose mix of reads and writes is about the same: its speed is memory's limit."""
         outputs = OUTPUTS[self.method]
         return "read" if not outputs else "triad" if outputs < self._inputs else "copy"
 
@@ -96,8 +132,17 @@ class Case:
         """Arrays of the predictions' shape that are read."""
         return 2 if self.target == "targets" else 1
 
+    def one(self) -> Self:
+        return replace(self, shape=(1, *self.shape[1:2]))
+
+    def ways(self, peer: Peer) -> Sequence[str]:
+        return peer.outputs(self)
+
+    def work(self, peer: Peer, data: tuple[Array, Array], way: str) -> Work:
+        return peer.work(self, *data, way)
+
     def data(self) -> tuple[Array, Array]:
-        """Targets and predictions, of everyday size, the same in every run."""
+        """Targets and predictions."""
         rng = np.random.default_rng(0)
         return self._rows(rng) if self.of_rows else self._elements(rng)
 
@@ -126,9 +171,6 @@ class Case:
         x = rng.uniform(0.1, 1.0, self.shape).astype(self.dtype)
         x /= x.sum(axis=1, keepdims=True)
         return x
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.method} n={size(self.shape)} {self.dtype}"
 
 
 def _draw(domain: Domain, n: int, rng: np.random.Generator) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,16 +18,23 @@ from fastloss.bench.results import Results, ResultsError, compare
 from fastloss.cli import Failure
 
 
-def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None) -> int:
+def bench(
+    quick: bool,
+    only: Sequence[str] | None,
+    peers: Sequence[str] | None,
+    out: Path,
+    old: Path | None,
+) -> int:
     """Run, print and write; 1 if something became slower than in ``old``."""
-    chosen = None if peers is None else [name.strip() for name in peers]
-    known = [peer.name for peer in PEERS]
-    for name in chosen or ():
-        if name not in known:
-            raise Failure(f"--peers {name!r}: no such peer; there are {', '.join(known)}")
-    if chosen is not None:
-        for name, why in run.find_peers(chosen, 1, slow=False)[1].items():
-            if name in chosen:
+    plan = run.quick_plan() if quick else run.full_plan()
+    names = dict.fromkeys(case.name for case in plan.cases)
+    _check("--only", only, "loss or rule", names)
+    _check("--peers", peers, "peer", [peer.name for peer in PEERS])
+    if only is not None:
+        plan = plan.only(only)
+    if peers is not None:
+        for name, why in run.find_peers(peers, 1, slow=False)[1].items():
+            if name in peers:
                 raise Failure(f"--peers {name}: {why}")
     path = out / "results.json"
     try:
@@ -39,9 +46,8 @@ def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None)
         raise Failure(f"--compare {error}") from error
     except OSError as error:
         raise Failure(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
-    plan = run.quick_plan() if quick else run.full_plan()
     with _progress() as show:
-        results = run.bench(plan, chosen, show)
+        results = run.bench(plan, peers, show)
     try:
         results.write(path)
         written = [path, *charts.draw(results, out)]
@@ -58,6 +64,12 @@ def bench(quick: bool, peers: Sequence[str] | None, out: Path, old: Path | None)
         raise Failure(f"--compare {old}: {error}") from error
     print_comparison(comparison, console)
     return 1 if comparison.slower else 0
+
+
+def _check(option: str, given: Iterable[str] | None, what: str, known: Iterable[str]) -> None:
+    for name in given or ():
+        if name not in known:
+            raise Failure(f"{option} {name!r}: no such {what}; there are {', '.join(known)}")
 
 
 @contextmanager

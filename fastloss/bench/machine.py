@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 import fastloss
 from fastloss import _core
-from fastloss.bench.cases import Array, Case, Shape
+from fastloss.bench.cases import Array, Task
 from fastloss.bench.peers.base import GIVEN
 from fastloss.bench.peers.fastloss_peer import Fastloss
 from fastloss.bench.timing import Effort, interleaved
@@ -50,17 +51,22 @@ def memory_loop(traffic: str, size: int) -> Callable[[], Any]:
     """A loop on all our threads that only moves data: about so many bytes in all.
 
     "read" reads two arrays, "copy" writes one to another, "triad" writes a + 3 b, as in STREAM.
-    Stores go past the cache, which a loop of ordinary stores cannot.
+    Their stores go past the cache, which a loop of ordinary stores cannot. "update k" reads one
+    array and updates k others in place.
     """
-    a, b, c = _arrays(size // (8 * (2 if traffic != "triad" else 3)))
+    if traffic.startswith("update"):
+        updated = int(traffic.removeprefix("update "))
+        read, *others = _arrays(size // (8 * (1 + 2 * updated)), 1 + updated)
+        return partial(_core.update_memory, read, others)
+    a, b, c = _arrays(size // (8 * (2 if traffic != "triad" else 3)), 3)
     chosen = {"read": (a, b, None), "copy": (a, None, c), "triad": (a, b, c)}
     return partial(_core.move_memory, *chosen[traffic])
 
 
 @lru_cache(maxsize=1)
-def _arrays(n: int) -> list[Array]:
-    """Three arrays that begin with a cache line."""
-    arrays = [np.ones(n + LINE // 8) for _ in range(3)]
+def _arrays(n: int, count: int) -> list[Array]:
+    """Arrays that begin with a cache line."""
+    arrays = [np.ones(n + LINE // 8) for _ in range(count)]
     return [a[-a.ctypes.data % LINE // 8 :][:n] for a in arrays]
 
 
@@ -73,18 +79,18 @@ def bandwidths(effort: Effort) -> dict[str, float]:
 
 
 @cache
-def compute_seconds(name: str, method: str, dtype: str, row: Shape) -> float:
+def compute_seconds(one: Task) -> float:
     """Seconds per element of our own kernel on one thread, where memory is no hindrance.
 
     The slope between two numbers of rows that fit the first-level cache, or one and three if none
-    does: the cost of a call drops out. ``row`` is (classes,), of pointwise losses ().
+    does: the cost of a call drops out.
     """
-    fit = [part * L1 // (3 * Case(name, method, (1, *row), dtype).bytes) for part in (1, 3)]
+    fit = [part * L1 // (3 * one.bytes) for part in (1, 3)]
     counts = [n // 64 * 64 or max(n, part) for n, part in zip(fit, (1, 3), strict=True)]
     peer = Fastloss()
-    cases = [Case(name, method, (n, *row), dtype) for n in counts]
+    cases = [replace(one, shape=(n, *one.shape[1:])) for n in counts]
     with fastloss.num_threads(1):
-        runs = [peer.work(case, *case.data(), GIVEN).run for case in cases]
+        runs = [case.work(peer, case.data(), GIVEN).run for case in cases]
         small, large = interleaved(runs, Effort(0, 7, 7))
     return max(large.median - small.median, 0.0) / (cases[1].n - cases[0].n)
 

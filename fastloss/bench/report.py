@@ -12,23 +12,25 @@ from rich.table import Table
 from fastloss.bench.cases import seconds, size, times
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Change, Comparison, Key, Results, Row
+from fastloss.bench.steps import LISTS, STEP
 
-SHOWN = ("value_and_grad", "float32")
+METHODS = ("value_and_grad", STEP, *LISTS)
+DTYPE = "float32"
 
 
 def print_results(results: Results, console: Console) -> None:
     """A table for each size of what matters most, then what the machine allows."""
-    method, dtype = SHOWN
-    here = list(results.find(method=method, dtype=dtype, threads=results.threads))
-    for shape in sorted({row.shape for row in here}, key=lambda shape: (len(shape), shape)):
-        console.print()
-        console.print(
-            f"{method}, {dtype}, n = {' x '.join(f'{k:,}' for k in shape)},"
-            f" {results.threads} threads:"
-            " times of fastloss, and how many times longer each peer takes, like with like"
-        )
-        for part in _parts(results, [row for row in here if row.shape == shape], console):
-            console.print(part)
+    for method in METHODS:
+        here = list(results.find(method=method, dtype=DTYPE, threads=results.threads))
+        for shape in sorted({row.shape for row in here}, key=lambda shape: (len(shape), shape)):
+            console.print()
+            console.print(
+                f"{method}, {DTYPE}, n = {' x '.join(f'{k:,}' for k in shape)},"
+                f" {results.threads} threads:"
+                " times of fastloss, and how many times longer each peer takes, like with like"
+            )
+            for part in _parts(results, [row for row in here if row.shape == shape], console):
+                console.print(part)
     console.print()
     for name, value in results.machine.items():
         console.print(f"{name + ':':<18}{value}")
@@ -63,9 +65,10 @@ def _table(results: Results, rows: Sequence[Row], peers: Sequence[str]) -> Table
     ratios, fresh = results.ratios(), results.ratios(FRESH)
     ours = {(row.key, row.outputs): row for row in rows if row.peer == OURS}
     keys = sorted((key for key, outputs in ours if outputs == GIVEN), key=lambda key: key.name)
+    ways = 2 if any(row.outputs == FRESH for row in rows) else 1
     large = any(row.extra_bytes is not None for row in rows)
     table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False)
-    table.add_column("loss", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for name in ("out=", "new", "GB/s", "of limit", *peers):
         table.add_column(name, justify="right", no_wrap=True)
     for key in keys:
@@ -80,11 +83,11 @@ def _table(results: Results, rows: Sequence[Row], peers: Sequence[str]) -> Table
         )
     if len(keys) > 1:
         table.add_section()
-        for name, found in (("median", ratios), ("median, new", fresh)):
+        for name, found in (("median", ratios), ("median, new", fresh))[:ways]:
             table.add_row(name, "", "", "", "", *(_median(found, keys, peer) for peer in peers))
     if large:
         table.add_section()
-        for name, way in (("extra memory", GIVEN), ("extra memory, new", FRESH)):
+        for name, way in (("extra memory", GIVEN), ("extra memory, new", FRESH))[:ways]:
             cells = [_memory(rows, peer, way) for peer in (OURS, *peers)]
             table.add_row(name, cells[0], "", "", "", *cells[1:])
     return table

@@ -113,11 +113,14 @@ class Results:
             times.setdefault(row.key, {}).setdefault(row.peer, {})[row.outputs] = row.seconds
         found: dict[Key, dict[str, float]] = {}
         for key, peers in times.items():
-            ours = peers.pop(OURS, {})
-            for peer, theirs in peers.items() if ours else ():
+            ours = peers.pop(OURS, None)
+            if ours is None:
+                continue
+            found[key] = {}
+            for peer, theirs in peers.items():
                 way = outputs if outputs in theirs else next(iter(theirs))
                 mine = ours.get(way, next(iter(ours.values())))
-                found.setdefault(key, {})[peer] = theirs[way] / mine
+                found[key][peer] = theirs[way] / mine
         return found
 
     def write(self, path: Path) -> None:

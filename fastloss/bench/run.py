@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -21,7 +21,7 @@ from fastloss.bench.cases import (
     ROW_SHAPES,
     SHAPES,
     Array,
-    Case,
+    Task,
     row_names,
     sweep,
 )
@@ -29,8 +29,10 @@ from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import GIVEN, Peer
 from fastloss.bench.peers.fastloss_peer import Fastloss
 from fastloss.bench.results import Results, Row
+from fastloss.bench.steps import LINEAR, RESNET50, steps, steps_of_list
 from fastloss.bench.timing import Effort, interleaved
 from fastloss.config import last_level_cache
+from fastloss.optim import optimizer_names
 
 # Largest difference from our results that counts as rounding: a sum of ten million float32 in
 # float32, which some peers make, is no better.
@@ -45,18 +47,32 @@ BOTH = "value_and_grad"
 SOFTMAX = "softmax_cross_entropy"
 SOFTMAX_SHAPES = [*ROW_SHAPES, (2048, 32_000), (8, 21, 256, 256)]  # a vocabulary; images
 
+MAIN_RULES = ("Adam", "AdamW", "SGD")
+# those that torch has too
+SHARED_RULES = (*MAIN_RULES, "Adamax", "NAdam", "RAdam", "AdaGrad", "RMSprop", "Adadelta")
+STEPPED = 25_000_000  # numbers of one large array: about those of ResNet-50
+
 
 @dataclass(frozen=True)
 class Plan:
     """Cases in order, and how long to measure each."""
 
-    stages: Sequence[tuple[Sequence[Case], Effort]]
-    scaling: Sequence[Case]  # those to repeat with fewer threads, with the effort of the last stage
+    stages: Sequence[tuple[Sequence[Task], Effort]]
+    scaling: Sequence[Task]  # those to repeat with fewer threads, with the effort of the last stage
     slow_peers: bool  # whether to run, unasked, peers that take seconds to begin
 
     @property
-    def cases(self) -> list[Case]:
+    def cases(self) -> list[Task]:
         return [case for cases, _ in self.stages for case in cases]
+
+    def only(self, names: Collection[str]) -> Plan:
+        """Those of these losses and rules."""
+
+        def chosen(cases: Sequence[Task]) -> list[Task]:
+            return [case for case in cases if case.name in names]
+
+        stages = [(chosen(cases), effort) for cases, effort in self.stages]
+        return Plan(stages, chosen(self.scaling), self.slow_peers)
 
 
 def full_plan() -> Plan:
@@ -65,6 +81,10 @@ def full_plan() -> Plan:
         *sweep(CURVES, [BOTH], CURVE_SHAPES, DTYPES[:1]),
         *sweep([*CURVES, "log_loss"], METHODS[:1], SHAPES[-1:], DTYPES[:1]),
         *sweep([SOFTMAX], [BOTH], SOFTMAX_SHAPES, DTYPES[:1]),
+        *steps(SHARED_RULES, STEPPED),
+        *steps(MAIN_RULES, LARGE, "float64"),
+        *steps_of_list(MAIN_RULES[::2], RESNET50),
+        *steps_of_list(optimizer_names(), LINEAR),
     ]
     every = [
         *sweep(pointwise_names(), METHODS, SHAPES, DTYPES),
@@ -77,17 +97,19 @@ def full_plan() -> Plan:
 
 
 def quick_plan() -> Plan:
-    """What fits a minute: every loss, few shapes, all threads."""
+    """What fits a minute: every loss and rule, few shapes, all threads."""
     cases = [
-        *sweep(CURVES, [BOTH], CURVE_SHAPES, DTYPES[:1]),
+        *sweep(CURVES, [BOTH], [*CURVE_SHAPES[:-1], (4_000_000,)], DTYPES[:1]),
         *sweep(pointwise_names(), [BOTH], [(32,), (100_000,)], DTYPES[:1]),
         *sweep(row_names(), [BOTH], [(10_000, 10)], DTYPES[:1]),
         *sweep([SOFTMAX], [BOTH], [(32, 10), (1_000_000, 10)], DTYPES[:1]),
+        *steps(MAIN_RULES, 1_000_000),
+        *steps_of_list(optimizer_names(), LINEAR),
     ]
     return Plan([(_ordered(cases), Effort(0.05, 3, 9))], [], False)
 
 
-def _ordered(cases: Sequence[Case]) -> list[Case]:
+def _ordered(cases: Sequence[Task]) -> list[Task]:
     """Each once, those on the same data next to each other."""
     return sorted(dict.fromkeys(cases), key=lambda case: (case.name, case.dtype, case.shape))
 
@@ -124,17 +146,17 @@ class Runner:
     effort: Effort
     disagreeing: list[str]  # is added to
 
-    def run(self, case: Case, data: tuple[Array, Array]) -> list[Row]:
+    def run(self, case: Task, data: tuple[Array, Array]) -> list[Row]:
         """A row for each peer and way that can do the case and agrees with us."""
         ours = Fastloss()
-        expected = ours.work(case, *data, GIVEN).call()
+        expected = case.work(ours, data, GIVEN).call()
         works = []
         for peer in [ours, *self.peers]:
-            for outputs in peer.outputs(case):
+            for outputs in case.ways(peer):
                 what = f"{peer.name}: {case}, {outputs}"
                 try:
-                    work = peer.work(case, *data, outputs)
-                    error = difference(work.results(work.run()), expected)
+                    work = case.work(peer, data, outputs)
+                    error = difference(work.outcome(), expected)
                 except Exception as failure:
                     self.disagreeing.append(f"{what}: {type(failure).__name__}: {failure}")
                     continue
@@ -144,8 +166,7 @@ class Runner:
                     self.disagreeing.append(f"{what}: differs by {error:.1e}")
         runs = [run for _, _, run, _ in works]
         # arithmetic, at the speed that our own kernel reaches in the first-level cache
-        row = case.shape[1:2]
-        compute = machine.compute_seconds(case.name, case.method, case.dtype, row) * case.n
+        compute = machine.compute_seconds(case.one()) * case.n
         if case.bytes > last_level_cache():
             runs.append(machine.memory_loop(case.traffic, case.bytes))
         times = interleaved(runs, self.effort)

@@ -8,7 +8,7 @@ from fastloss.bench.peers.numexpr_peer import NumExpr
 from fastloss.bench.peers.numpy_peer import NumPy
 from fastloss.bench.peers.scipy_peer import SciPy
 from fastloss.bench.peers.sklearn_peer import ScikitLearn, ScikitLearnMetrics
-from fastloss.bench.peers.torch_peer import Torch, TorchCompile
+from fastloss.bench.peers.torch_peer import Torch, TorchCompile, TorchFused
 
 PEERS: tuple[type[Peer], ...] = (
     NumPy,
@@ -18,5 +18,6 @@ PEERS: tuple[type[Peer], ...] = (
     ScikitLearn,
     ScikitLearnMetrics,
     Torch,
+    TorchFused,
     TorchCompile,
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from fastloss.bench.cases import Array, Case
+
+if TYPE_CHECKING:
+    from fastloss.bench.steps import Step
 
 GIVEN, FRESH = "given", "fresh"
 
@@ -19,15 +22,23 @@ class Work:
     """A call to be timed, and how to read what it returns.
 
     ``results`` turns what ``run`` returned into what our method of the same name returns with
-    ``reduction="mean"``: (value,), (value, gradient) or (gradient, Hessian).
+    ``reduction="mean"``: (value,), (value, gradient) or (gradient, Hessian); of steps, into how far
+    each array has moved.
     """
 
     run: Callable[[], Any]
     results: Callable[[Any], Sequence[Any]] = tuple
+    calls: int = 1  # after which results are compared
+
+    def outcome(self) -> Sequence[Any]:
+        """The results after so many calls."""
+        for _ in range(self.calls - 1):
+            self.run()
+        return self.results(self.run())
 
     def call(self) -> list[Array]:
-        """Run once; copies of the results, since the next run may write to the same arrays."""
-        return [np.array(result) for result in self.results(self.run())]
+        """Copies of the outcome, since the next run may write to the same arrays."""
+        return [np.array(result) for result in self.outcome()]
 
 
 class Peer(ABC):
@@ -41,6 +52,7 @@ class Peer(ABC):
     slow: ClassVar[bool] = False  # takes seconds before a case can be timed
 
     version: str
+    rules: Collection[str] = ()  # of optimizers, by our names
 
     @abstractmethod
     def set_threads(self, threads: int) -> None:
@@ -53,6 +65,10 @@ class Peer(ABC):
     @abstractmethod
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
         """The case on its data, in one of those ways."""
+
+    def step(self, case: Step, params: list[Array], grads: list[Array]) -> Callable[[], Any]:
+        """A step of one of its rules: it changes the parameters in place."""
+        raise NotImplementedError
 
 
 class Arrays:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastloss
 from fastloss.bench.cases import OUTPUTS, Array, Case
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
+
+if TYPE_CHECKING:
+    from fastloss.bench.steps import Step
 
 
 class Fastloss(Peer):
@@ -17,6 +20,7 @@ class Fastloss(Peer):
     name = "fastloss"
     library = "fastloss"
     version = fastloss.__version__
+    rules = fastloss.optim.optimizer_names()
 
     def set_threads(self, threads: int) -> None:
         fastloss.set_num_threads(threads)
@@ -30,6 +34,9 @@ class Fastloss(Peer):
             return Work(partial(loss, y, z), lambda value: (value,))
         method = getattr(loss, case.method)
         return Work(partial(method, y, z, out=self._out(case, z) if outputs == GIVEN else None))
+
+    def step(self, case: Step, params: list[Array], grads: list[Array]) -> Callable[[], Any]:
+        return partial(case.optimizer(params).step, grads)
 
     @staticmethod
     def _out(case: Case, z: Array) -> Any:

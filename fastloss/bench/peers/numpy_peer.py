@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from fastloss.bench.peers import (  # noqa: F401  which fill FORMULAS
 )
 from fastloss.bench.peers.base import FRESH, GIVEN, Arrays, Peer, Work
 from fastloss.bench.peers.numpy_formulas import FORMULAS
+from fastloss.bench.peers.numpy_steps import RULES
+
+if TYPE_CHECKING:
+    from fastloss.bench.steps import Step
 
 
 class NumPy(Peer):
@@ -27,6 +31,7 @@ class NumPy(Peer):
     name = "numpy"
     library = "numpy"
     version = np.__version__
+    rules = RULES.keys()
 
     def set_threads(self, threads: int) -> None:
         with contextlib.suppress(ImportError):  # scikit-learn brings it
@@ -58,3 +63,14 @@ class NumPy(Peer):
             "grad_and_hess": grad_and_hess,
         }
         return Work(methods[case.method])
+
+    def step(self, case: Step, params: list[Array], grads: list[Array]) -> Callable[[], Any]:
+        options = case.optimizer(params).state_dict()["groups"][0]
+        rule = RULES[case.name]
+        parts = [rule(p, g, options) for p, g in zip(params, grads, strict=True)]
+
+        def step() -> None:
+            for part in parts:
+                part()
+
+        return step

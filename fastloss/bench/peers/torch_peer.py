@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fastloss.bench.cases import Array, Case
 from fastloss.bench.peers.base import FRESH, Peer, Work
+from fastloss.optim import optimizer_names
+
+if TYPE_CHECKING:
+    from fastloss.bench.steps import Step
 
 # A loss takes predictions z and targets y, which are tensors, and the loss's parameters.
 Function = Callable[..., Any]
@@ -155,11 +160,20 @@ def composed(torch: Any) -> dict[str, Function]:
     }
 
 
+def rules(torch: Any) -> dict[str, Any]:
+    """The optimizers that torch has too, which it calls as we do but for one."""
+    theirs = {"AdaGrad": "Adagrad"}
+    found = {n: getattr(torch.optim, theirs.get(n, n), None) for n in optimizer_names()}
+    return {name: cls for name, cls in found.items() if cls is not None}
+
+
 class Torch(Peer):
     """Eager torch. Autograd makes its gradients, so it cannot write to an array made before."""
 
     name = "torch"
     library = "torch"
+
+    rules: Mapping[str, Any]  # constructors
 
     def __init__(self) -> None:
         import torch
@@ -168,9 +182,13 @@ class Torch(Peer):
         self.version = torch.__version__
         self._functions = self._losses()
         self._has_hessian = functools.cache(self._try_hessian)
+        self.rules = self._rules()
 
     def _losses(self) -> dict[str, Function]:
         return own(self._torch) | composed(self._torch)
+
+    def _rules(self) -> Mapping[str, Any]:
+        return rules(self._torch)
 
     def set_threads(self, threads: int) -> None:
         self._torch.set_num_threads(threads)
@@ -216,6 +234,29 @@ class Torch(Peer):
         }
         return Work(methods[case.method], _arrays)
 
+    def step(self, case: Step, params: list[Array], grads: list[Array]) -> Callable[[], Any]:
+        leaves = [self._torch.from_numpy(p).requires_grad_() for p in params]
+        for leaf, grad in zip(leaves, grads, strict=True):
+            leaf.grad = self._torch.from_numpy(grad)
+        step: Callable[[], Any] = self.rules[case.name](leaves, **case.options).step
+        return step
+
+
+class TorchFused(Torch):
+    """The optimizers that torch computes in one pass where it is asked to, by ``fused=True``."""
+
+    name = "torch.fused"
+
+    def _losses(self) -> dict[str, Function]:
+        return {}
+
+    def _rules(self) -> Mapping[str, Any]:
+        return {
+            name: functools.partial(cls, fused=True)
+            for name, cls in rules(self._torch).items()
+            if "fused" in inspect.signature(cls).parameters
+        }
+
 
 class TorchCompile(Torch):
     """torch.compile of torch's own losses, for each case anew.
@@ -230,6 +271,9 @@ class TorchCompile(Torch):
 
     def _losses(self) -> dict[str, Function]:
         return own(self._torch)
+
+    def _rules(self) -> Mapping[str, Any]:
+        return {}
 
     def outputs(self, case: Case) -> Sequence[str]:
         if case.name not in self._functions or case.method == "grad_and_hess":

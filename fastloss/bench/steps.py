@@ -1,0 +1,106 @@
+"""What is measured of optimizers: one step of a rule, in place, with its default options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+import fastloss
+from fastloss.bench.cases import Array, Task
+from fastloss.bench.peers.base import GIVEN, Peer, Work
+
+STEP = "step"  # of one array
+# Where the default is not what people use.
+OPTIONS: Mapping[str, Mapping[str, Any]] = {"SGD": {"momentum": 0.9}}
+# Steps before results are compared: only then does RAdam leave its first, plain steps behind.
+COMPARED = 6
+
+
+def _resnet50() -> Iterator[int]:
+    """Sizes of the parameters of ResNet-50 (He et al. 2016): convolutions, each with its batch
+    normalisation, and the last, linear layer."""
+    convolutions, channels = [(3, 64, 7)], 64
+    for width, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
+        for block in range(blocks):
+            convolutions += [(channels, width, 1), (width, width, 3), (width, 4 * width, 1)]
+            if block == 0:
+                convolutions.append((channels, 4 * width, 1))
+            channels = 4 * width
+    for inputs, outputs, edge in convolutions:
+        yield from (inputs * outputs * edge**2, outputs, outputs)
+    yield from (channels * 1000, 1000)
+
+
+RESNET50 = tuple(_resnet50())
+LINEAR = (640, 10)  # weights and biases of ten classes of 64 features
+# Methods that step several arrays, and the sizes of those.
+LISTS = {f"step of {len(sizes)} arrays": sizes for sizes in (LINEAR, RESNET50)}
+
+
+@dataclass(frozen=True)
+class Step(Task):
+    """A step of a rule; its shape is (n,), the numbers of all arrays together."""
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """Of each array."""
+        return LISTS.get(self.method, self.shape)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Those that are not the default."""
+        return OPTIONS.get(self.name, {})
+
+    def optimizer(self, params: Any) -> Any:
+        """Ours, of these arrays."""
+        return getattr(fastloss.optim, self.name)(params, **self.options)
+
+    @cached_property
+    def updated(self) -> int:
+        """Arrays that are read and written: the parameters and their state."""
+        [state] = self.optimizer(np.zeros(1)).state_dict()["state"].values()
+        return 1 + len(state)
+
+    @property
+    def bytes(self) -> int:
+        return (1 + 2 * self.updated) * self.n * np.dtype(self.dtype).itemsize
+
+    @property
+    def traffic(self) -> str:
+        return f"update {self.updated}"
+
+    def one(self) -> Self:
+        return replace(self, method=STEP, shape=(1,))
+
+    def data(self) -> tuple[Array, Array]:
+        """Parameters and gradients, all arrays in one."""
+        rng, dtype = np.random.default_rng(0), np.dtype(self.dtype).type
+        return rng.standard_normal(self.n, dtype), rng.standard_normal(self.n, dtype)
+
+    def ways(self, peer: Peer) -> Sequence[str]:
+        return (GIVEN,) if self.name in peer.rules else ()
+
+    def work(self, peer: Peer, data: tuple[Array, Array], way: str) -> Work:
+        """Steps along the same gradients; what is compared is how far the parameters have moved."""
+        start, grads = (np.split(array, np.cumsum(self.sizes)[:-1]) for array in data)
+        params = [part.copy() for part in start]
+
+        def moved(_: Any) -> list[Array]:
+            return [p - s for p, s in zip(params, start, strict=True)]
+
+        return Work(peer.step(self, params, grads), moved, calls=COMPARED)
+
+
+def steps(names: Sequence[str], n: int, dtype: str = "float32") -> list[Step]:
+    """A step of each rule, of one array."""
+    return [Step(name, STEP, (n,), dtype) for name in names]
+
+
+def steps_of_list(names: Sequence[str], sizes: Sequence[int]) -> list[Step]:
+    """A step of each rule, of the arrays of one of the lists."""
+    method = next(method for method, known in LISTS.items() if known == sizes)
+    return [Step(name, method, (sum(sizes),), "float32") for name in names]
