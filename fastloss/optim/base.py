@@ -58,6 +58,7 @@ class Optimizer(BaseOptimizer):
     kernel: ClassVar[str]
     ranges: ClassVar[Mapping[str, Domain]]  # of its options; those it lacks are booleans
     takes_prox: ClassVar[bool] = False  # of any penalty: one step size for all elements
+    takes_rows: ClassVar[bool] = False  # gradients of some rows; the others wait
     carried: ClassVar[Mapping[str, float]] = {}  # numbers that go from step to step
 
     def __init_subclass__(cls, register: bool = True) -> None:
@@ -231,6 +232,20 @@ class Optimizer(BaseOptimizer):
             or_prox = ", or a method prox(array, step, out=array)" if self.takes_prox else ""
             raise TypeError(f"penalty must have attributes l1 or l2{or_prox}; got {penalty!r}")
         return penalty
+
+    def _check_takes_rows(self, name: str, group: int) -> None:
+        """An error unless a gradient may be a tuple of row indices and values."""
+        if not self.takes_rows:
+            takers = ", ".join(key for key, cls in _REGISTRY.items() if cls.takes_rows)
+            raise TypeError(
+                f"{name} must be an array: {type(self).__name__} takes no sparse gradients, pairs "
+                f"(row indices, values); those that do: {takers}"
+            )
+        if _has_prox_only(self._options[group].get("penalty")):
+            raise TypeError(
+                f"{name} must be an array: the penalty takes its proximal step on all rows; "
+                f"got a pair (row indices, values)"
+            )
 
     # ---- state ---------------------------------------------------------------------------------
 

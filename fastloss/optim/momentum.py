@@ -62,6 +62,7 @@ class SGD(Optimizer):
 
     ranges = {"momentum": NONNEGATIVE, "dampening": NONNEGATIVE, "weight_decay": NONNEGATIVE}
     takes_prox = True
+    takes_rows = True
 
     def __init__(
         self,
