@@ -21,6 +21,9 @@ cdef struct Parameter:
     Py_ssize_t moved                # bytes that the update of an element reads and writes
     const int64_t* rows             # those that the gradient holds; NULL: all
     Py_ssize_t width                # elements of a row
+    Py_ssize_t matrices, lines, columns     # of a factored array; 0 matrices: it is none
+    double* sums                    # of squares: of the rows and the columns of each matrix
+    double* means                   # of the factors of the rows of each matrix
     int dtype, group, order         # order: the flags of the memory orders it has
     double trust                    # for layerwise rules
 
@@ -35,6 +38,8 @@ cdef struct Group:
 
 cdef enum:                          # what a parallel region does
     LOOK                            # at the gradients: their squares, and whether they are finite
+    SQUARES                         # of the rows and columns of factored arrays
+    FACTORS                         # that follow from them
     MEASURE                         # the first pass of layerwise rules
     UPDATE
 
@@ -123,6 +128,9 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
     cdef Py_ssize_t low = job.bytes * part // job.threads
     cdef Py_ssize_t high = job.bytes * (part + 1) // job.threads
     cdef const Parameter* p
+    if job.work == SQUARES or job.work == FACTORS:
+        factor_part(job, part)
+        return
     for k in range(job.count):
         p = &job.parameters[k]
         first = blocks_before(p, low)
@@ -133,8 +141,8 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
         if job.work == UPDATE:
             start = first * UPDATE_BLOCK
             stop = min(last * UPDATE_BLOCK, p.given)
-            if p.rows != NULL:
-                update_rows(job, p, start, stop)
+            if p.rows != NULL or p.matrices:
+                update_pieces(job, p, start, stop, NULL)
             else:
                 update_range(job, p, start, stop, NULL)
             continue
@@ -145,6 +153,8 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
             stop = min(start + UPDATE_BLOCK, p.given)
             if job.work == LOOK:
                 found[0] = survey_range(job, p, start, stop)
+            elif p.matrices:
+                update_pieces(job, p, start, stop, found)
             else:
                 update_range(job, p, start, stop, found)
 
@@ -175,6 +185,7 @@ cdef class BaseOptimizer:
     cdef Extent* extents            # of the parameters, in the order of their addresses
     cdef Group* groups
     cdef Survey* surveys
+    cdef double* sums               # of factored arrays
     cdef Py_ssize_t count, n_extents, n_groups, bytes, n_blocks
     cdef Py_ssize_t moved           # bytes that an update reads and writes
     cdef double bound, max_norm
@@ -196,11 +207,13 @@ cdef class BaseOptimizer:
         PyMem_Free(self.extents)
         PyMem_Free(self.groups)
         PyMem_Free(self.surveys)
+        PyMem_Free(self.sums)
 
     def _bind(self, arrays, names, states, members, structures, grouped):
         """Take the arrays, all of them checked; once, and before _configure.
 
-        states: of each array its state in the kernel's order, None for what the rule lacks.
+        states: of each array its state in the kernel's order, None for what the rule lacks; of a
+        factored array None, the factors of the rows, and those of the columns.
         members: of each array the index of its group.
         """
         cdef Py_ssize_t i, k
@@ -228,11 +241,16 @@ cdef class BaseOptimizer:
                 if state is not None:
                     p.state[k] = cnp.PyArray_BYTES(state)
                     p.moved += 2 * itemsize_of(p)
+            if len(states[i]) > 1 and states[i][0] is None:
+                p.moved = 6 * itemsize_of(p)
+                p.lines, p.columns = array.shape[-2:]
+                p.matrices = p.n // max(p.lines * p.columns, 1)
             p.given = p.n
             self.place(p)
         self.surveys = <Survey*>PyMem_Calloc(max(self.n_blocks, 1), sizeof(Survey))
         if self.surveys == NULL:
             raise MemoryError()
+        self.sums = make_sums(self.parameters, len(arrays))
         for array in sorted(arrays, key=lambda array: array.ctypes.data):
             if array.size:
                 k = self.n_extents
@@ -288,14 +306,15 @@ cdef class BaseOptimizer:
         Notes
         -----
         A gradient that is not 0 in a few rows only may be a tuple ``(indices, values)``: a 1-D
-        array of integers, and an array of shape ``(len(indices), *parameter.shape[1:])``. SGD,
-        AdaGrad, Adam, AdamW and FTRL take it, for C-contiguous parameters. Values of the same row
-        are added up in float64, in the order given, and rounded once; ``max_norm``,
-        ``clip_value`` and ``nonfinite`` see the sums. The rows named, and their state, are
-        updated by the same rule as ever; the other rows wait, and keep every bit: momentum does
-        not move them, averages do not fade, and neither weight decay nor a penalty shrinks them
-        until they are named again. Corrections of bias use the one count of steps, as in
-        ``torch.optim.SparseAdam`` and TensorFlow's ``LazyAdam``.
+        array of integers, and a C-contiguous array of shape ``(len(indices),
+        *parameter.shape[1:])``. Optimizers whose ``takes_rows`` is True take it, for C-contiguous
+        parameters. Values of the same row are added up in float64, in the order given, and
+        rounded once; ``max_norm``, ``clip_value`` and ``nonfinite`` see the sums. The rows named,
+        and their state, are updated by the same rule as ever; the other rows wait, and keep every
+        bit: momentum does not move them, averages do not fade, and neither weight decay nor a
+        penalty shrinks them until they are named again. Corrections of bias use the one count of
+        steps, as in ``torch.optim.SparseAdam`` and TensorFlow's ``LazyAdam``. A negative index, or
+        one beyond the last row, is an error. Memory in proportion to the rows given is needed.
         """
         cdef list flat
         cdef Update job
@@ -323,6 +342,7 @@ cdef class BaseOptimizer:
                 job.threads = thread_count
             job.clip.bound = self.bound
             job.clip.factor = 1
+            job.clip.factored = False
             if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:
                 if not self.look(&job, flat):
                     return False
@@ -495,6 +515,11 @@ cdef class BaseOptimizer:
         cdef Py_ssize_t k, block
         cdef double of_parameter, of_direction
         cdef Parameter* p
+        if self.sums != NULL:
+            job.work = SQUARES
+            run_update(job)
+            job.work = FACTORS
+            run_update(job)
         job.work = MEASURE
         run_update(job)
         for k in range(self.count):
@@ -503,9 +528,9 @@ cdef class BaseOptimizer:
             for block in range(p.block, p.block + blocks_of(p)):
                 of_parameter += self.surveys[block].squares
                 of_direction += self.surveys[block].of_direction
-            p.trust = 1
-            if of_parameter != 0 and of_direction != 0:
-                p.trust = sqrt(of_parameter) / sqrt(of_direction)
+            if p.n:
+                p.trust = self.groups[p.group].kernel.trust(
+                    self.groups[p.group].rule, of_parameter, of_direction, <double>p.n)
 
     cdef double squares(self):
         cdef double total = 0

@@ -5,7 +5,6 @@
 from libc.stdint cimport int64_t
 
 cdef enum:
-    CHUNK = 256             # elements that are brought together for one call of a kernel
     DIGIT = 11              # bits that one pass of the sort looks at
     SUM_WIDTH = 256         # columns that are added up at a time
 
@@ -165,63 +164,3 @@ cdef void add_rows(
             for k in range(n):
                 target[i * width + column + k] = <Value>sums[k]
             column += n
-
-
-# ---- updating rows -----------------------------------------------------------------------------
-
-cdef inline void copy_rows(
-        const Parameter* p, char* array, char* buffer, Py_ssize_t start, Py_ssize_t n, bint back
-        ) noexcept nogil:
-    """Copy n elements of the given rows, from the start-th on, out of an array or back."""
-    cdef Py_ssize_t size = itemsize_of(p), row = start // p.width, column = start % p.width
-    cdef Py_ssize_t done = 0, i, bytes
-    cdef char* there
-    if p.width == 1 and size == 4:
-        for i in range(n):
-            if back:
-                (<float*>array)[p.rows[start + i]] = (<float*>buffer)[i]
-            else:
-                (<float*>buffer)[i] = (<float*>array)[p.rows[start + i]]
-        return
-    while done < n * size:
-        there = array + (p.rows[row] * p.width + column) * size
-        bytes = min((p.width - column) * size, n * size - done)
-        if back:
-            memcpy(there, buffer + done, bytes)
-        else:
-            memcpy(buffer + done, there, bytes)
-        done += bytes
-        row += 1
-        column = 0
-
-
-cdef void update_rows(
-        const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Update elements start..stop of the given rows, in buffers of full lanes."""
-    cdef char buffer[(STATES + 2) * 8 * CHUNK]
-    cdef char* place[STATES + 2]
-    cdef char* arrays[STATES + 2]
-    cdef Py_ssize_t k, n, full, size = itemsize_of(p)
-    cdef const Group* group = &job.groups[p.group]
-    cdef Clip clip = job.clip
-    clip.trust = 1
-    arrays[0] = p.data
-    arrays[1] = NULL
-    for k in range(STATES):
-        arrays[k + 2] = p.state[k]
-    for k in range(STATES + 2):
-        place[k] = buffer + k * 8 * CHUNK
-    while start < stop:
-        n = min(<Py_ssize_t>CHUNK, stop - start)
-        full = (n + LANES - 1) & -LANES
-        for k in range(STATES + 2):
-            memset(place[k] + n * size, 0, (full - n) * size)
-            if arrays[k] != NULL:
-                copy_rows(p, arrays[k], place[k], start, n, False)
-        memcpy(place[1], p.grad + start * size, n * size)
-        group.kernel.update[p.dtype](
-            group.rule, &clip, place[0], place[1], place[2], place[3], place[4], full, NULL)
-        for k in range(STATES + 2):
-            if arrays[k] != NULL:
-                copy_rows(p, arrays[k], place[k], start, n, True)
-        start += n

@@ -187,7 +187,6 @@ def test_parity_with_torch(name, their_options, ours, options, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("dtype", DTYPES)
 def test_the_norm_is_that_of_the_sums(dtype):
     p, q = np.zeros((6, 2), dtype), np.zeros(3, dtype)
     rows = np.array([4, 1, 4])

@@ -91,9 +91,18 @@ class Optimizer(BaseOptimizer):
                 fields[key] = float(value)
         return fields
 
+    def _shape(self, name: str, array: Array) -> tuple[int, ...] | None:
+        """The shape of an array of state; None if this array needs none of that name."""
+        return array.shape
+
     def _initial(self, name: str, options: Mapping[str, Any]) -> float:
         """What an array of state starts from."""
         return 0.0
+
+    def _shapes(self, options: Mapping[str, Any], array: Array) -> dict[str, tuple[int, ...]]:
+        """The shapes of all arrays of state of an array, by name."""
+        found = {name: self._shape(name, array) for name in self._states(options) if name}
+        return {name: shape for name, shape in found.items() if shape is not None}
 
     # ---- construction --------------------------------------------------------------------------
 
@@ -127,6 +136,7 @@ class Optimizer(BaseOptimizer):
         for array, name in zip(arrays, names, strict=True):
             _check_parameter(array, f"params{name}")
         _check_apart(arrays, names)
+        self._arrays = arrays
         states = self._make_state(arrays)
         grads = [f"grads{name}" for name in names]
         self._bind(arrays, grads, states, self._members, structures, grouped)
@@ -140,12 +150,11 @@ class Optimizer(BaseOptimizer):
             options = self._options[k]
             names = self._states(options)
             made = {
-                name: np.full_like(array, self._initial(name, options), subok=False)
-                for name in names
-                if name is not None
+                name: np.full_like(array, self._initial(name, options), subok=False, shape=shape)
+                for name, shape in self._shapes(options, array).items()
             }
             self._state.append(made)
-            states.append([None if name is None else made[name] for name in names])
+            states.append([made.get(name) if name else None for name in names])
         return states
 
     def _set(
@@ -182,7 +191,7 @@ class Optimizer(BaseOptimizer):
         if unknown:
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         limits = [
-            None if (value := given.get(name)) is None else _check_number(name, value, POSITIVE)
+            None if (value := given.get(name)) is None else check_number(name, value, POSITIVE)
             for name in ("max_norm", "clip_value")
         ]
         nonfinite = given.get("nonfinite", "propagate")
@@ -214,9 +223,9 @@ class Optimizer(BaseOptimizer):
         if name == "betas":
             if not isinstance(value, (tuple, list)) or len(value) != 2:
                 raise TypeError(f"betas must be a pair of numbers; got {value!r}")
-            return tuple(_check_number(f"betas[{i}]", b, BELOW_ONE) for i, b in enumerate(value))
+            return tuple(check_number(f"betas[{i}]", b, BELOW_ONE) for i, b in enumerate(value))
         if name == "lr" or name in self.ranges:
-            return _check_number(name, value, self.ranges.get(name, NONNEGATIVE))
+            return check_number(name, value, self.ranges.get(name, NONNEGATIVE))
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{name} must be True or False; got {value!r}")
         return bool(value)
@@ -227,7 +236,7 @@ class Optimizer(BaseOptimizer):
             return None
         found = [name for name in ("l1", "l2") if hasattr(penalty, name)]
         for name in found:
-            _check_number(f"penalty.{name}", getattr(penalty, name), NONNEGATIVE)
+            check_number(f"penalty.{name}", getattr(penalty, name), NONNEGATIVE)
         if not found and not (self.takes_prox and callable(getattr(penalty, "prox", None))):
             or_prox = ", or a method prox(array, step, out=array)" if self.takes_prox else ""
             raise TypeError(f"penalty must have attributes l1 or l2{or_prox}; got {penalty!r}")
@@ -309,12 +318,14 @@ class Optimizer(BaseOptimizer):
             _check_keys(f"state['groups'][{k}]", given, {*own, *self.carried})
             groups.append({key: self._check(key, given[key]) for key in own})
             carried.append(
-                {key: _check_number(key, given[key], NONNEGATIVE) for key in self.carried}
+                {key: check_number(key, given[key], NONNEGATIVE) for key in self.carried}
             )
         _check_keys("state['state']", state["state"], set(self._keys))
-        for key, held, k in zip(self._keys, self._state, self._members, strict=True):
+        for key, held, k, parameter in zip(
+            self._keys, self._state, self._members, self._arrays, strict=True
+        ):
             given, label = state["state"][key], f"state['state'][{key!r}]"
-            wanted = {name for name in self._states(groups[k]) if name is not None}
+            wanted = set(self._shapes(groups[k], parameter))
             if wanted != set(held):
                 raise ValueError(
                     f"state['groups'][{k}] are options that need other arrays of state than "
@@ -351,8 +362,9 @@ class Optimizer(BaseOptimizer):
                 group["lr"] = group["lr"].to_dict()
             if group.get("penalty") is not None:
                 raise TypeError(f"penalty cannot be saved; got {group['penalty']!r}")
-            if "betas" in group:
-                group["betas"] = list(group["betas"])
+            for name, value in group.items():
+                if isinstance(value, tuple):
+                    group[name] = list(value)
         state["state"] = {str(key): held for key, held in state["state"].items()}
         if len(state["state"]) != len(self._keys):
             raise TypeError(f"keys of arrays must differ as strings to be saved; got {self._keys}")
@@ -466,7 +478,7 @@ def _check_apart(arrays: Sequence[Array], names: Sequence[str]) -> None:
             raise ValueError(f"params{first} and params{second} share memory")
 
 
-def _check_number(name: str, value: Any, domain: Domain) -> float:
+def check_number(name: str, value: Any, domain: Domain) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number; got {value!r}")
     if not math.isfinite(value) or float(value) not in domain:
