@@ -11,6 +11,8 @@ cdef enum:
     MAX_RULES = 32
     MAX_RULE_SIZE = 16  # numbers in the struct of a rule
     STATES = 3          # arrays of state that a rule may have
+    TILE_ROWS = 64      # of a matrix, whose squares are summed together
+    TILE_COLUMNS = 1024
 
 cdef enum:              # modes: which outputs a map computes
     VALUE
@@ -87,6 +89,7 @@ ctypedef void (*TripletsFn)(const Triplets*) noexcept nogil
 cdef struct Clip:           # what happens to a gradient first: g -> factor g, cut to -bound..bound
     double factor, bound
     double trust            # factor of the rate, from the norms of an array
+    bint factored           # the first state is what factors say: not for the rule to change
 
 cdef struct Survey:         # of a block
     double squares          # sum of the squares of gradients, or of the parameters
@@ -97,12 +100,21 @@ ctypedef void (*PrepareFn)(void* rule, double lr, double t) noexcept nogil
 ctypedef void (*UpdateFn)(
     const void* rule, const Clip*, void* p, const void* g, void* a, void* b, void* c,
     Py_ssize_t n, Survey*) noexcept nogil
+ctypedef double (*TrustFn)(
+    const void* rule, double of_parameter, double of_direction, double n) noexcept nogil
+ctypedef void (*SquaresFn)(
+    const Clip*, const void* g, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t columns,
+    double* of_rows, double* of_columns) noexcept nogil
+ctypedef double (*FactorsFn)(
+    const void* rule, const double* of_rows, const double* of_columns, Py_ssize_t rows,
+    Py_ssize_t columns, void* row_var, void* col_var) noexcept nogil
 ctypedef Survey (*SurveyFn)(const void* g, Py_ssize_t n, double shrink) noexcept nogil
 
 cdef struct RuleKernel:
     PrepareFn prepare
     UpdateFn update[2]                      # float32, float64
     UpdateFn measure[2]                     # a pass before the update; NULL for most rules
+    TrustFn trust                           # what follows from its sums
 
 cdef struct KernelTable:
     Passes passes[2]                        # float32, float64
@@ -111,6 +123,8 @@ cdef struct KernelTable:
     TripletsFn triplets[2]
     RuleKernel rules[MAX_RULES]
     SurveyFn survey[2]
+    SquaresFn squares[2]                    # for Adafactor: see factors.pxi
+    FactorsFn factors[2]
     void (*fence)() noexcept nogil          # orders streamed stores before what follows
 
 

@@ -16,7 +16,14 @@ cdef struct Parameter:
     char* data
     const char* grad                # of the step that runs
     char* state[STATES]             # NULL: the rule has none
-    Py_ssize_t n, offset, block     # elements; bytes and blocks of all parameters before
+    Py_ssize_t n, offset, block     # elements; bytes and blocks of all gradients before
+    Py_ssize_t given                # elements of this step's gradient
+    Py_ssize_t moved                # bytes that the update of an element reads and writes
+    const int64_t* rows             # those that the gradient holds; NULL: all
+    Py_ssize_t width                # elements of a row
+    Py_ssize_t matrices, lines, columns     # of a factored array; 0 matrices: it is none
+    double* sums                    # of squares: of the rows and the columns of each matrix
+    double* means                   # of the factors of the rows of each matrix
     int dtype, group, order         # order: the flags of the memory orders it has
     double trust                    # for layerwise rules
 
@@ -31,6 +38,8 @@ cdef struct Group:
 
 cdef enum:                          # what a parallel region does
     LOOK                            # at the gradients: their squares, and whether they are finite
+    SQUARES                         # of the rows and columns of factored arrays
+    FACTORS                         # that follow from them
     MEASURE                         # the first pass of layerwise rules
     UPDATE
 
@@ -52,7 +61,7 @@ cdef inline Py_ssize_t itemsize_of(const Parameter* p) noexcept nogil:
 
 
 cdef inline Py_ssize_t blocks_of(const Parameter* p) noexcept nogil:
-    return (p.n + UPDATE_BLOCK - 1) // UPDATE_BLOCK
+    return (p.given + UPDATE_BLOCK - 1) // UPDATE_BLOCK
 
 
 cdef Survey survey_range(
@@ -119,6 +128,9 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
     cdef Py_ssize_t low = job.bytes * part // job.threads
     cdef Py_ssize_t high = job.bytes * (part + 1) // job.threads
     cdef const Parameter* p
+    if job.work == SQUARES or job.work == FACTORS:
+        factor_part(job, part)
+        return
     for k in range(job.count):
         p = &job.parameters[k]
         first = blocks_before(p, low)
@@ -127,15 +139,22 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
                 job.work == MEASURE and job.groups[p.group].kernel.measure[0] == NULL):
             continue
         if job.work == UPDATE:
-            update_range(job, p, first * UPDATE_BLOCK, min(last * UPDATE_BLOCK, p.n), NULL)
+            start = first * UPDATE_BLOCK
+            stop = min(last * UPDATE_BLOCK, p.given)
+            if p.rows != NULL or p.matrices:
+                update_pieces(job, p, start, stop, NULL)
+            else:
+                update_range(job, p, start, stop, NULL)
             continue
         for block in range(first, last):
             found = &job.surveys[p.block + block]
             memset(found, 0, sizeof(Survey))
             start = block * UPDATE_BLOCK
-            stop = min(start + UPDATE_BLOCK, p.n)
+            stop = min(start + UPDATE_BLOCK, p.given)
             if job.work == LOOK:
                 found[0] = survey_range(job, p, start, stop)
+            elif p.matrices:
+                update_pieces(job, p, start, stop, found)
             else:
                 update_range(job, p, start, stop, found)
 
@@ -166,6 +185,7 @@ cdef class BaseOptimizer:
     cdef Extent* extents            # of the parameters, in the order of their addresses
     cdef Group* groups
     cdef Survey* surveys
+    cdef double* sums               # of factored arrays
     cdef Py_ssize_t count, n_extents, n_groups, bytes, n_blocks
     cdef Py_ssize_t moved           # bytes that an update reads and writes
     cdef double bound, max_norm
@@ -178,6 +198,7 @@ cdef class BaseOptimizer:
     cdef list schedules             # of each group, a callable or None; None: all lr are numbers
     cdef list fields                # of each group, the names of its struct
     cdef list proximal              # (index of an array, group, penalty)
+    cdef dict rows                  # of this step: index of an array -> the rows of its gradient
     cdef readonly Py_ssize_t step_count
     cdef object __weakref__
 
@@ -186,11 +207,13 @@ cdef class BaseOptimizer:
         PyMem_Free(self.extents)
         PyMem_Free(self.groups)
         PyMem_Free(self.surveys)
+        PyMem_Free(self.sums)
 
     def _bind(self, arrays, names, states, members, structures, grouped):
         """Take the arrays, all of them checked; once, and before _configure.
 
-        states: of each array its state in the kernel's order, None for what the rule lacks.
+        states: of each array its state in the kernel's order, None for what the rule lacks; of a
+        factored array None, the factors of the rows, and those of the columns.
         members: of each array the index of its group.
         """
         cdef Py_ssize_t i, k
@@ -211,19 +234,23 @@ cdef class BaseOptimizer:
             p.order = cnp.PyArray_FLAGS(array) & (
                 cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_F_CONTIGUOUS)
             p.group = members[i]
+            p.width = p.n // max(cnp.PyArray_DIM(array, 0), 1) if cnp.PyArray_NDIM(array) else 1
             p.trust = 1
-            p.offset = self.bytes
-            p.block = self.n_blocks
-            self.moved += 3 * p.n * itemsize_of(p)
+            p.moved = 3 * itemsize_of(p)
             for k, state in enumerate(states[i]):
                 if state is not None:
                     p.state[k] = cnp.PyArray_BYTES(state)
-                    self.moved += 2 * p.n * itemsize_of(p)
-            self.bytes += max(p.n * itemsize_of(p), LINE)
-            self.n_blocks += blocks_of(p)
+                    p.moved += 2 * itemsize_of(p)
+            if len(states[i]) > 1 and states[i][0] is None:
+                p.moved = 6 * itemsize_of(p)
+                p.lines, p.columns = array.shape[-2:]
+                p.matrices = p.n // max(p.lines * p.columns, 1)
+            p.given = p.n
+            self.place(p)
         self.surveys = <Survey*>PyMem_Calloc(max(self.n_blocks, 1), sizeof(Survey))
         if self.surveys == NULL:
             raise MemoryError()
+        self.sums = make_sums(self.parameters, len(arrays))
         for array in sorted(arrays, key=lambda array: array.ctypes.data):
             if array.size:
                 k = self.n_extents
@@ -262,7 +289,8 @@ cdef class BaseOptimizer:
         ----------
         grads : ndarray, or list or dict of ndarrays
             Gradients, structured as the parameters are (for groups: a list with the gradients of
-            each group), each of its parameter's shape, dtype and memory order.
+            each group), each of its parameter's shape, dtype and memory order; or, for some
+            optimizers, a tuple of row indices and the values of these rows (see Notes).
 
         Returns
         -------
@@ -274,6 +302,19 @@ cdef class BaseOptimizer:
         TypeError, ValueError
             If gradients do not fit the parameters; DomainError, a ValueError, if one is not
             finite (``nonfinite="raise"``). Then neither parameters nor state have changed.
+
+        Notes
+        -----
+        A gradient that is not 0 in a few rows only may be a tuple ``(indices, values)``: a 1-D
+        array of integers, and a C-contiguous array of shape ``(len(indices),
+        *parameter.shape[1:])``. Optimizers whose ``takes_rows`` is True take it, for C-contiguous
+        parameters. Values of the same row are added up in float64, in the order given, and
+        rounded once; ``max_norm``, ``clip_value`` and ``nonfinite`` see the sums. The rows named,
+        and their state, are updated by the same rule as ever; the other rows wait, and keep every
+        bit: momentum does not move them, averages do not fade, and neither weight decay nor a
+        penalty shrinks them until they are named again. Corrections of bias use the one count of
+        steps, as in ``torch.optim.SparseAdam`` and TensorFlow's ``LazyAdam``. A negative index, or
+        one beyond the last row, is an error. Memory in proportion to the rows given is needed.
         """
         cdef list flat
         cdef Update job
@@ -285,8 +326,10 @@ cdef class BaseOptimizer:
         self.running = True
         try:
             flat = self.gather(grads)
+            self.bytes = self.n_blocks = self.moved = 0
             for k in range(self.count):
                 self.check(flat, k)
+                self.place(&self.parameters[k])
             if self.schedules is not None:
                 self.read_schedules()
             job.parameters = self.parameters
@@ -299,6 +342,7 @@ cdef class BaseOptimizer:
                 job.threads = thread_count
             job.clip.bound = self.bound
             job.clip.factor = 1
+            job.clip.factored = False
             if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:
                 if not self.look(&job, flat):
                     return False
@@ -317,6 +361,15 @@ cdef class BaseOptimizer:
             return True
         finally:
             self.running = False
+            self.rows = None
+
+    cdef void place(self, Parameter* p) noexcept:
+        """Put a gradient behind those that have a place already."""
+        p.offset = self.bytes
+        p.block = self.n_blocks
+        self.bytes += max(p.given * itemsize_of(p), LINE)
+        self.n_blocks += blocks_of(p)
+        self.moved += p.given * p.moved
 
     cdef list gather(self, object grads):
         """The gradients in the order of the arrays."""
@@ -353,6 +406,11 @@ cdef class BaseOptimizer:
         """Take the k-th gradient, if it fits its parameter."""
         cdef Parameter* p = &self.parameters[k]
         cdef cnp.ndarray parameter = <cnp.ndarray>self.arrays[k], grad
+        self.check_parameter(k)
+        p.given = p.n
+        p.rows = NULL
+        if type(flat[k]) is tuple:
+            return self.check_sparse(flat, k)
         if not cnp.PyArray_CheckExact(flat[k]):
             flat[k] = as_array(flat[k], self.names[k])
         grad = <cnp.ndarray>flat[k]
@@ -370,18 +428,37 @@ cdef class BaseOptimizer:
                 f"{self.names[k]} must be a native array that is contiguous in the order of its "
                 f"parameter ({'C' if p.order & cnp.NPY_ARRAY_C_CONTIGUOUS else 'Fortran'}); "
                 f"got dtype {grad.dtype.str} and strides {(<object>grad).strides}")
+        p.grad = cnp.PyArray_BYTES(grad)
+        return self.check_apart(grad, k)
+
+    cdef int check_sparse(self, list flat, Py_ssize_t k) except -1:
+        """Take the k-th gradient, a tuple, if it names rows of its parameter."""
+        cdef Parameter* p = &self.parameters[k]
+        cdef cnp.ndarray rows
+        self._check_takes_rows(self.names[k], p.group)
+        rows, flat[k] = read_pair(flat[k], <cnp.ndarray>self.arrays[k], self.names[k])
+        if self.rows is None:
+            self.rows = {}
+        self.rows[k] = rows
+        p.rows = <const int64_t*>cnp.PyArray_DATA(rows)
+        p.grad = cnp.PyArray_BYTES(<cnp.ndarray>flat[k])
+        p.given = cnp.PyArray_SIZE(<cnp.ndarray>flat[k])
+        return self.check_apart(<cnp.ndarray>flat[k], k)
+
+    cdef int check_parameter(self, Py_ssize_t k) except -1:
+        cdef const Parameter* p = &self.parameters[k]
+        cdef cnp.ndarray parameter = <cnp.ndarray>self.arrays[k]
         if cnp.PyArray_BYTES(parameter) != p.data or cnp.PyArray_SIZE(parameter) != p.n or not (
                 cnp.PyArray_FLAGS(parameter) & p.order and cnp.PyArray_ISWRITEABLE(parameter)):
             raise ValueError(
                 f"{self.names[k].replace('grads', 'params', 1)} is not the writeable memory "
                 f"any more that it was when the optimizer was made")
-        p.grad = cnp.PyArray_BYTES(grad)
-        return self.check_apart(grad, k)
+        return 0
 
     cdef int check_apart(self, cnp.ndarray grad, Py_ssize_t k) except -1:
         """An error if a gradient shares memory with a parameter: it would change on the way."""
         cdef char* low = cnp.PyArray_BYTES(grad)
-        cdef char* high = low + self.parameters[k].n * itemsize_of(&self.parameters[k])
+        cdef char* high = low + cnp.PyArray_NBYTES(grad)
         cdef Py_ssize_t first = 0, last = self.n_extents, middle
         if low == high or high <= self.extents[0].low or low >= self.extents[last - 1].high:
             return 0
@@ -438,6 +515,11 @@ cdef class BaseOptimizer:
         cdef Py_ssize_t k, block
         cdef double of_parameter, of_direction
         cdef Parameter* p
+        if self.sums != NULL:
+            job.work = SQUARES
+            run_update(job)
+            job.work = FACTORS
+            run_update(job)
         job.work = MEASURE
         run_update(job)
         for k in range(self.count):
@@ -446,9 +528,9 @@ cdef class BaseOptimizer:
             for block in range(p.block, p.block + blocks_of(p)):
                 of_parameter += self.surveys[block].squares
                 of_direction += self.surveys[block].of_direction
-            p.trust = 1
-            if of_parameter != 0 and of_direction != 0:
-                p.trust = sqrt(of_parameter) / sqrt(of_direction)
+            if p.n:
+                p.trust = self.groups[p.group].kernel.trust(
+                    self.groups[p.group].rule, of_parameter, of_direction, <double>p.n)
 
     cdef double squares(self):
         cdef double total = 0
@@ -469,7 +551,10 @@ cdef class BaseOptimizer:
                 part = flat[k].ravel(order)[start:start + UPDATE_BLOCK]
                 place = start + int(np.argmin(np.isfinite(part)))
                 index = tuple(map(int, np.unravel_index(place, np.shape(flat[k]), order)))
-                raise DomainError(self.names[k], index, flat[k][index], "finite")
+                value = flat[k][index]
+                if self.rows is not None and k in self.rows:
+                    index = (int(self.rows[k][index[0]]), *index[1:])
+                raise DomainError(self.names[k], index, value, "finite")
         return 0
 
 

@@ -70,6 +70,10 @@ cdef struct AdaptiveGradient:
     double beta, gamma, eps
     # ----
     double lr
+cdef struct Adafactor:
+    double beta2_decay, eps1, eps2, d, weight_decay
+    # ----
+    double fresh, rate, keep
 cdef struct LAMB:
     double beta1, beta2, eps, weight_decay
     # ----
@@ -90,6 +94,7 @@ ctypedef fused Rule:
     FTRL
     AdaptiveGradient
     LAMB
+    Adafactor
 
 
 cdef inline double unbias(double beta, double t) noexcept nogil:
@@ -149,6 +154,11 @@ cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
         r.of_average = 1 / unbias(r.beta1, t)
         r.correction = 1 / sqrt(unbias(r.beta2, t))
 
+    elif Rule is Adafactor:
+        r.fresh = exp(r.beta2_decay * log(t))
+        r.rate = lr if lr * sqrt(t) < 1 else 1 / sqrt(t)
+        r.keep = 1 - lr * r.weight_decay
+
     elif Rule is Lion:
         r.lr = lr
         r.lost = lr * r.weight_decay
@@ -171,6 +181,20 @@ cdef inline void average(real* state, double beta, real x) noexcept nogil:
 cdef inline real direction(const LAMB* r, real w, real a, real b) noexcept nogil:
     return (<real>r.of_average * a) / (root(b) * <real>r.correction + <real>r.eps) + (
         <real>r.weight_decay * w)
+
+
+cdef inline double least(const Adafactor* r, real x) noexcept nogil:
+    """What x is divided by at least: above 0 in its type"""
+    if real is float:
+        return 2.0 ** -23 if r.eps1 < 0 else max(r.eps1, 2.0 ** -126)
+    else:
+        return 2.0 ** -52 if r.eps1 < 0 else r.eps1
+
+
+cdef inline real over_root(const Adafactor* r, real g, real v) noexcept nogil:
+    cdef real d = root(v), low = <real>least(r, g)
+    d = low if d < low else d
+    return g / d
 
 
 cdef inline void advance(
@@ -286,6 +310,9 @@ cdef inline void advance(
     elif Rule is LAMB:
         w = w - <real>r.lr * trust * direction(r, w, a[0], b[0])
 
+    elif Rule is Adafactor:
+        w = <real>r.keep * w - trust * over_root(r, g, a[0])
+
     p[0] = w
 
 
@@ -293,7 +320,8 @@ cdef inline bint uses(const Rule* r, int state, bint one, bint other) noexcept n
     """Whether the rule has this state."""
     if Rule is SGD:
         return one and state == 0
-    elif Rule is Momentum or Rule is NAG or Rule is AdaGrad or Rule is Lion:
+    elif Rule is Momentum or Rule is NAG or Rule is AdaGrad or Rule is Lion or (
+            Rule is Adafactor):
         return state == 0
     elif Rule is RMSprop:
         return state == 0 or (other and state == 1) or (one and state == 2)
@@ -394,6 +422,111 @@ cdef void measure_lamb(
     found.of_direction += fold(of_direction)
 
 
+cdef void measure_adafactor(
+        const Adafactor* rule, const Clip* clip, real* restrict p, const real* restrict g,
+        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n, Survey* found
+        ) noexcept nogil:
+    """Update the average, and add up the squares of parameters and directions."""
+    cdef Adafactor r = rule[0]
+    cdef real x, v, fresh, factor = <real>clip.factor, bound = <real>clip.bound
+    cdef double w, d
+    cdef double squares[LANES]
+    cdef double of_direction[LANES]
+    cdef Py_ssize_t i, k, m
+    if not clip.factored:
+        fresh = <real>r.fresh
+        for i in range(n & -LANES):
+            x = clipped(g[i], factor, bound)
+            a[i] = a[i] + fresh * (x * x - a[i])
+    for k in range(LANES):
+        squares[k] = 0
+        of_direction[k] = 0
+    for i in range(n // LANES):
+        for k in range(LANES):
+            m = i * LANES + k
+            x = clipped(g[m], factor, bound)
+            w = p[m]
+            v = a[m]
+            d = over_root(&r, x, v)
+            squares[k] += w * w
+            of_direction[k] += d * d
+    found.squares += fold(squares)
+    found.of_direction += fold(of_direction)
+
+
+cdef double trust(
+        const Rule* r, double of_parameter, double of_direction, double n) noexcept nogil:
+    """The factor of the rate that follows from the sums of squares over an array of n."""
+    cdef double size, rate
+    if Rule is LAMB:
+        if of_parameter == 0 or of_direction == 0:
+            return 1
+        return sqrt(of_parameter) / sqrt(of_direction)
+    elif Rule is Adafactor:
+        size = sqrt(of_parameter / n)
+        rate = r.rate * (size if size > r.eps2 else r.eps2)
+        size = sqrt(of_direction / n) / r.d
+        return rate / size if size > 1 else rate
+    else:
+        return 1
+
+
+# ---- the factors of Adafactor ------------------------------------------------------------------
+
+cdef void squares(
+        const Clip* clip, const real* restrict g, Py_ssize_t stride, Py_ssize_t rows,
+        Py_ssize_t columns, double* restrict of_rows, double* restrict of_columns) noexcept nogil:
+    """The sums of the squares of g over each row and each column of a tile."""
+    cdef real x, factor = <real>clip.factor, bound = <real>clip.bound
+    cdef double lanes[LANES]
+    cdef double y, total
+    cdef Py_ssize_t i, j, k, m
+    cdef const real* restrict row
+    for j in range(columns):
+        of_columns[j] = 0
+    for i in range(rows):
+        row = g + i * stride
+        for k in range(LANES):
+            lanes[k] = 0
+        for j in range(columns // LANES):
+            for k in range(LANES):
+                m = j * LANES + k
+                x = clipped(row[m], factor, bound)
+                y = <double>x * <double>x
+                of_columns[m] += y
+                lanes[k] += y
+        total = fold(lanes)
+        for j in range(columns & -LANES, columns):
+            x = clipped(row[j], factor, bound)
+            y = <double>x * <double>x
+            of_columns[j] += y
+            total += y
+        of_rows[i] = total
+
+
+cdef double factors(
+        const Adafactor* r, const double* of_rows, const double* of_columns, Py_ssize_t rows,
+        Py_ssize_t columns, real* row_var, real* col_var) noexcept nogil:
+    """Update the factors of a matrix from the sums of its tiles, those of one strip of columns,
+    or of rows, behind those of another; return the mean of the rows' factors."""
+    cdef double total, mean = 0
+    cdef Py_ssize_t i, k
+    for i in range(rows):
+        total = 0
+        for k in range((columns + TILE_COLUMNS - 1) // TILE_COLUMNS):
+            total += of_rows[k * rows + i]
+        row_var[i] = <real>(row_var[i] + r.fresh * (total / columns - row_var[i]))
+        mean += row_var[i]
+    for i in range(columns):
+        total = 0
+        for k in range((rows + TILE_ROWS - 1) // TILE_ROWS):
+            total += of_columns[k * columns + i]
+        col_var[i] = <real>(col_var[i] + r.fresh * (total / rows - col_var[i]))
+    mean /= rows
+    total = least(r, row_var[0])
+    return total if mean < total else mean
+
+
 # ---- one look at the gradients before anything moves -------------------------------------------
 
 cdef Survey survey(const real* g, Py_ssize_t n, double shrink) noexcept nogil:
@@ -427,12 +560,20 @@ def add_rule(int index, Rule options):
     if Rule is LAMB:
         kernels.rules[index].measure[0] = <UpdateFn>measure_lamb[float]
         kernels.rules[index].measure[1] = <UpdateFn>measure_lamb[double]
+    elif Rule is Adafactor:
+        kernels.rules[index].measure[0] = <UpdateFn>measure_adafactor[float]
+        kernels.rules[index].measure[1] = <UpdateFn>measure_adafactor[double]
+    kernels.rules[index].trust = <TrustFn>trust[Rule]
     return tuple(options)
 
 
 def _fill_rules():
     kernels.survey[0] = <SurveyFn>survey[float]
     kernels.survey[1] = <SurveyFn>survey[double]
+    kernels.squares[0] = <SquaresFn>squares[float]
+    kernels.squares[1] = <SquaresFn>squares[double]
+    kernels.factors[0] = <FactorsFn>factors[float]
+    kernels.factors[1] = <FactorsFn>factors[double]
     return {
         name: (index, specialised(index, _Parameters()))
         for index, (name, specialised) in enumerate(add_rule.__signatures__.items())}

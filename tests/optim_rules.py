@@ -148,6 +148,28 @@ def lamb(p, g, s, t, lr, o, sqrt):
     return p - lr * (norm / of_r if norm and of_r else 1) * r
 
 
+def adafactor(p, g, s, t, lr, o, sqrt):
+    """Of the whole array, with any number of axes."""
+    roots = np.vectorize(sqrt, otypes=[object]) if p.dtype == object else sqrt
+    (least, smallest), fresh = o["eps"], t ** o["beta2_decay"]
+
+    def fade(name, new):
+        s[name] = (1 - fresh) * s.get(name, 0) + fresh * new
+        return s[name]
+
+    square = g * g
+    if p.ndim > 1:
+        rows = fade("row_var", square.mean(axis=-1, keepdims=True))
+        v = rows * fade("col_var", square.mean(axis=-2, keepdims=True))
+        v = v / np.maximum(rows.mean(axis=-2, keepdims=True), least)
+    else:
+        v = fade("variance", square)
+    u = g / np.maximum(roots(v), least)
+    size, of_u = sqrt((p * p).mean()), sqrt((u * u).mean())
+    rate = min(lr, 1 / sqrt(t)) * max(smallest, size)
+    return (1 - lr * o["weight_decay"]) * p - rate / max(1, of_u / o["d"]) * u
+
+
 class L1L2:
     """A penalty as the optimizers want it."""
 
@@ -191,6 +213,13 @@ RULES = {
 # the recurrences of these take the whole array
 LAYERWISE = {
     optim.LAMB: (lamb, [{}, {"weight_decay": 0.0, "betas": (0.5, 0.6)}]),
+    optim.Adafactor: (
+        adafactor,
+        [
+            {"eps": (1e-6, 1e-3)},
+            {"eps": (1e-3, 0.5), "d": 1.5, "weight_decay": 0.1, "lr": 0.1},
+        ],
+    ),
 }
 VARIANTS = [(cls, options) for cls, (_, found) in RULES.items() for options in found]
 IDS = [

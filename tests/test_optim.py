@@ -95,7 +95,7 @@ def test_fifty_steps_of_whole_arrays_to_fifty_digits(cls, options, n, dtype):
         opt.step([g, np.ones(4097, dtype)])
     full = all_options(cls, options)
     with mp.workdps(50):
-        full = {k: tuple(map(mpf, v)) if k == "betas" else mpf(v) for k, v in full.items()}
+        full = {k: tuple(map(mpf, v)) if isinstance(v, tuple) else mpf(v) for k, v in full.items()}
         for got, start, gs in (
             (params[0], p, grads),
             (params[1][-1:] * 1, other[1][-1:], [np.ones(1, dtype)] * steps),
@@ -230,7 +230,12 @@ def test_one_count_whatever_the_number_of_arrays():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("name", "more"),
-    [("Adam", {}), ("Adam", {"max_norm": 1.0, "clip_value": 1e-3}), ("LAMB", {})],
+    [
+        ("Adam", {}),
+        ("Adam", {"max_norm": 1.0, "clip_value": 1e-3}),
+        ("LAMB", {}),
+        ("Adafactor", {}),
+    ],
 )
 def test_bits_are_the_same_for_every_number_of_threads(n, dtype, name, more):
     sizes = [n, 1, 17, n // 3, 5000, 4096, 4097, 0, 10]
@@ -265,6 +270,7 @@ RATES = {
     "NAdam": {"lr": 0.02}, "RAdam": {"lr": 5e-3}, "Lion": {"lr": lambda t: 0.02 / (1 + t / 50)},
     "FTRL": {"lr": 0.5}, "AdaptiveGradient": {"lr": 0.01},
     "LAMB": {"lr": lambda t: 0.02 / (1 + t / 200), "weight_decay": 0.0},
+    "Adafactor": {"lr": lambda t: 0.02 / (1 + t / 200)},
 }  # fmt: skip
 
 

@@ -31,7 +31,10 @@ from fastloss.optim.base import (
     load as load,
     optimizer_names as optimizer_names,
 )
-from fastloss.optim.layerwise import LAMB as LAMB
+from fastloss.optim.layerwise import (
+    LAMB as LAMB,
+    Adafactor as Adafactor,
+)
 from fastloss.optim.momentum import (
     NAG as NAG,
     SGD as SGD,

@@ -61,6 +61,8 @@ class Adam(_Adaptive):
     array([0.9, 1.1])
     """
 
+    takes_rows = True
+
     def __init__(
         self,
         params: Params,

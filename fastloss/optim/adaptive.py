@@ -60,6 +60,7 @@ class AdaGrad(Optimizer):
         "initial_accumulator_value": NONNEGATIVE,
         "eps": NONNEGATIVE,
     }
+    takes_rows = True
 
     def __init__(
         self,
@@ -268,6 +269,7 @@ class FTRL(Optimizer):
     """
 
     ranges = {"lr": POSITIVE, "beta": NONNEGATIVE, "l1": NONNEGATIVE, "l2": NONNEGATIVE}
+    takes_rows = True
 
     def __init__(
         self,

@@ -58,6 +58,7 @@ class Optimizer(BaseOptimizer):
     kernel: ClassVar[str]
     ranges: ClassVar[Mapping[str, Domain]]  # of its options; those it lacks are booleans
     takes_prox: ClassVar[bool] = False  # of any penalty: one step size for all elements
+    takes_rows: ClassVar[bool] = False  # gradients of some rows; the others wait
     carried: ClassVar[Mapping[str, float]] = {}  # numbers that go from step to step
 
     def __init_subclass__(cls, register: bool = True) -> None:
@@ -90,9 +91,18 @@ class Optimizer(BaseOptimizer):
                 fields[key] = float(value)
         return fields
 
+    def _shape(self, name: str, array: Array) -> tuple[int, ...] | None:
+        """The shape of an array of state; None if this array needs none of that name."""
+        return array.shape
+
     def _initial(self, name: str, options: Mapping[str, Any]) -> float:
         """What an array of state starts from."""
         return 0.0
+
+    def _shapes(self, options: Mapping[str, Any], array: Array) -> dict[str, tuple[int, ...]]:
+        """The shapes of all arrays of state of an array, by name."""
+        found = {name: self._shape(name, array) for name in self._states(options) if name}
+        return {name: shape for name, shape in found.items() if shape is not None}
 
     # ---- construction --------------------------------------------------------------------------
 
@@ -126,6 +136,7 @@ class Optimizer(BaseOptimizer):
         for array, name in zip(arrays, names, strict=True):
             _check_parameter(array, f"params{name}")
         _check_apart(arrays, names)
+        self._arrays = arrays
         states = self._make_state(arrays)
         grads = [f"grads{name}" for name in names]
         self._bind(arrays, grads, states, self._members, structures, grouped)
@@ -139,12 +150,11 @@ class Optimizer(BaseOptimizer):
             options = self._options[k]
             names = self._states(options)
             made = {
-                name: np.full_like(array, self._initial(name, options), subok=False)
-                for name in names
-                if name is not None
+                name: np.full_like(array, self._initial(name, options), subok=False, shape=shape)
+                for name, shape in self._shapes(options, array).items()
             }
             self._state.append(made)
-            states.append([None if name is None else made[name] for name in names])
+            states.append([made.get(name) if name else None for name in names])
         return states
 
     def _set(
@@ -181,7 +191,7 @@ class Optimizer(BaseOptimizer):
         if unknown:
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         limits = [
-            None if (value := given.get(name)) is None else _check_number(name, value, POSITIVE)
+            None if (value := given.get(name)) is None else check_number(name, value, POSITIVE)
             for name in ("max_norm", "clip_value")
         ]
         nonfinite = given.get("nonfinite", "propagate")
@@ -213,9 +223,9 @@ class Optimizer(BaseOptimizer):
         if name == "betas":
             if not isinstance(value, (tuple, list)) or len(value) != 2:
                 raise TypeError(f"betas must be a pair of numbers; got {value!r}")
-            return tuple(_check_number(f"betas[{i}]", b, BELOW_ONE) for i, b in enumerate(value))
+            return tuple(check_number(f"betas[{i}]", b, BELOW_ONE) for i, b in enumerate(value))
         if name == "lr" or name in self.ranges:
-            return _check_number(name, value, self.ranges.get(name, NONNEGATIVE))
+            return check_number(name, value, self.ranges.get(name, NONNEGATIVE))
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{name} must be True or False; got {value!r}")
         return bool(value)
@@ -226,11 +236,25 @@ class Optimizer(BaseOptimizer):
             return None
         found = [name for name in ("l1", "l2") if hasattr(penalty, name)]
         for name in found:
-            _check_number(f"penalty.{name}", getattr(penalty, name), NONNEGATIVE)
+            check_number(f"penalty.{name}", getattr(penalty, name), NONNEGATIVE)
         if not found and not (self.takes_prox and callable(getattr(penalty, "prox", None))):
             or_prox = ", or a method prox(array, step, out=array)" if self.takes_prox else ""
             raise TypeError(f"penalty must have attributes l1 or l2{or_prox}; got {penalty!r}")
         return penalty
+
+    def _check_takes_rows(self, name: str, group: int) -> None:
+        """An error unless a gradient may be a tuple of row indices and values."""
+        if not self.takes_rows:
+            takers = ", ".join(key for key, cls in _REGISTRY.items() if cls.takes_rows)
+            raise TypeError(
+                f"{name} must be an array: {type(self).__name__} takes no sparse gradients, pairs "
+                f"(row indices, values); those that do: {takers}"
+            )
+        if _has_prox_only(self._options[group].get("penalty")):
+            raise TypeError(
+                f"{name} must be an array: the penalty takes its proximal step on all rows; "
+                f"got a pair (row indices, values)"
+            )
 
     # ---- state ---------------------------------------------------------------------------------
 
@@ -294,12 +318,14 @@ class Optimizer(BaseOptimizer):
             _check_keys(f"state['groups'][{k}]", given, {*own, *self.carried})
             groups.append({key: self._check(key, given[key]) for key in own})
             carried.append(
-                {key: _check_number(key, given[key], NONNEGATIVE) for key in self.carried}
+                {key: check_number(key, given[key], NONNEGATIVE) for key in self.carried}
             )
         _check_keys("state['state']", state["state"], set(self._keys))
-        for key, held, k in zip(self._keys, self._state, self._members, strict=True):
+        for key, held, k, parameter in zip(
+            self._keys, self._state, self._members, self._arrays, strict=True
+        ):
             given, label = state["state"][key], f"state['state'][{key!r}]"
-            wanted = {name for name in self._states(groups[k]) if name is not None}
+            wanted = set(self._shapes(groups[k], parameter))
             if wanted != set(held):
                 raise ValueError(
                     f"state['groups'][{k}] are options that need other arrays of state than "
@@ -455,7 +481,7 @@ def _check_apart(arrays: Sequence[Array], names: Sequence[str]) -> None:
             raise ValueError(f"params{first} and params{second} share memory")
 
 
-def _check_number(name: str, value: Any, domain: Domain) -> float:
+def check_number(name: str, value: Any, domain: Domain) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number; got {value!r}")
     if not math.isfinite(value) or float(value) not in domain:

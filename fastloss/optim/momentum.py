@@ -20,7 +20,8 @@ class SGD(Optimizer):
         u <- g + momentum b                         (with nesterov; else u = b)
         p <- p - lr u
 
-    without b where ``momentum`` is 0. With a penalty, the proximal step follows (proximal
+    without b where ``momentum`` is 0, and with b = 0 before a row that a sparse gradient first names
+    at t > 1. With a penalty, the proximal step follows (proximal
     gradient descent): ::
 
         p <- sign(p) max(|p| - lr l1, 0) / (1 + lr l2)
@@ -58,10 +59,21 @@ class SGD(Optimizer):
     True
     >>> p
     array([0.71, 2.  ])
+
+    Two rows of a gradient that is 0 elsewhere, one of them given twice:
+
+    >>> p = np.zeros((1000, 2))
+    >>> rows, values = np.array([7, 3, 7]), np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 5.0]])
+    >>> fl.optim.SGD(p, lr=0.5).step((rows, values))
+    True
+    >>> p[[3, 7]]
+    array([[ 0. , -0.5],
+           [-1.5, -2.5]])
     """
 
     ranges = {"momentum": NONNEGATIVE, "dampening": NONNEGATIVE, "weight_decay": NONNEGATIVE}
     takes_prox = True
+    takes_rows = True
 
     def __init__(
         self,
