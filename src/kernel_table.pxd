@@ -1,7 +1,7 @@
 # What a kernel module hands to the driver: function pointers for each dtype,
 # and nothing that knows which instruction set stands behind them.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
 cdef enum:
     BLOCK = 512         # elements a pass works on: all buffers of a block stay in L1
@@ -90,6 +90,7 @@ cdef struct Clip:           # what happens to a gradient first: g -> factor g, c
     double factor, bound
     double trust            # factor of the rate, from the norms of an array
     bint factored           # the first state is what factors say: not for the rule to change
+    uint32_t point          # of the lattice that rounds state: see stored.pxi
 
 cdef struct Survey:         # of a block
     double squares          # sum of the squares of gradients, or of the parameters
@@ -110,10 +111,13 @@ ctypedef double (*FactorsFn)(
     Py_ssize_t columns, void* row_var, void* col_var) noexcept nogil
 ctypedef Survey (*SurveyFn)(const void* g, Py_ssize_t n, double shrink) noexcept nogil
 
+cdef enum:                  # of parameters and of their state
+    N_STORED = 3            # float32, float64, float32 with a state of bfloat16
+
 cdef struct RuleKernel:
     PrepareFn prepare
-    UpdateFn update[2]                      # float32, float64
-    UpdateFn measure[2]                     # a pass before the update; NULL for most rules
+    UpdateFn update[N_STORED]
+    UpdateFn measure[N_STORED]              # a pass before the update; NULL for most rules
     TrustFn trust                           # what follows from its sums
 
 cdef struct KernelTable:
@@ -126,6 +130,12 @@ cdef struct KernelTable:
     SquaresFn squares[2]                    # for Adafactor: see factors.pxi
     FactorsFn factors[2]
     void (*fence)() noexcept nogil          # orders streamed stores before what follows
+
+
+cdef inline uint32_t lattice_step() noexcept nogil:
+    """From a point of the lattice to the next; in both halves it fills the range evenly: they are
+    2^16 / r and 2^16 / r^2, where r^3 = r + 1."""
+    return <uint32_t>0xC13F91E1
 
 
 cdef inline double fold(const double* lanes) noexcept nogil:

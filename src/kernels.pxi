@@ -269,4 +269,5 @@ losses = _fill()
 assert len(losses) <= MAX_LOSSES
 table = PyCapsule_New(&kernels, "fastloss.kernels", NULL)
 
+include "stored.pxi"
 include "rules.pxi"

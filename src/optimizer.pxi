@@ -25,6 +25,7 @@ cdef struct Parameter:
     double* sums                    # of squares: of the rows and the columns of each matrix
     double* means                   # of the factors of the rows of each matrix
     int dtype, group, order         # order: the flags of the memory orders it has
+    bint rounded                    # its state is bfloat16
     double trust                    # for layerwise rules
 
 cdef struct Extent:
@@ -51,6 +52,7 @@ cdef struct Update:                 # the work of one parallel region
     Clip clip
     Survey* surveys                 # by block
     double shrink
+    Py_ssize_t step
     int threads
 
 
@@ -58,6 +60,10 @@ cdef struct Update:                 # the work of one parallel region
 
 cdef inline Py_ssize_t itemsize_of(const Parameter* p) noexcept nogil:
     return 4 if p.dtype == 0 else 8
+
+
+cdef inline Py_ssize_t state_size_of(const Parameter* p) noexcept nogil:
+    return 2 if p.rounded else itemsize_of(p)
 
 
 cdef inline Py_ssize_t blocks_of(const Parameter* p) noexcept nogil:
@@ -79,7 +85,28 @@ cdef Survey survey_range(
     return found
 
 
+cdef inline uint32_t point_of(uint64_t step, uint64_t array, uint64_t block) noexcept nogil:
+    """A number that looks random, for the rounding of a block's state."""
+    cdef uint64_t x = (step << 32) + block
+    x = (x ^ (x >> 31)) * <uint64_t>0x9E3779B97F4A7C15 + array
+    x = (x ^ (x >> 32)) * <uint64_t>0xBB67AE8584CAA73B
+    x = (x ^ (x >> 29)) * <uint64_t>0x6A09E667F3BCC909
+    return <uint32_t>(x >> 32)
+
+
 cdef void update_range(
+        const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop, Survey* found
+        ) noexcept nogil:
+    """Update or measure elements; those whose state is rounded block by block."""
+    cdef Py_ssize_t border
+    while p.rounded and start // UPDATE_BLOCK < (stop - 1) // UPDATE_BLOCK:
+        border = (start // UPDATE_BLOCK + 1) * UPDATE_BLOCK
+        update_part(job, p, start, border, found)
+        start = border
+    update_part(job, p, start, stop, found)
+
+
+cdef void update_part(
         const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop, Survey* found
         ) noexcept nogil:
     """Update or measure elements; the last ones in buffers of full lanes, so that all are
@@ -87,32 +114,42 @@ cdef void update_range(
     cdef char buffer[(STATES + 2) * 8 * LANES]
     cdef char* arrays[STATES + 2]
     cdef char* place[STATES + 2]
-    cdef Py_ssize_t k, size = itemsize_of(p), whole = (stop - start) & -LANES
+    cdef Py_ssize_t sizes[STATES + 2]
+    cdef Py_ssize_t k, whole = (stop - start) & -LANES
     cdef const Group* group = &job.groups[p.group]
+    cdef int kind = 2 if p.rounded else p.dtype
     cdef UpdateFn pass_over = (
-        group.kernel.update[p.dtype] if job.work == UPDATE else group.kernel.measure[p.dtype])
+        group.kernel.update[kind] if job.work == UPDATE else group.kernel.measure[kind])
     cdef Clip clip = job.clip
     clip.trust = p.trust
-    arrays[0] = p.data + start * size
-    arrays[1] = <char*>p.grad + start * size
+    if p.rounded:
+        clip.point = point_of(job.step, p - job.parameters, start // UPDATE_BLOCK)
+        clip.point += <uint32_t>(start % UPDATE_BLOCK) * lattice_step()
+    arrays[0] = p.data
+    arrays[1] = <char*>p.grad
     for k in range(STATES):
-        arrays[k + 2] = p.state[k] + start * size if p.state[k] != NULL else NULL
+        arrays[k + 2] = p.state[k]
+    for k in range(STATES + 2):
+        sizes[k] = itemsize_of(p) if k < 2 else state_size_of(p)
+        if arrays[k] != NULL:
+            arrays[k] += start * sizes[k]
     if whole:
         pass_over(
             group.rule, &clip, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], whole, found)
     start += whole
     if start == stop:
         return
+    clip.point += <uint32_t>whole * lattice_step()
     memset(buffer, 0, sizeof(buffer))
     for k in range(STATES + 2):
         place[k] = buffer + k * 8 * LANES
         if arrays[k] != NULL:
-            memcpy(place[k], arrays[k] + whole * size, (stop - start) * size)
+            memcpy(place[k], arrays[k] + whole * sizes[k], (stop - start) * sizes[k])
     pass_over(
         group.rule, &clip, place[0], place[1], place[2], place[3], place[4], LANES, found)
     for k in range(STATES + 2):
         if arrays[k] != NULL and k != 1:
-            memcpy(arrays[k] + whole * size, place[k], (stop - start) * size)
+            memcpy(arrays[k] + whole * sizes[k], place[k], (stop - start) * sizes[k])
 
 
 cdef inline Py_ssize_t blocks_before(const Parameter* p, Py_ssize_t border) noexcept nogil:
@@ -240,7 +277,8 @@ cdef class BaseOptimizer:
             for k, state in enumerate(states[i]):
                 if state is not None:
                     p.state[k] = cnp.PyArray_BYTES(state)
-                    p.moved += 2 * itemsize_of(p)
+                    p.rounded = cnp.PyArray_TYPE(state) == cnp.NPY_UINT16
+                    p.moved += 2 * state_size_of(p)
             if len(states[i]) > 1 and states[i][0] is None:
                 p.moved = 6 * itemsize_of(p)
                 p.lines, p.columns = array.shape[-2:]
@@ -337,12 +375,14 @@ cdef class BaseOptimizer:
             job.count = self.count
             job.bytes = self.bytes
             job.groups = self.groups
+            job.step = self.step_count
             job.threads = 1
             if self.moved >= UPDATE_PARALLEL_MIN and not serial:
                 job.threads = thread_count
             job.clip.bound = self.bound
             job.clip.factor = 1
             job.clip.factored = False
+            job.clip.point = 0
             if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:
                 if not self.look(&job, flat):
                     return False
@@ -436,6 +476,9 @@ cdef class BaseOptimizer:
         cdef Parameter* p = &self.parameters[k]
         cdef cnp.ndarray rows
         self._check_takes_rows(self.names[k], p.group)
+        if p.rounded:
+            raise TypeError(
+                f"{self.names[k]} must be an array where the state is bfloat16; got a pair")
         rows, flat[k] = read_pair(flat[k], <cnp.ndarray>self.arrays[k], self.names[k])
         if self.rows is None:
             self.rows = {}

@@ -339,35 +339,37 @@ cdef inline real clipped(real g, real factor, real bound) noexcept nogil:
 
 cdef inline void sweep(
         const Rule* rule, bint one, bint other, const Clip* clip, real* restrict p,
-        const real* restrict g, real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n
+        const real* restrict g, held* restrict a, held* restrict b, held* restrict c, Py_ssize_t n
         ) noexcept nogil:
     cdef Rule r = rule[0]
     cdef real x, w, factor = <real>clip.factor, bound = <real>clip.bound
     cdef real trust = <real>clip.trust
     cdef real u = 0, v = 0, t = 0
+    cdef uint32_t point = clip.point
     cdef Py_ssize_t i
     for i in range(n & -LANES):
         x = clipped(g[i], factor, bound)
         w = p[i]
         if uses(&r, 0, one, other):
-            u = a[i]
+            u = fetched(a, i, x)
         if uses(&r, 1, one, other):
-            v = b[i]
+            v = fetched(b, i, x)
         if uses(&r, 2, one, other):
-            t = c[i]
+            t = fetched(c, i, x)
         advance(&r, one, other, trust, x, &w, &u, &v, &t)
         p[i] = w
         if uses(&r, 0, one, other):
-            a[i] = u
+            keep(a, i, u, randomness(point, 0))
         if uses(&r, 1, one, other):
-            b[i] = v
+            keep(b, i, v, randomness(point, 1))
         if uses(&r, 2, one, other):
-            c[i] = t
+            keep(c, i, t, randomness(point, 2))
+        point += lattice_step()
 
 
 cdef void update(
         const Rule* r, const Clip* clip, real* restrict p, const real* restrict g,
-        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n, Survey* found
+        held* restrict a, held* restrict b, held* restrict c, Py_ssize_t n, Survey* found
         ) noexcept nogil:
     """Update n parameters. What a variant does not need has a loop without it."""
     cdef bint one = False, other = False
@@ -393,13 +395,14 @@ cdef void update(
 
 cdef void measure_lamb(
         const LAMB* rule, const Clip* clip, real* restrict p, const real* restrict g,
-        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n, Survey* found
+        held* restrict a, held* restrict b, held* restrict c, Py_ssize_t n, Survey* found
         ) noexcept nogil:
     """Update the averages, and add up the squares of parameters and directions."""
     cdef LAMB r = rule[0]
     cdef real x, w, u, v, d, factor = <real>clip.factor, bound = <real>clip.bound
     cdef double squares[LANES]
     cdef double of_direction[LANES]
+    cdef uint32_t point = clip.point
     cdef Py_ssize_t i, k, m
     for k in range(LANES):
         squares[k] = 0
@@ -409,12 +412,13 @@ cdef void measure_lamb(
             m = i * LANES + k
             x = clipped(g[m], factor, bound)
             w = p[m]
-            u = a[m]
-            v = b[m]
+            u = fetched(a, m, x)
+            v = fetched(b, m, x)
             average(&u, r.beta1, x)
             average(&v, r.beta2, x * x)
-            a[m] = u
-            b[m] = v
+            keep(a, m, u, randomness(point, 0))
+            keep(b, m, v, randomness(point, 1))
+            point += lattice_step()
             d = direction(&r, w, u, v)
             squares[k] += <double>w * <double>w
             of_direction[k] += <double>d * <double>d
@@ -555,11 +559,13 @@ cdef Survey survey(const real* g, Py_ssize_t n, double shrink) noexcept nogil:
 def add_rule(int index, Rule options):
     """Enter one rule; return the names of its struct, in order."""
     kernels.rules[index].prepare = <PrepareFn>prepare[Rule]
-    kernels.rules[index].update[0] = <UpdateFn>update[Rule, float]
-    kernels.rules[index].update[1] = <UpdateFn>update[Rule, double]
+    kernels.rules[index].update[0] = <UpdateFn>update[Rule, float, float]
+    kernels.rules[index].update[1] = <UpdateFn>update[Rule, double, double]
+    kernels.rules[index].update[2] = <UpdateFn>update[Rule, float, uint16_t]
     if Rule is LAMB:
-        kernels.rules[index].measure[0] = <UpdateFn>measure_lamb[float]
-        kernels.rules[index].measure[1] = <UpdateFn>measure_lamb[double]
+        kernels.rules[index].measure[0] = <UpdateFn>measure_lamb[float, float]
+        kernels.rules[index].measure[1] = <UpdateFn>measure_lamb[double, double]
+        kernels.rules[index].measure[2] = <UpdateFn>measure_lamb[float, uint16_t]
     elif Rule is Adafactor:
         kernels.rules[index].measure[0] = <UpdateFn>measure_adafactor[float]
         kernels.rules[index].measure[1] = <UpdateFn>measure_adafactor[double]

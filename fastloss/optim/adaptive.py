@@ -172,6 +172,9 @@ class RMSprop(Optimizer):
         buffer = "momentum_buffer" if options["momentum"] != 0 else None
         return ("square_avg", buffer, "grad_avg" if options["centered"] else None)
 
+    def _needs_exact_state(self, options: Mapping[str, Any]) -> bool:
+        return bool(options["centered"])  # a difference that may be smaller than the errors
+
 
 class Adadelta(Optimizer):
     """Rates in the units of the parameters.
@@ -286,6 +289,9 @@ class FTRL(Optimizer):
         if callable(options["lr"]):
             raise TypeError("lr must be a number: FTRL has no schedule")
         return ("z", "n")
+
+    def _needs_exact_state(self, options: Mapping[str, Any]) -> bool:
+        return True  # the parameters are a function of it
 
 
 class AdaptiveGradient(Optimizer):

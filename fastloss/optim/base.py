@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
+from fastloss.optim.stored import check_state_dtype, make_state
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Arrays: TypeAlias = Array | Sequence[Array] | Mapping[Any, Array]
@@ -37,6 +38,11 @@ clip_value : float, optional
 nonfinite : {"propagate", "raise", "skip"}
     What a step does where gradients hold NaN or inf: compute with them, raise a DomainError, or
     return False; the last two leave everything as it is.
+state_dtype : {None, "bfloat16", "float32", "float64"}
+    What the state is kept in: None, the dtype of the parameters; or "bfloat16", of float32
+    parameters. The step is computed in float32 then, and what is kept of the state is rounded up
+    or down at random, so that the mean is exact: see docs/precision.md. FTRL and a centered
+    RMSprop would amplify these errors, and refuse.
 """
 
 
@@ -46,6 +52,7 @@ class Common(TypedDict, total=False):
     max_norm: float | None
     clip_value: float | None
     nonfinite: str
+    state_dtype: str | None
 
 
 class Optimizer(BaseOptimizer):
@@ -104,6 +111,10 @@ class Optimizer(BaseOptimizer):
         found = {name: self._shape(name, array) for name in self._states(options) if name}
         return {name: shape for name, shape in found.items() if shape is not None}
 
+    def _needs_exact_state(self, options: Mapping[str, Any]) -> bool:
+        """Whether rounding errors of the state would spoil the rule."""
+        return False
+
     # ---- construction --------------------------------------------------------------------------
 
     def _build(self, params: Params, common: Common, **options: Any) -> None:
@@ -137,20 +148,27 @@ class Optimizer(BaseOptimizer):
             _check_parameter(array, f"params{name}")
         _check_apart(arrays, names)
         self._arrays = arrays
-        states = self._make_state(arrays)
+        states = self._make_state(arrays, names, common["state_dtype"])
         grads = [f"grads{name}" for name in names]
         self._bind(arrays, grads, states, self._members, structures, grouped)
         self._set(self._options, [self.carried] * len(given), common, 0)
 
-    def _make_state(self, arrays: list[Array]) -> list[list[Array | None]]:
+    def _make_state(
+        self, arrays: list[Array], labels: list[str], state_dtype: str | None
+    ) -> list[list[Array | None]]:
         """Make the arrays of state; return them in the kernel's order."""
         self._state: list[dict[str, Array]] = []
         states = []
-        for array, k in zip(arrays, self._members, strict=True):
+        for array, label, k in zip(arrays, labels, self._members, strict=True):
             options = self._options[k]
+            if state_dtype == "bfloat16" and self._needs_exact_state(options):
+                raise ValueError(
+                    f"state_dtype must be None for {type(self).__name__} with these options: "
+                    f"rounding the state would spoil it; got {state_dtype!r}"
+                )
             names = self._states(options)
             made = {
-                name: np.full_like(array, self._initial(name, options), subok=False, shape=shape)
+                name: make_state(array, label, self._initial(name, options), state_dtype, shape)
                 for name, shape in self._shapes(options, array).items()
             }
             self._state.append(made)
@@ -181,7 +199,9 @@ class Optimizer(BaseOptimizer):
             kernels,
             schedules if any(rate is not None for rate in schedules) else None,
             proximal or None,
-            **common,
+            max_norm=common["max_norm"],
+            clip_value=common["clip_value"],
+            nonfinite=common["nonfinite"],
             step=step,
         )
 
@@ -197,7 +217,12 @@ class Optimizer(BaseOptimizer):
         nonfinite = given.get("nonfinite", "propagate")
         if nonfinite not in NONFINITE:
             raise ValueError(f'nonfinite must be "propagate", "raise" or "skip"; got {nonfinite!r}')
-        return {"max_norm": limits[0], "clip_value": limits[1], "nonfinite": nonfinite}
+        return {
+            "max_norm": limits[0],
+            "clip_value": limits[1],
+            "nonfinite": nonfinite,
+            "state_dtype": check_state_dtype(given.get("state_dtype")),
+        }
 
     def _check_group(
         self, k: int, group: Mapping[str, Any], defaults: Mapping[str, Any]
@@ -265,9 +290,10 @@ class Optimizer(BaseOptimizer):
         -------
         dict
             ``{"optimizer": name, "version": 1, "step": steps so far, "max_norm": ...,
-            "clip_value": ..., "nonfinite": ..., "groups": [options], "state": {key: {name:
-            array}}}``. The key of an array is its key or index in the parameters; 0 if they are
-            one array; its number among all arrays if there are groups.
+            "clip_value": ..., "nonfinite": ..., "state_dtype": ..., "groups": [options],
+            "state": {key: {name: array}}}``. The key of an array is its key or index in the
+            parameters; 0 if they are one array; its number among all arrays if there are groups.
+            Arrays in bfloat16 are of dtype uint16, with its bits.
         """
         groups = [
             options | {name: self._carried(k, name) for name in self.carried}
@@ -302,7 +328,11 @@ class Optimizer(BaseOptimizer):
         expected = {"optimizer", "version", "step", "groups", "state", *Common.__annotations__}
         if not isinstance(state, Mapping) or set(state) != expected:
             raise ValueError(f"state must be a dict with the keys {', '.join(sorted(expected))}")
-        for key, own_value in (("optimizer", type(self).__name__), ("version", VERSION)):
+        for key, own_value in (
+            ("optimizer", type(self).__name__),
+            ("version", VERSION),
+            ("state_dtype", self._common["state_dtype"]),
+        ):
             if state[key] != own_value:
                 raise ValueError(f"state[{key!r}] must be {own_value!r}; got {state[key]!r}")
         step = state["step"]
@@ -410,11 +440,12 @@ def load(path: str | Path, params: Params) -> Optimizer:
         given = cast("Sequence[Mapping[str, Any]]", params)
         if len(given) != len(options):
             raise ValueError(f"params must be {len(options)} groups; got {len(given)}")
-        made = cls([{"params": g["params"]} | o for g, o in zip(given, options, strict=True)])
+        params = [{"params": g["params"]} | o for g, o in zip(given, options, strict=True)]
+        made = cls(params, state_dtype=state.get("state_dtype"))
     else:
         if len(options) != 1:
             raise ValueError(f"params must be a list of {len(options)} groups")
-        made = cls(params, **options[0])
+        made = cls(params, **options[0], state_dtype=state.get("state_dtype"))
     keys = {str(key): key for key in made._keys}
     state["state"] = {keys.get(key, key): arrays for key, arrays in held.items()}
     made.load_state_dict(state)

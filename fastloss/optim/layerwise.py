@@ -158,6 +158,9 @@ class Adafactor(Optimizer):
             weight_decay=weight_decay,
         )
 
+    def _needs_exact_state(self, options: Mapping[str, Any]) -> bool:
+        return True  # and has little of it
+
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
         return ("variance", "row_var", "col_var")
 

@@ -20,9 +20,8 @@ class SGD(Optimizer):
         u <- g + momentum b                         (with nesterov; else u = b)
         p <- p - lr u
 
-    without b where ``momentum`` is 0, and with b = 0 before a row that a sparse gradient first names
-    at t > 1. With a penalty, the proximal step follows (proximal
-    gradient descent): ::
+    without b where ``momentum`` is 0, and with b = 0 before a row that a sparse gradient first
+    names at t > 1. With a penalty, the proximal step follows (proximal gradient descent): ::
 
         p <- sign(p) max(|p| - lr l1, 0) / (1 + lr l2)
 

@@ -1,0 +1,323 @@
+"""State in bfloat16: its rounding, its bits, and that rules get as far with it."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+from fastloss import _core
+from fastloss.optim import FTRL, LAMB, SGD, Adam, AdamW, RMSprop
+
+EVERY = [cls for name in fl.optim.optimizer_names() if (cls := getattr(fl.optim, name)) is not FTRL]
+TINY = 1e-30  # a momentum with which the buffer is the gradient
+LOW = {"state_dtype": "bfloat16"}
+
+
+def decoded(stored):
+    return (stored.astype(np.uint32) << 16).view(np.float32)
+
+
+def held(opt, name):
+    """A state of the first array."""
+    return decoded(opt.state_dict()["state"][0][name])
+
+
+def options_of(cls):
+    return LOW | ({"momentum": 0.9} if cls in (SGD, RMSprop) else {})
+
+
+def around(x):
+    """The two neighbours in bfloat16 of numbers of float32, and how far they are on the way."""
+    bits = x.view(np.uint32) & np.uint32(0xFFFF0000)
+    low, high = bits.view(np.float32), (bits + np.uint32(0x10000)).view(np.float32)
+    return low, high, (x.astype(float) - low) / (high.astype(float) - low)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda p: SGD(p, lr=0.0, momentum=TINY, **LOW), "momentum_buffer"),
+        (lambda p: Adam(p, lr=0.0, betas=(0.0, 0.0), **LOW), "exp_avg"),
+        (lambda p: Adam(p, lr=0.0, betas=(0.0, 0.0), **LOW), "exp_avg_sq"),
+    ],
+)
+def test_rounding_is_exact_in_the_mean(make, name):
+    n, steps = 4096 + 77, 2000
+    rng = np.random.default_rng(0)
+    g = (10.0 ** rng.uniform(-5, 5, n) * rng.choice([-1, 1], n)).astype(np.float32)
+    opt = make(np.zeros(n, np.float32))
+    x = g * g if name == "exp_avg_sq" else g
+    low, high, share = around(x)
+    ups = np.empty((steps, n), bool)
+    for t in range(steps):
+        opt.step(g)
+        got = held(opt, name)
+        assert ((got == low) | (got == high)).all()
+        ups[t] = got == high
+    deviation = np.sqrt(share * (1 - share) / steps)
+    # of each element: a normal distribution
+    assert (abs(ups.mean(0) - share) <= 5.5 * deviation + 1e-3).all()
+    scores = (ups.mean(0) - share) / np.maximum(deviation, 1e-3)
+    assert abs(scores.mean()) < 0.1
+    # the elements of a block share what is random: Anderson's and Darling's statistic, whose mean
+    # is 1, and which is outside of this range once in a thousand times
+    assert 0.15 < (scores**2).mean() < 6
+    # from one step to the next, nothing; the error of 2000 starts is below 1 / sqrt(2000)
+    errors = ups - share
+    together = (errors[1:] * errors[:-1]).mean() / (errors**2).mean()
+    assert abs(together) < 0.06
+    # and a block has the mean that it should
+    assert abs(ups.mean() - share.mean()) < 1e-3
+
+
+def test_all_states_round_to_neighbours_with_the_right_odds():
+    n = 1_000_003
+    g = np.full(n, 1.2345, np.float32)
+    opt = Adam(np.zeros(n, np.float32), lr=0.0, betas=(0.0, 0.0), amsgrad=True, **LOW)
+    opt.step(g)
+    ups = []
+    for name, x in (("exp_avg", g), ("exp_avg_sq", g * g), ("max_exp_avg_sq", g * g)):
+        low, high, share = around(x)
+        got = held(opt, name)
+        assert ((got == low) | (got == high)).all()
+        ups.append(got == high)
+        assert abs(ups[-1].mean() - share[0]) < 0.003
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert abs(np.corrcoef(ups[i], ups[j])[0, 1]) < 0.02
+
+
+def test_what_bfloat16_holds_is_kept():
+    numbers = np.arange(1 << 16, dtype=np.uint32) << 16
+    g = numbers.view(np.float32)
+    g = g[np.isfinite(g)]
+    opt = SGD(np.zeros(g.size, np.float32), lr=0.0, momentum=TINY, **LOW)
+    opt.step(g)
+    np.testing.assert_array_equal(held(opt, "momentum_buffer"), g)
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001])
+def test_nan_stays_nan_and_infinity_infinity(bits):
+    g = np.full(9000, bits, np.uint32).view(np.float32)
+    g[::2] = np.inf
+    opt = SGD(np.zeros(9000, np.float32), momentum=0.9, **LOW)
+    opt.step(g)
+    got = held(opt, "momentum_buffer")
+    assert np.isnan(got[1::2]).all()
+    assert np.isposinf(got[::2]).all()
+    opt.step(g)
+    assert np.isnan(held(opt, "momentum_buffer")[1::2]).all()
+
+
+def inputs(n, steps=3, seed=0):
+    rng = np.random.default_rng(seed)
+    scale = 10.0 ** rng.uniform(-3, 1, n)
+    grads = [(scale * (rng.normal(size=n) + 0.5)).astype(np.float32) for _ in range(steps)]
+    return rng.normal(size=n).astype(np.float32), grads
+
+
+def after(cls, p, grads, **options):
+    """Parameters and state after steps, as bytes."""
+    p = p.copy()
+    opt = cls(p, **options)
+    for g in grads:
+        opt.step(g)
+    state = opt.state_dict()["state"][0]
+    return p.tobytes(), [a.tobytes() for a in state.values()], p
+
+
+@pytest.mark.parametrize("cls", [c for c in EVERY if c is not LAMB], ids=lambda c: c.__name__)
+def test_every_element_moves_at_every_size(cls):
+    longest = 4 * 16 + 1
+    p, grads = inputs(longest)
+    _, state, whole = after(cls, p, grads, **options_of(cls))
+    assert (whole != p).all()
+    for n in range(1, longest):
+        got, part, _ = after(cls, p[:n], [g[:n] for g in grads], **options_of(cls))
+        assert got == whole[:n].tobytes(), f"n = {n}"
+        assert part == [a[: 2 * n] for a in state]
+
+
+@pytest.mark.parametrize("cls", EVERY, ids=lambda c: c.__name__)
+def test_bits_are_the_same_for_every_number_of_threads(cls):
+    sizes = [200_001, 1, 17, 5000, 4096, 4097, 0, 10]
+    results = set()
+    for threads in (1, 2, 7, 16):
+        rng = np.random.default_rng(0)
+        params = [rng.normal(size=size).astype(np.float32) for size in sizes]
+        with fl.num_threads(threads):
+            opt = cls(params, **options_of(cls))
+            for _ in range(3):
+                opt.step([rng.normal(size=size).astype(np.float32) for size in sizes])
+        state = opt.state_dict()["state"].values()
+        assert all(a.dtype == np.uint16 for arrays in state for a in arrays.values())
+        results.add(pickle.dumps((params, list(state))))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("cls", EVERY, ids=lambda c: c.__name__)
+def test_resuming_gives_the_bits_of_going_on(cls, tmp_path):
+    p, grads = inputs(9001, 6)
+    straight, state, _ = after(cls, p, grads, **options_of(cls))
+    q = p.copy()
+    opt = cls(q, **options_of(cls))
+    for g in grads[:3]:
+        opt.step(g)
+    opt.save(tmp_path / "state")
+    opt = fl.optim.load(tmp_path / "state", q)
+    for g in grads[3:]:
+        opt.step(g)
+    assert opt.state_dict()["state_dtype"] == "bfloat16"
+    assert q.tobytes() == straight
+    assert [a.tobytes() for a in opt.state_dict()["state"][0].values()] == state
+
+
+def test_arrays_and_steps_are_rounded_differently():
+    g = np.full(4096, 1.001, np.float32)
+    params = [np.zeros(4096, np.float32) for _ in range(2)]
+    opt = SGD(params, lr=0.0, momentum=TINY, **LOW)
+    seen = set()
+    for _ in range(10):
+        opt.step([g, g])
+        state = opt.state_dict()["state"]
+        seen |= {state[k]["momentum_buffer"].tobytes() for k in (0, 1)}
+    assert len(seen) == 20
+
+
+@pytest.mark.parametrize("kind", ["constant", "normal", "mixed", "sparse"])
+def test_the_second_moment_after_a_thousand_steps(kind):
+    n = 20_000
+    rng = np.random.default_rng(0)
+    scale = 10.0 ** rng.uniform(-6, 2, n)
+    opt = Adam(np.zeros(n, np.float32), lr=0.0, **LOW)
+    exact = np.zeros(n)
+    for _ in range(1000):
+        g = {"constant": np.ones(n), "mixed": 0.3 * rng.normal(size=n) + 1}.get(kind)
+        g = rng.normal(size=n) if g is None else g
+        g = (scale * (g * (rng.random(n) < 0.05) if kind == "sparse" else g)).astype(np.float32)
+        opt.step(g)
+        exact = 0.999 * exact + 0.001 * g.astype(float) ** 2
+    error = held(opt, "exp_avg_sq") / exact - 1
+    assert abs(error.mean()) < 0.002  # the noise of 20000 elements is a tenth of it
+    assert abs(error).mean() < 0.035
+
+
+def rosenbrock(cls, **options):
+    p = np.array([-1.2, 1.0], np.float32)
+    opt = cls(p, **options)
+    for _ in range(5000):
+        x, y = p.astype(float)
+        slope = y - x * x
+        opt.step(np.array([-2 * (1 - x) - 400 * x * slope, 200 * slope], np.float32))
+    x, y = p.astype(float)
+    return (1 - x) ** 2 + 100 * (y - x * x) ** 2
+
+
+def quadratic(cls, **options):
+    scale = 10.0 ** np.linspace(-1, 2, 40)
+    p = np.ones(40, np.float32)
+    opt = cls(p, **options)
+    for _ in range(5000):
+        opt.step((scale * p).astype(np.float32))
+    return (scale * p.astype(float) ** 2).sum() / scale.sum()
+
+
+def logistic(cls, **options):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 50)) * 10.0 ** rng.uniform(-1, 1, 50)
+    y = (X @ rng.normal(size=50) / 10 + rng.logistic(size=1000) > 0).astype(float)
+    p = np.zeros(50, np.float32)
+    opt = cls(p, **options)
+    loss = fl.Logistic()
+    for _ in range(2000):
+        rows = rng.integers(0, 1000, 64)
+        _, grad = loss.value_and_grad(y[rows], X[rows] @ p)
+        opt.step((X[rows].T @ grad).astype(np.float32))
+    return float(loss(y, X @ p))
+
+
+@pytest.mark.parametrize("cls", [Adam, AdamW], ids=lambda c: c.__name__)
+def test_it_gets_as_far_as_float32(cls):
+    options = {"lr": 0.02, "weight_decay": 0.0}
+    assert rosenbrock(cls, **options, **LOW) < 1e-3
+    assert quadratic(cls, **options, **LOW) < 1e-6
+    rate = {"lr": lambda t: 0.05 / (1 + t / 200), "weight_decay": 0.0}
+    full, low = logistic(cls, **rate), logistic(cls, **rate, **LOW)
+    assert abs(low / full - 1) < 0.01
+
+
+def rounded_gradients():
+    """Bits that every instruction set must give, and parameters that may differ a little."""
+    p, (g, *_) = inputs(5003)
+    exact = after(SGD, p, [g] * 3, momentum=TINY, lr=0.0, **LOW)
+    near = [after(cls, p, [g], **options_of(cls))[2] for cls in EVERY]
+    return exact[:2], near
+
+
+@pytest.mark.parametrize("isa", [isa for isa in _core.available_isas() if isa != _core.isa])
+def test_instruction_sets_agree(isa, tmp_path):
+    program = (
+        "import pickle, sys\n"
+        "from pathlib import Path\n"
+        "import test_optim_stored as t\n"
+        "t.test_every_element_moves_at_every_size(t.Adam)\n"
+        "Path(sys.argv[1]).write_bytes(pickle.dumps((t._core.isa, t.rounded_gradients())))\n"
+    )
+    out, here = tmp_path / "found", Path(__file__).parent
+    env = os.environ | {"FASTLOSS_ISA": isa}
+    env["PYTHONPATH"] = os.pathsep.join([str(here), str(here.parent)])
+    subprocess.run([sys.executable, "-c", program, str(out)], check=True, env=env, timeout=120)
+    used, (exact, near) = pickle.loads(out.read_bytes())
+    assert used == isa
+    own_exact, own_near = rounded_gradients()
+    assert exact == own_exact
+    for got, own in zip(near, own_near, strict=True):
+        np.testing.assert_allclose(got, own, rtol=1e-5, atol=1e-6)
+
+
+def test_the_names_of_the_parameters_own_dtype():
+    p, grads = inputs(100)
+    assert after(Adam, p, grads, state_dtype="float32")[:2] == after(Adam, p, grads)[:2]
+    Adam(np.zeros(3), state_dtype="float64").step(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda p: Adam(p, state_dtype="float16"), ValueError, "one of None, 'bfloat16'.*'float16"),
+        (lambda p: Adam(p, state_dtype=np.float32), ValueError, "state_dtype must be one of"),
+        (lambda p: Adam(p, state_dtype=["bfloat16"]), ValueError, "state_dtype must be one of"),
+        (lambda p: Adam({"w": p.astype(float)}, **LOW), TypeError, r"float32.*\['w'\] is float64"),
+        (lambda p: Adam(p, state_dtype="float64"), TypeError, "float64; params is float32"),
+        (lambda p: FTRL(p, **LOW), ValueError, "must be None for FTRL"),
+        (lambda p: RMSprop(p, centered=True, **LOW), ValueError, "must be None for RMSprop"),
+    ],
+)
+def test_what_cannot_be(make, error, match):
+    with pytest.raises(error, match=match):
+        make(np.zeros(3, np.float32))
+
+
+def test_state_of_another_dtype_is_not_taken_over():
+    p = np.ones(3, np.float32)
+    low, full = Adam(p.copy(), **LOW), Adam(p.copy())
+    for to, of in ((low, full), (full, low)):
+        with pytest.raises(ValueError, match=r"state\['state_dtype'\] must be"):
+            to.load_state_dict(of.state_dict())
+    state = low.state_dict()
+    state["state"][0]["exp_avg"] = np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match="dtype uint16"):
+        low.load_state_dict(state)
+
+
+def test_initial_values_and_memory_orders():
+    p = np.asfortranarray(np.ones((3, 5), np.float32))
+    opt = fl.optim.AdaGrad(p, initial_accumulator_value=0.3, **LOW)
+    state = opt.state_dict()["state"][0]["sum"]
+    assert state.flags.f_contiguous
+    assert (decoded(state) == np.float32(0.30078125)).all()
+    assert opt.step(np.asfortranarray(np.ones((3, 5), np.float32)))
