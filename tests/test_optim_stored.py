@@ -11,9 +11,12 @@ import pytest
 
 import fastloss as fl
 from fastloss import _core
-from fastloss.optim import FTRL, LAMB, SGD, Adam, AdamW, RMSprop
+from fastloss.optim import FTRL, LAMB, SGD, Adafactor, Adam, AdamW, RMSprop
 
-EVERY = [cls for name in fl.optim.optimizer_names() if (cls := getattr(fl.optim, name)) is not FTRL]
+REFUSING = (FTRL, Adafactor)
+EVERY = [
+    cls for name in fl.optim.optimizer_names() if (cls := getattr(fl.optim, name)) not in REFUSING
+]
 TINY = 1e-30  # a momentum with which the buffer is the gradient
 LOW = {"state_dtype": "bfloat16"}
 
@@ -294,6 +297,7 @@ def test_the_names_of_the_parameters_own_dtype():
         (lambda p: Adam({"w": p.astype(float)}, **LOW), TypeError, r"float32.*\['w'\] is float64"),
         (lambda p: Adam(p, state_dtype="float64"), TypeError, "float64; params is float32"),
         (lambda p: FTRL(p, **LOW), ValueError, "must be None for FTRL"),
+        (lambda p: Adafactor(p, **LOW), ValueError, "must be None for Adafactor"),
         (lambda p: RMSprop(p, centered=True, **LOW), ValueError, "must be None for RMSprop"),
     ],
 )

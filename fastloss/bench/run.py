@@ -49,7 +49,9 @@ SOFTMAX_SHAPES = [*ROW_SHAPES, (2048, 32_000), (8, 21, 256, 256)]  # a vocabular
 
 MAIN_RULES = ("Adam", "AdamW", "SGD")
 # those that torch has too
-SHARED_RULES = (*MAIN_RULES, "Adamax", "NAdam", "RAdam", "AdaGrad", "RMSprop", "Adadelta")
+SHARED_RULES = (
+    *MAIN_RULES, "Adamax", "NAdam", "RAdam", "AdaGrad", "RMSprop", "Adadelta", "Adafactor",
+)  # fmt: skip
 STEPPED = 25_000_000  # numbers of one large array: about those of ResNet-50
 
 
