@@ -1,8 +1,10 @@
 """Losses, their gradients and Hessians, at the speed of memory."""
 
+import importlib as _importlib
 import os as _os
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
 
-from fastloss import _core, optim as optim, penalties as penalties
+from fastloss import _core
 from fastloss._core import (
     DomainError as DomainError,
     log_softmax as log_softmax,
@@ -82,6 +84,9 @@ from fastloss.threads import (
     was_forked as _was_forked,
 )
 
+if _TYPE_CHECKING:
+    from fastloss import optim as optim, penalties as penalties
+
 __version__ = "0.1.0"
 
 _core.configure(threads=_default_threads(), cache=_last_level_cache())
@@ -90,3 +95,14 @@ if _was_forked():
 if hasattr(_os, "register_at_fork"):
     # A child has none of the threads that its copy of the OpenMP runtime believes in.
     _os.register_at_fork(after_in_child=_core.stay_serial)
+
+
+def __getattr__(name: str) -> _Any:
+    """Import what takes long to import when it is used first."""
+    if name in ("optim", "penalties"):
+        return _importlib.import_module(f"fastloss.{name}")
+    raise AttributeError(f"module 'fastloss' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "optim", "penalties"]

@@ -231,6 +231,7 @@ cdef class BaseOptimizer:
     cdef list structures            # of each group: None, the number of arrays, or their keys
     cdef bint grouped               # the parameters are a list of groups
     cdef list arrays, states        # the parameters and their state, kept alive
+    cdef list views                 # of the parameters, with shapes and dtypes that nobody changes
     cdef list names                 # what the gradients are called
     cdef list schedules             # of each group, a callable or None; None: all lr are numbers
     cdef list fields                # of each group, the names of its struct
@@ -256,6 +257,7 @@ cdef class BaseOptimizer:
         cdef Py_ssize_t i, k
         cdef Parameter* p
         self.arrays, self.states, self.names = arrays, states, names
+        self.views = [array.view() for array in arrays]
         self.structures, self.grouped = structures, grouped
         self.n_groups = len(structures)
         self.groups = <Group*>PyMem_Calloc(self.n_groups, sizeof(Group))
@@ -316,6 +318,15 @@ cdef class BaseOptimizer:
         self.nonfinite = ("propagate", "raise", "skip").index(nonfinite)
         self.step_count = step
 
+    def _check_idle(self):
+        if self.running:
+            raise RuntimeError("this optimizer is in the middle of a step")
+
+    def __reduce__(self):
+        raise TypeError(
+            f"a {type(self).__name__} holds the memory of its parameters, so it cannot be copied or "
+            f"pickled; its state_dict() can")
+
     def _carried(self, Py_ssize_t group, name):
         """A number of a group's struct that goes from step to step."""
         return self.groups[group].rule[self.fields[group].index(name)]
@@ -363,13 +374,16 @@ cdef class BaseOptimizer:
             raise RuntimeError("this optimizer is in the middle of another step")
         self.running = True
         try:
+            # what may run code of the user's comes before any look at memory
             flat = self.gather(grads)
+            if self.schedules is not None:
+                self.read_schedules()
+            for k in range(self.count):
+                self.convert(flat, k)
             self.bytes = self.n_blocks = self.moved = 0
             for k in range(self.count):
                 self.check(flat, k)
                 self.place(&self.parameters[k])
-            if self.schedules is not None:
-                self.read_schedules()
             job.parameters = self.parameters
             job.surveys = self.surveys
             job.count = self.count
@@ -396,7 +410,7 @@ cdef class BaseOptimizer:
             self.step_count += 1
             if self.proximal is not None:
                 for index, group, penalty in self.proximal:
-                    array = self.arrays[index]
+                    array = self.views[index]
                     penalty.prox(array, self.groups[<Py_ssize_t>group].lr, out=array)
             return True
         finally:
@@ -442,17 +456,24 @@ cdef class BaseOptimizer:
             flat.extend(grads)
         return 0
 
+    cdef int convert(self, list flat, Py_ssize_t k) except -1:
+        """Make the k-th gradient an array, or a pair of arrays."""
+        if type(flat[k]) is tuple:
+            flat[k] = tuple([
+                as_array(part, f"{self.names[k]}[{i}]") for i, part in enumerate(flat[k])])
+        elif not cnp.PyArray_CheckExact(flat[k]):
+            flat[k] = as_array(flat[k], self.names[k])
+        return 0
+
     cdef int check(self, list flat, Py_ssize_t k) except -1:
         """Take the k-th gradient, if it fits its parameter."""
         cdef Parameter* p = &self.parameters[k]
-        cdef cnp.ndarray parameter = <cnp.ndarray>self.arrays[k], grad
+        cdef cnp.ndarray parameter = <cnp.ndarray>self.views[k], grad
         self.check_parameter(k)
         p.given = p.n
         p.rows = NULL
         if type(flat[k]) is tuple:
             return self.check_sparse(flat, k)
-        if not cnp.PyArray_CheckExact(flat[k]):
-            flat[k] = as_array(flat[k], self.names[k])
         grad = <cnp.ndarray>flat[k]
         if cnp.PyArray_TYPE(grad) != cnp.PyArray_TYPE(parameter):
             raise TypeError(
@@ -479,7 +500,7 @@ cdef class BaseOptimizer:
         if p.rounded:
             raise TypeError(
                 f"{self.names[k]} must be an array where the state is bfloat16; got a pair")
-        rows, flat[k] = read_pair(flat[k], <cnp.ndarray>self.arrays[k], self.names[k])
+        rows, flat[k] = read_pair(flat[k], <cnp.ndarray>self.views[k], self.names[k])
         if self.rows is None:
             self.rows = {}
         self.rows[k] = rows
@@ -491,8 +512,8 @@ cdef class BaseOptimizer:
     cdef int check_parameter(self, Py_ssize_t k) except -1:
         cdef const Parameter* p = &self.parameters[k]
         cdef cnp.ndarray parameter = <cnp.ndarray>self.arrays[k]
-        if cnp.PyArray_BYTES(parameter) != p.data or cnp.PyArray_SIZE(parameter) != p.n or not (
-                cnp.PyArray_FLAGS(parameter) & p.order and cnp.PyArray_ISWRITEABLE(parameter)):
+        if cnp.PyArray_BYTES(parameter) != p.data or not cnp.PyArray_ISWRITEABLE(parameter) or (
+                cnp.PyArray_NBYTES(parameter) != p.n * itemsize_of(p)):
             raise ValueError(
                 f"{self.names[k].replace('grads', 'params', 1)} is not the writeable memory "
                 f"any more that it was when the optimizer was made")

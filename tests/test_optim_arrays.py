@@ -1,5 +1,7 @@
 """What optimizers take: arrays, structures, groups, policies; and their state."""
 
+import copy
+
 import numpy as np
 import pytest
 from optim_rules import IDS, L1L2, VARIANTS, WHOLE
@@ -491,6 +493,84 @@ def test_a_file_that_holds_something_else(damage, tmp_path):
     save_state(path, {"optimizer": "Adam", "groups": [], "state": {}} | damage)
     with pytest.raises(ValueError, match=r"a\.npz (is damaged|holds no optimizer)"):
         fl.optim.load(path, np.ones(3))
+
+
+def test_shapes_and_dtypes_that_change_in_place():
+    """The optimizer goes by what the parameters were, whatever becomes of the caller's array."""
+    memory = np.zeros(400)
+    p = memory[:40].reshape(10, 4)
+    opt = SGD(p, lr=1.0)
+    p.shape = (40,)
+    with pytest.raises(ValueError, match="a row of its parameter for each index|is no row"):
+        opt.step((np.array([39]), np.array([1.0])))
+    assert opt.step((np.array([9]), np.ones((1, 4))))
+    np.testing.assert_array_equal(np.flatnonzero(memory), [36, 37, 38, 39])
+    p = np.zeros(6)
+    opt = SGD(p, lr=1.0)
+    p.shape = (2, 3)
+    with pytest.raises(ValueError, match="must have the shape"):
+        opt.step(np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+    p.dtype = np.int64
+    with pytest.raises(TypeError, match="must be float64"):
+        opt.step(np.arange(6))
+
+
+def test_what_users_run_in_a_step_comes_first():
+    p, q = np.zeros(5), np.zeros(3)
+
+    class Late:
+        def __array__(self, dtype=None, copy=None):
+            grads[0] = np.full(5, np.nan)
+            return np.ones(3)
+
+    grads = [np.ones(5), Late()]
+    opt = SGD([p, q], lr=1.0)
+    assert opt.step(grads)
+    np.testing.assert_array_equal(p, -np.ones(5))
+    inner = SGD(p, lr=lambda step: (inner.load_state_dict(saved), 1.0)[1])
+    saved = SGD(p.copy(), lr=1.0).state_dict()
+    with pytest.raises(RuntimeError, match="in the middle of a step"):
+        inner.step(np.ones(5))
+    np.testing.assert_array_equal(p, -np.ones(5))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: SGD(np.asfortranarray(np.ones((2, 3))), lr=0.1,
+                     penalty=fl.penalties.GroupLasso(0.1)), ValueError, "must be C-contiguous"),
+        (lambda: SGD([np.ones((2, 3)), np.ones(3)], lr=0.1,
+                     penalty=fl.penalties.GroupLasso(0.1, axis=1)), ValueError, "axis must be"),
+        (lambda: fl.optim.LAMB(np.ones(3, np.float32), eps=1e-50), ValueError, "is 0 in float32"),
+        (lambda: Adam(np.ones(3), lr=10**400), ValueError, "lr must be in"),
+        (lambda: copy.deepcopy(Adam(np.ones(3))), TypeError, "its state_dict\\(\\) can"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_at_once(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_a_step_count_beyond_all_counts_changes_nothing():
+    p = np.ones(3)
+    opt = Adam(p)
+    opt.step(GRAD)
+    state = opt.state_dict()
+    before = everything(opt, [p])
+    for step in (2**53, 2**70):
+        with pytest.raises(ValueError, match=r"state\['step'\] must be a number of steps"):
+            opt.load_state_dict(state | {"step": step})
+    assert everything(opt, [p]) == before
+
+
+def test_a_penalty_that_could_not_be_loaded_is_not_saved(tmp_path):
+    class Mine(L1L2):
+        def to_dict(self):
+            return {"name": "mine"}
+
+    with pytest.raises(ValueError, match="name must be one of"):
+        SGD(np.ones(3), penalty=Mine(1.0)).save(tmp_path / "a")
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_subclass_keeps_its_kernel():

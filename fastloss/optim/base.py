@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss import penalties
 from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
+from fastloss.optim import schedules
 from fastloss.optim.stored import check_state_dtype, make_state
 
 Array: TypeAlias = NDArray[np.floating[Any]]
@@ -28,6 +29,11 @@ BELOW_ONE = Domain("[0, 1)", low=0, high=1, open_high=True)
 NONFINITE = ("propagate", "raise", "skip")
 
 _REGISTRY: dict[str, type[Optimizer]] = {}
+# what reads the descriptions of objects that save() writes
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "lr": schedules.from_dict,
+    "penalty": penalties.from_dict,
+}
 
 _COMMON = """\
 max_norm : float, optional
@@ -146,6 +152,8 @@ class Optimizer(BaseOptimizer):
             raise ValueError("params holds no arrays")
         for array, name in zip(arrays, names, strict=True):
             _check_parameter(array, f"params{name}")
+        for array, name, k in zip(arrays, names, self._members, strict=True):
+            _check_options(self._options[k], array, f"params{name}")
         _check_apart(arrays, names)
         self._arrays = arrays
         states = self._make_state(arrays, names, common["state_dtype"])
@@ -325,6 +333,7 @@ class Optimizer(BaseOptimizer):
         ValueError, TypeError
             If it is not that. Then nothing has changed.
         """
+        self._check_idle()
         expected = {"optimizer", "version", "step", "groups", "state", *Common.__annotations__}
         if not isinstance(state, Mapping) or set(state) != expected:
             raise ValueError(f"state must be a dict with the keys {', '.join(sorted(expected))}")
@@ -336,7 +345,7 @@ class Optimizer(BaseOptimizer):
             if state[key] != own_value:
                 raise ValueError(f"state[{key!r}] must be {own_value!r}; got {state[key]!r}")
         step = state["step"]
-        if isinstance(step, bool) or not isinstance(step, Integral) or step < 0:
+        if isinstance(step, bool) or not isinstance(step, Integral) or not 0 <= int(step) < 2**53:
             raise ValueError(f"state['step'] must be a number of steps; got {step!r}")
         common = self._check_common({key: state[key] for key in Common.__annotations__})
         if len(state["groups"]) != len(self._options):
@@ -388,6 +397,8 @@ class Optimizer(BaseOptimizer):
             for name, value in group.items():
                 if hasattr(value, "to_dict"):
                     group[name] = value.to_dict()
+                    if name in _READERS:
+                        _READERS[name](group[name])  # or it could not be loaded
                 elif isinstance(value, tuple):
                     group[name] = list(value)
                 elif not (value is None or isinstance(value, (str, bool, int, float))):
@@ -417,8 +428,7 @@ def load(path: str | Path, params: Params) -> Optimizer:
     ValueError, TypeError
         If the parameters do not fit what was saved.
     """
-    from fastloss import penalties
-    from fastloss.optim import schedules, storage
+    from fastloss.optim import storage
 
     state: Any = storage.load_state(path)
     cls: Any = _REGISTRY.get(str(state.get("optimizer")))
@@ -430,7 +440,7 @@ def load(path: str | Path, params: Params) -> Optimizer:
     if not isinstance(held, dict):
         raise ValueError(f"{path} is damaged: it holds no state of arrays")
     for group in groups:
-        for name, read in (("lr", schedules.from_dict), ("penalty", penalties.from_dict)):
+        for name, read in _READERS.items():
             if isinstance(group.get(name), dict):
                 group[name] = read(group[name])
     options = [
@@ -513,11 +523,23 @@ def _check_apart(arrays: Sequence[Array], names: Sequence[str]) -> None:
 
 
 def check_number(name: str, value: Any, domain: Domain) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number; got {value!r}")
-    if not math.isfinite(value) or float(value) not in domain:
-        raise ValueError(f"{name} must be in {domain}; got {value!r}")
-    return float(value)
+    number: float = domain.parameter(name, value)
+    return number
+
+
+def _check_options(options: Mapping[str, Any], array: Array, label: str) -> None:
+    """What depends on both: numbers that the dtype rounds to 0, penalties that need C order."""
+    for name in ("eps", "lr"):
+        value = options.get(name)
+        if isinstance(value, float) and value > 0 and array.dtype.type(value) == 0:
+            raise ValueError(f"{name} = {value!r} is 0 in {array.dtype}, the dtype of {label}")
+    if _has_prox_only(options.get("penalty")):
+        if not array.flags.c_contiguous:
+            raise ValueError(
+                f"{label} must be C-contiguous for the proximal step of {options['penalty']!r}"
+            )
+        zeros = np.zeros_like(array)
+        options["penalty"].prox(zeros, 0.0, out=zeros)  # it raises if it does not fit
 
 
 def _has_prox_only(penalty: Any) -> bool:
