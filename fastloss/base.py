@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import re
 import textwrap
@@ -173,6 +174,7 @@ def _documented(cls: type[Loss]) -> str:
     return f"{text[:place]}{raises}\n{cls._notes()}\n{text[place:]}"
 
 
+@functools.cache  # most sentences stand in many docstrings
 def _wrapped(text: str) -> str:
     return textwrap.fill(
         text, 92, initial_indent="    ", subsequent_indent="    ", break_long_words=False
