@@ -303,7 +303,7 @@ cdef object compute_rows(
 cdef TaskResult rows_checked(
         RowsJob* job, RowLoss loss, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w) except *:
     cdef TaskResult result = run_rows(job)
-    if not isfinite(result.weight):
+    if result.weight == INFINITY:       # NaN is that of a target
         raise ValueError("the sum of sample_weight overflows")
     if result.failed >= 0:
         fail_rows(job, loss, result.failed, y, moved, w)

@@ -435,10 +435,9 @@ def test_a_state_that_does_not_fit_changes_nothing(change, match):
 
 
 def test_saving(tmp_path):
-    pytest.importorskip("fastloss.optim.storage", reason="comes with its own change")
     path, params = tmp_path / "state", {"w": np.ones(3), "b": np.ones(2, np.float32)}
     grads = {"w": GRAD, "b": np.ones(2, np.float32)}
-    rate = pytest.importorskip("fastloss.optim.schedules").Exponential(0.1, 0.9)
+    rate = fl.optim.schedules.Exponential(0.1, 0.9)
     opt = NAdam(params, lr=rate, max_norm=1.0)
     opt.step(grads)
     opt.save(path)

@@ -805,6 +805,13 @@ def test_nothing_to_average():  # torch#70348
     assert CE(np.zeros(0, int), np.zeros((0, 3)), reduction="sum") == 0.0
 
 
+def test_a_target_of_nan_makes_the_mean_nan():
+    loss = fl.SoftmaxCrossEntropy(class_weight=[1, 2])
+    q, z = np.array([[0.5, np.nan], [0.0, 1.0]]), np.zeros((2, 2))
+    assert math.isnan(loss(q, z)) and math.isnan(loss.value_and_grad(q, z)[0])
+    assert loss(q, z, nan_policy="omit") == loss(q[1:], z[1:])
+
+
 def test_weights_scale():
     y, z = data(100, 4)
     w = np.random.default_rng(2).random(100)
