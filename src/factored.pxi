@@ -47,7 +47,7 @@ cdef void square_tile(const Update* job, const Parameter* p, Py_ssize_t tile) no
     cdef double* of_columns = of_rows + across * p.lines
     kernels.squares[p.dtype](
         &job.clip,
-        p.grad + ((matrix * p.lines + line) * p.columns + column) * itemsize_of(p),
+        p.held[GRADIENT].data + ((matrix * p.lines + line) * p.columns + column) * itemsize_of(p),
         p.columns,
         min(<Py_ssize_t>TILE_ROWS, p.lines - line),
         min(<Py_ssize_t>TILE_COLUMNS, p.columns - column),
@@ -63,8 +63,8 @@ cdef void factor_matrix(const Update* job, const Parameter* p, Py_ssize_t matrix
         of_rows + strips_of(p.columns, TILE_COLUMNS) * p.lines,
         p.lines,
         p.columns,
-        p.state[1] + matrix * p.lines * itemsize_of(p),
-        p.state[2] + matrix * p.columns * itemsize_of(p))
+        p.held[FIRST_STATE + 1].data + matrix * p.lines * itemsize_of(p),
+        p.held[FIRST_STATE + 2].data + matrix * p.columns * itemsize_of(p))
 
 
 cdef void factor_part(const Update* job, int part) noexcept nogil:
@@ -87,10 +87,10 @@ cdef void expand_factors(
         const Parameter* p, char* target, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
     """The estimates that the factors give for n elements, from the start-th on."""
     if p.dtype == 0:
-        expand_typed(p, <float*>target, <const float*>p.state[1], <const float*>p.state[2], start, n)
+        expand_typed(p, <float*>target, <const float*>p.held[FIRST_STATE + 1].data, <const float*>p.held[FIRST_STATE + 2].data, start, n)
     else:
         expand_typed(
-            p, <double*>target, <const double*>p.state[1], <const double*>p.state[2], start, n)
+            p, <double*>target, <const double*>p.held[FIRST_STATE + 1].data, <const double*>p.held[FIRST_STATE + 2].data, start, n)
 
 
 cdef void expand_typed(

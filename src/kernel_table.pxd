@@ -90,7 +90,7 @@ cdef struct Clip:           # what happens to a gradient first: g -> factor g, c
     double factor, bound
     double trust            # factor of the rate, from the norms of an array
     bint factored           # the first state is what factors say: not for the rule to change
-    uint32_t point          # of the lattice that rounds state: see stored.pxi
+    uint32_t random[STATES]     # of the first element, where state is rounded at random
 
 cdef struct Survey:         # of a block
     double squares          # sum of the squares of gradients, or of the parameters
@@ -111,13 +111,30 @@ ctypedef double (*FactorsFn)(
     Py_ssize_t columns, void* row_var, void* col_var) noexcept nogil
 ctypedef Survey (*SurveyFn)(const void* g, Py_ssize_t n, double shrink) noexcept nogil
 
-cdef enum:                  # of parameters and of their state
-    N_STORED = 3            # float32, float64, float32 with a state of bfloat16
+# What arrays hold that kernels take as float32: see formats.h.
+cdef enum:
+    NATIVE                  # the kernel's own type
+    HALF                    # float16
+    BFLOAT16
+    SIXTEEN                 # bfloat16 rounded at random
+    EIGHT                   # with a scale for each CHUNK
+    N_FORMATS
+
+cdef enum:
+    CHUNK = 256             # elements that pass through buffers together
+
+ctypedef void (*WidenFn)(
+    const void* source, const float* scale, Py_ssize_t n, float* target) noexcept nogil
+ctypedef void (*NarrowFn)(      # random: of the first element; step: from one to the next
+    const float* source, Py_ssize_t n, uint32_t random, uint32_t step, void* target, float* scale
+    ) noexcept nogil
+# x = low where x is not what low was rounded from
+ctypedef void (*AdoptFn)(const void* low, Py_ssize_t n, float* x) noexcept nogil
 
 cdef struct RuleKernel:
     PrepareFn prepare
-    UpdateFn update[N_STORED]
-    UpdateFn measure[N_STORED]              # a pass before the update; NULL for most rules
+    UpdateFn update[3]                      # float32, float64, float32 with SIXTEEN as state
+    UpdateFn measure[3]                     # a pass before the update; NULL for most rules
     TrustFn trust                           # what follows from its sums
 
 cdef struct KernelTable:
@@ -129,13 +146,21 @@ cdef struct KernelTable:
     SurveyFn survey[2]
     SquaresFn squares[2]                    # for Adafactor: see factors.pxi
     FactorsFn factors[2]
+    WidenFn widen[N_FORMATS]
+    NarrowFn narrow[N_FORMATS]
+    AdoptFn adopt[N_FORMATS]
     void (*fence)() noexcept nogil          # orders streamed stores before what follows
 
 
-cdef inline uint32_t lattice_step() noexcept nogil:
-    """From a point of the lattice to the next; in both halves it fills the range evenly: they are
-    2^16 / r and 2^16 / r^2, where r^3 = r + 1."""
-    return <uint32_t>0xC13F91E1
+cdef inline uint32_t lattice_step(int state) noexcept nogil:
+    """From the random number of an element to that of the next, by state: 2^32 / r^k, where
+    r^4 = r + 1, so that three states fill their cube evenly."""
+    if state == 0:
+        return <uint32_t>0xD1B54A33
+    elif state == 1:
+        return <uint32_t>0xABC98389
+    else:
+        return <uint32_t>0x8CB92BA7
 
 
 cdef inline double fold(const double* lanes) noexcept nogil:

@@ -4,6 +4,7 @@
 
 from cpython.pycapsule cimport PyCapsule_New
 from kernel_table cimport *
+from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memset
 
 include "vecmath.pxi"
@@ -13,6 +14,23 @@ include "distances.pxi"
 cdef extern from "rowwise.h" nogil:
     void fl_rows_f32(const fl_rows*) noexcept
     void fl_rows_f64(const fl_rows*) noexcept
+
+cdef extern from "formats.h" nogil:
+    float fl_from_bfloat16(uint16_t) noexcept
+    uint16_t fl_to_bfloat16_at_random(float, uint32_t) noexcept
+    void fl_widen_half(const void*, const float*, Py_ssize_t, float*) noexcept
+    void fl_widen_bfloat16(const void*, const float*, Py_ssize_t, float*) noexcept
+    void fl_widen_eight(const void*, const float*, Py_ssize_t, float*) noexcept
+    void fl_narrow_half(
+        const float*, Py_ssize_t, uint32_t, uint32_t, void*, float*) noexcept
+    void fl_narrow_bfloat16(
+        const float*, Py_ssize_t, uint32_t, uint32_t, void*, float*) noexcept
+    void fl_narrow_sixteen(
+        const float*, Py_ssize_t, uint32_t, uint32_t, void*, float*) noexcept
+    void fl_narrow_eight(
+        const float*, Py_ssize_t, uint32_t, uint32_t, void*, float*) noexcept
+    void fl_adopt_half(const void*, Py_ssize_t, float*) noexcept
+    void fl_adopt_bfloat16(const void*, Py_ssize_t, float*) noexcept
 
 cdef extern from "stream.h" nogil:
     void fl_stream(const void* source, Py_ssize_t bytes, void* target) noexcept
@@ -258,6 +276,16 @@ def _fill():
     kernels.rows[1] = fl_rows_f64
     kernels.triplets[0] = triplets_float
     kernels.triplets[1] = triplets_double
+    kernels.widen[HALF] = fl_widen_half
+    kernels.widen[BFLOAT16] = fl_widen_bfloat16
+    kernels.widen[SIXTEEN] = fl_widen_bfloat16
+    kernels.widen[EIGHT] = fl_widen_eight
+    kernels.narrow[HALF] = fl_narrow_half
+    kernels.narrow[BFLOAT16] = fl_narrow_bfloat16
+    kernels.narrow[SIXTEEN] = fl_narrow_sixteen
+    kernels.narrow[EIGHT] = fl_narrow_eight
+    kernels.adopt[HALF] = fl_adopt_half
+    kernels.adopt[BFLOAT16] = fl_adopt_bfloat16
     names = {}
     for index, (name, specialised) in enumerate(add_maps.__signatures__.items()):
         names[name] = index, specialised(index, _Parameters())
@@ -269,5 +297,4 @@ losses = _fill()
 assert len(losses) <= MAX_LOSSES
 table = PyCapsule_New(&kernels, "fastloss.kernels", NULL)
 
-include "stored.pxi"
 include "rules.pxi"

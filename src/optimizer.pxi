@@ -12,10 +12,21 @@ cdef enum NonFinite:
     NONFINITE_RAISE
     NONFINITE_SKIP
 
+cdef enum:                          # what kernels take of a parameter
+    PARAMETER
+    GRADIENT                        # of the step that runs
+    FIRST_STATE
+    ARRAYS = STATES + 2
+
+cdef struct Stored:                 # numbers in memory
+    char* data                      # NULL: there are none
+    float* scale                    # of each chunk, if the format has them
+    Py_ssize_t size                 # of an element, in bytes
+    int format
+
 cdef struct Parameter:
-    char* data
-    const char* grad                # of the step that runs
-    char* state[STATES]             # NULL: the rule has none
+    Stored held[ARRAYS]
+    Stored low                      # the array itself, where kernels update a float32 copy of it
     Py_ssize_t n, offset, block     # elements; bytes and blocks of all gradients before
     Py_ssize_t given                # elements of this step's gradient
     Py_ssize_t moved                # bytes that the update of an element reads and writes
@@ -25,7 +36,6 @@ cdef struct Parameter:
     double* sums                    # of squares: of the rows and the columns of each matrix
     double* means                   # of the factors of the rows of each matrix
     int dtype, group, order         # order: the flags of the memory orders it has
-    bint rounded                    # its state is bfloat16
     double trust                    # for layerwise rules
 
 cdef struct Extent:
@@ -62,94 +72,75 @@ cdef inline Py_ssize_t itemsize_of(const Parameter* p) noexcept nogil:
     return 4 if p.dtype == 0 else 8
 
 
-cdef inline Py_ssize_t state_size_of(const Parameter* p) noexcept nogil:
-    return 2 if p.rounded else itemsize_of(p)
-
-
 cdef inline Py_ssize_t blocks_of(const Parameter* p) noexcept nogil:
     return (p.given + UPDATE_BLOCK - 1) // UPDATE_BLOCK
 
 
 cdef Survey survey_range(
         const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    cdef char buffer[8 * LANES]
-    cdef Py_ssize_t size = itemsize_of(p), whole = (stop - start) & -LANES
-    cdef Survey found = kernels.survey[p.dtype](p.grad + start * size, whole, job.shrink), rest
-    start += whole
-    if start < stop:
-        memset(buffer, 0, sizeof(buffer))
-        memcpy(buffer, p.grad + start * size, (stop - start) * size)
-        rest = kernels.survey[p.dtype](buffer, LANES, job.shrink)
-        found.squares += rest.squares
-        found.finite &= rest.finite
+    cdef char buffer[8 * CHUNK]
+    cdef Py_ssize_t n = (stop - start) & -LANES
+    cdef Survey found, part
+    memset(&found, 0, sizeof(Survey))
+    found.finite = True
+    while start < stop:
+        if p.held[GRADIENT].format != NATIVE or n == 0:
+            n = min(<Py_ssize_t>CHUNK, stop - start)
+        part = kernels.survey[p.dtype](
+            bring(p, GRADIENT, start, n, buffer), (n + LANES - 1) & -LANES, job.shrink)
+        found.squares += part.squares
+        found.finite &= part.finite
+        start += n
+        n = 0
     return found
 
 
-cdef inline uint32_t point_of(uint64_t step, uint64_t array, uint64_t block) noexcept nogil:
-    """A number that looks random, for the rounding of a block's state."""
-    cdef uint64_t x = (step << 32) + block
-    x = (x ^ (x >> 31)) * <uint64_t>0x9E3779B97F4A7C15 + array
-    x = (x ^ (x >> 32)) * <uint64_t>0xBB67AE8584CAA73B
-    x = (x ^ (x >> 29)) * <uint64_t>0x6A09E667F3BCC909
-    return <uint32_t>(x >> 32)
+cdef inline bint is_sixteen(const Parameter* p) noexcept nogil:
+    """Whether kernels take the state as bfloat16. In buffers Adam took 1.4 times as long."""
+    return p.held[FIRST_STATE].format == SIXTEEN and p.low.data == NULL
+
+
+cdef inline UpdateFn pass_of(const Update* job, const Parameter* p) noexcept nogil:
+    cdef const RuleKernel* kernel = job.groups[p.group].kernel
+    cdef int kind = 2 if is_sixteen(p) else p.dtype
+    return kernel.update[kind] if job.work == UPDATE else kernel.measure[kind]
+
+
+cdef inline Clip clip_of(const Update* job, const Parameter* p, Py_ssize_t start) noexcept nogil:
+    cdef Clip clip = job.clip
+    cdef int k
+    clip.trust = p.trust
+    clip.factored = p.matrices != 0
+    for k in range(STATES):
+        clip.random[k] = random_of(job, p, k, start) if is_sixteen(p) else 0
+    return clip
 
 
 cdef void update_range(
         const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop, Survey* found
         ) noexcept nogil:
-    """Update or measure elements; those whose state is rounded block by block."""
-    cdef Py_ssize_t border
-    while p.rounded and start // UPDATE_BLOCK < (stop - 1) // UPDATE_BLOCK:
-        border = (start // UPDATE_BLOCK + 1) * UPDATE_BLOCK
-        update_part(job, p, start, border, found)
-        start = border
-    update_part(job, p, start, stop, found)
-
-
-cdef void update_part(
-        const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop, Survey* found
-        ) noexcept nogil:
     """Update or measure elements; the last ones in buffers of full lanes, so that all are
     computed alike."""
-    cdef char buffer[(STATES + 2) * 8 * LANES]
-    cdef char* arrays[STATES + 2]
-    cdef char* place[STATES + 2]
-    cdef Py_ssize_t sizes[STATES + 2]
-    cdef Py_ssize_t k, whole = (stop - start) & -LANES
-    cdef const Group* group = &job.groups[p.group]
-    cdef int kind = 2 if p.rounded else p.dtype
-    cdef UpdateFn pass_over = (
-        group.kernel.update[kind] if job.work == UPDATE else group.kernel.measure[kind])
-    cdef Clip clip = job.clip
-    clip.trust = p.trust
-    if p.rounded:
-        clip.point = point_of(job.step, p - job.parameters, start // UPDATE_BLOCK)
-        clip.point += <uint32_t>(start % UPDATE_BLOCK) * lattice_step()
-    arrays[0] = p.data
-    arrays[1] = <char*>p.grad
-    for k in range(STATES):
-        arrays[k + 2] = p.state[k]
-    for k in range(STATES + 2):
-        sizes[k] = itemsize_of(p) if k < 2 else state_size_of(p)
-        if arrays[k] != NULL:
-            arrays[k] += start * sizes[k]
-    if whole:
-        pass_over(
-            group.rule, &clip, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], whole, found)
-    start += whole
-    if start == stop:
-        return
-    clip.point += <uint32_t>whole * lattice_step()
-    memset(buffer, 0, sizeof(buffer))
-    for k in range(STATES + 2):
-        place[k] = buffer + k * 8 * LANES
-        if arrays[k] != NULL:
-            memcpy(place[k], arrays[k] + whole * sizes[k], (stop - start) * sizes[k])
-    pass_over(
-        group.rule, &clip, place[0], place[1], place[2], place[3], place[4], LANES, found)
-    for k in range(STATES + 2):
-        if arrays[k] != NULL and k != 1:
-            memcpy(arrays[k] + whole * sizes[k], place[k], (stop - start) * sizes[k])
+    cdef char* arrays[ARRAYS]
+    cdef int k
+    cdef Py_ssize_t n
+    cdef Clip clip
+    while start < stop:
+        n = 0 if is_staged(p) else (stop - start) & -LANES
+        if n == 0:
+            update_staged(job, p, start, stop, found)
+            return
+        if is_sixteen(p):
+            n = min(n, UPDATE_BLOCK - start % UPDATE_BLOCK)
+        clip = clip_of(job, p, start)
+        for k in range(ARRAYS):
+            arrays[k] = p.held[k].data
+            if arrays[k] != NULL:
+                arrays[k] += start * p.held[k].size
+        pass_of(job, p)(
+            job.groups[p.group].rule, &clip, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4],
+            n, found)
+        start += n
 
 
 cdef inline Py_ssize_t blocks_before(const Parameter* p, Py_ssize_t border) noexcept nogil:
@@ -178,10 +169,7 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
         if job.work == UPDATE:
             start = first * UPDATE_BLOCK
             stop = min(last * UPDATE_BLOCK, p.given)
-            if p.rows != NULL or p.matrices:
-                update_pieces(job, p, start, stop, NULL)
-            else:
-                update_range(job, p, start, stop, NULL)
+            update_range(job, p, start, stop, NULL)
             continue
         for block in range(first, last):
             found = &job.surveys[p.block + block]
@@ -190,8 +178,6 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
             stop = min(start + UPDATE_BLOCK, p.given)
             if job.work == LOOK:
                 found[0] = survey_range(job, p, start, stop)
-            elif p.matrices:
-                update_pieces(job, p, start, stop, found)
             else:
                 update_range(job, p, start, stop, found)
 
@@ -230,7 +216,8 @@ cdef class BaseOptimizer:
     cdef bint running, layerwise
     cdef list structures            # of each group: None, the number of arrays, or their keys
     cdef bint grouped               # the parameters are a list of groups
-    cdef list arrays, states        # the parameters and their state, kept alive
+    cdef list arrays                # the parameters
+    cdef tuple states               # what the kernels hold besides, kept alive
     cdef list views                 # of the parameters, with shapes and dtypes that nobody changes
     cdef list names                 # what the gradients are called
     cdef list schedules             # of each group, a callable or None; None: all lr are numbers
@@ -247,16 +234,18 @@ cdef class BaseOptimizer:
         PyMem_Free(self.surveys)
         PyMem_Free(self.sums)
 
-    def _bind(self, arrays, names, states, members, structures, grouped):
+    def _bind(self, arrays, names, masters, states, members, structures, grouped):
         """Take the arrays, all of them checked; once, and before _configure.
 
-        states: of each array its state in the kernel's order, None for what the rule lacks; of a
-        factored array None, the factors of the rows, and those of the columns.
+        masters: of each array its copy in float32, or None.
+        states: of each array pairs of its state and the scales of its state, in the kernel's
+        order, with None for what there is not; of a factored array None, the factors of the rows,
+        and those of the columns.
         members: of each array the index of its group.
         """
         cdef Py_ssize_t i, k
         cdef Parameter* p
-        self.arrays, self.states, self.names = arrays, states, names
+        self.arrays, self.states, self.names = arrays, (masters, states), names
         self.views = [array.view() for array in arrays]
         self.structures, self.grouped = structures, grouped
         self.n_groups = len(structures)
@@ -267,22 +256,27 @@ cdef class BaseOptimizer:
             raise MemoryError()
         for i, array in enumerate(arrays):
             p = &self.parameters[i]
-            p.data = cnp.PyArray_BYTES(array)
             p.n = cnp.PyArray_SIZE(array)
-            p.dtype = 0 if cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT else 1
+            if masters[i] is not None:
+                hold(&p.low, array)
+                p.low.format = low_format(array)
+            hold(&p.held[PARAMETER], array if masters[i] is None else masters[i])
+            p.held[GRADIENT].size = p.held[PARAMETER].size
+            p.dtype = 0 if p.held[PARAMETER].size == 4 else 1
             p.order = cnp.PyArray_FLAGS(array) & (
                 cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_F_CONTIGUOUS)
             p.group = members[i]
             p.width = p.n // max(cnp.PyArray_DIM(array, 0), 1) if cnp.PyArray_NDIM(array) else 1
             p.trust = 1
-            p.moved = 3 * itemsize_of(p)
-            for k, state in enumerate(states[i]):
+            p.moved = 2 * (p.held[PARAMETER].size + p.low.size) + p.held[GRADIENT].size
+            for k, (state, scale) in enumerate(states[i]):
                 if state is not None:
-                    p.state[k] = cnp.PyArray_BYTES(state)
-                    p.rounded = cnp.PyArray_TYPE(state) == cnp.NPY_UINT16
-                    p.moved += 2 * state_size_of(p)
-            if len(states[i]) > 1 and states[i][0] is None:
-                p.moved = 6 * itemsize_of(p)
+                    hold(&p.held[FIRST_STATE + k], state)
+                    p.moved += 2 * p.held[FIRST_STATE + k].size
+                if scale is not None:
+                    p.held[FIRST_STATE + k].scale = <float*>cnp.PyArray_BYTES(scale)
+            if len(states[i]) > 1 and states[i][0][0] is None:
+                p.moved = 6 * p.held[PARAMETER].size
                 p.lines, p.columns = array.shape[-2:]
                 p.matrices = p.n // max(p.lines * p.columns, 1)
             p.given = p.n
@@ -395,8 +389,6 @@ cdef class BaseOptimizer:
                 job.threads = thread_count
             job.clip.bound = self.bound
             job.clip.factor = 1
-            job.clip.factored = False
-            job.clip.point = 0
             if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:
                 if not self.look(&job, flat):
                     return False
@@ -472,13 +464,16 @@ cdef class BaseOptimizer:
         self.check_parameter(k)
         p.given = p.n
         p.rows = NULL
+        p.held[GRADIENT].format = p.low.format
         if type(flat[k]) is tuple:
             return self.check_sparse(flat, k)
         grad = <cnp.ndarray>flat[k]
-        if cnp.PyArray_TYPE(grad) != cnp.PyArray_TYPE(parameter):
+        if p.low.data != NULL and cnp.PyArray_TYPE(grad) == cnp.NPY_FLOAT:
+            p.held[GRADIENT].format = NATIVE
+        elif cnp.PyArray_TYPE(grad) != cnp.PyArray_TYPE(parameter):
             raise TypeError(
-                f"{self.names[k]} must be {parameter.dtype}, as its parameter is; "
-                f"got {grad.dtype}")
+                f"{self.names[k]} must be {parameter.dtype}, as its parameter is"
+                f"{'' if p.low.data == NULL else ', or float32'}; got {grad.dtype}")
         if not same_shape(grad, parameter):
             raise ValueError(
                 f"{self.names[k]} must have the shape {shape_of(parameter)} of its parameter; "
@@ -489,7 +484,8 @@ cdef class BaseOptimizer:
                 f"{self.names[k]} must be a native array that is contiguous in the order of its "
                 f"parameter ({'C' if p.order & cnp.NPY_ARRAY_C_CONTIGUOUS else 'Fortran'}); "
                 f"got dtype {grad.dtype.str} and strides {(<object>grad).strides}")
-        p.grad = cnp.PyArray_BYTES(grad)
+        p.held[GRADIENT].data = cnp.PyArray_BYTES(grad)
+        p.held[GRADIENT].size = cnp.PyArray_ITEMSIZE(grad)
         return self.check_apart(grad, k)
 
     cdef int check_sparse(self, list flat, Py_ssize_t k) except -1:
@@ -497,23 +493,27 @@ cdef class BaseOptimizer:
         cdef Parameter* p = &self.parameters[k]
         cdef cnp.ndarray rows
         self._check_takes_rows(self.names[k], p.group)
-        if p.rounded:
+        if is_staged(p) or is_sixteen(p):
             raise TypeError(
-                f"{self.names[k]} must be an array where the state is bfloat16; got a pair")
+                f"{self.names[k]} must be an array where the parameter or its state is kept in "
+                f"fewer bytes than float32 has; got a pair (row indices, values)")
         rows, flat[k] = read_pair(flat[k], <cnp.ndarray>self.views[k], self.names[k])
         if self.rows is None:
             self.rows = {}
         self.rows[k] = rows
         p.rows = <const int64_t*>cnp.PyArray_DATA(rows)
-        p.grad = cnp.PyArray_BYTES(<cnp.ndarray>flat[k])
+        p.held[GRADIENT].data = cnp.PyArray_BYTES(<cnp.ndarray>flat[k])
         p.given = cnp.PyArray_SIZE(<cnp.ndarray>flat[k])
         return self.check_apart(<cnp.ndarray>flat[k], k)
 
     cdef int check_parameter(self, Py_ssize_t k) except -1:
         cdef const Parameter* p = &self.parameters[k]
+        cdef const Stored* own = &p.low
         cdef cnp.ndarray parameter = <cnp.ndarray>self.arrays[k]
-        if cnp.PyArray_BYTES(parameter) != p.data or not cnp.PyArray_ISWRITEABLE(parameter) or (
-                cnp.PyArray_NBYTES(parameter) != p.n * itemsize_of(p)):
+        if own.data == NULL:
+            own = &p.held[PARAMETER]
+        if cnp.PyArray_BYTES(parameter) != own.data or not cnp.PyArray_ISWRITEABLE(parameter) or (
+                cnp.PyArray_NBYTES(parameter) != p.n * own.size):
             raise ValueError(
                 f"{self.names[k].replace('grads', 'params', 1)} is not the writeable memory "
                 f"any more that it was when the optimizer was made")
@@ -628,4 +628,20 @@ cdef int check_sequence(object given, Py_ssize_t n, str name, str what) except -
             f"{name} must be a list, as the parameters are; got {type(given).__name__}")
     if len(given) != n:
         raise ValueError(f"{name} must hold {n} {what}, as the parameters do; got {len(given)}")
+    return 0
+
+
+cdef int low_format(cnp.ndarray array) except -1:
+    return HALF if cnp.PyArray_TYPE(array) == NPY_HALF else BFLOAT16
+
+
+cdef int hold(Stored* stored, cnp.ndarray array) except -1:
+    """Describe an array of the kernel's type or, if its elements are integers, of fewer bytes."""
+    stored.data = cnp.PyArray_BYTES(array)
+    stored.size = cnp.PyArray_ITEMSIZE(array)
+    stored.format = NATIVE
+    if cnp.PyArray_TYPE(array) == cnp.NPY_UINT16:
+        stored.format = SIXTEEN
+    elif cnp.PyArray_TYPE(array) == cnp.NPY_UINT8:
+        stored.format = EIGHT
     return 0

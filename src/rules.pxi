@@ -337,6 +337,27 @@ cdef inline real clipped(real g, real factor, real bound) noexcept nogil:
     return bound if g > bound else g
 
 
+# State in memory: in the type of the parameters, or in bfloat16 (see formats.h).
+ctypedef fused held:
+    float
+    double
+    uint16_t
+
+
+cdef inline real fetched(const held* state, Py_ssize_t i, real like) noexcept nogil:
+    if held is uint16_t:
+        return fl_from_bfloat16(state[i])
+    else:
+        return <real>state[i]
+
+
+cdef inline void keep(held* state, Py_ssize_t i, real x, uint32_t random) noexcept nogil:
+    if held is uint16_t:
+        state[i] = fl_to_bfloat16_at_random(x, random)
+    else:
+        state[i] = <held>x
+
+
 cdef inline void sweep(
         const Rule* rule, bint one, bint other, const Clip* clip, real* restrict p,
         const real* restrict g, held* restrict a, held* restrict b, held* restrict c, Py_ssize_t n
@@ -345,7 +366,7 @@ cdef inline void sweep(
     cdef real x, w, factor = <real>clip.factor, bound = <real>clip.bound
     cdef real trust = <real>clip.trust
     cdef real u = 0, v = 0, t = 0
-    cdef uint32_t point = clip.point
+    cdef uint32_t of_a = clip.random[0], of_b = clip.random[1], of_c = clip.random[2]
     cdef Py_ssize_t i
     for i in range(n & -LANES):
         x = clipped(g[i], factor, bound)
@@ -359,12 +380,14 @@ cdef inline void sweep(
         advance(&r, one, other, trust, x, &w, &u, &v, &t)
         p[i] = w
         if uses(&r, 0, one, other):
-            keep(a, i, u, randomness(point, 0))
+            keep(a, i, u, of_a)
+            of_a += lattice_step(0)
         if uses(&r, 1, one, other):
-            keep(b, i, v, randomness(point, 1))
+            keep(b, i, v, of_b)
+            of_b += lattice_step(1)
         if uses(&r, 2, one, other):
-            keep(c, i, t, randomness(point, 2))
-        point += lattice_step()
+            keep(c, i, t, of_c)
+            of_c += lattice_step(2)
 
 
 cdef void update(
@@ -402,7 +425,7 @@ cdef void measure_lamb(
     cdef real x, w, u, v, d, factor = <real>clip.factor, bound = <real>clip.bound
     cdef double squares[LANES]
     cdef double of_direction[LANES]
-    cdef uint32_t point = clip.point
+    cdef uint32_t of_a = clip.random[0], of_b = clip.random[1]
     cdef Py_ssize_t i, k, m
     for k in range(LANES):
         squares[k] = 0
@@ -416,9 +439,10 @@ cdef void measure_lamb(
             v = fetched(b, m, x)
             average(&u, r.beta1, x)
             average(&v, r.beta2, x * x)
-            keep(a, m, u, randomness(point, 0))
-            keep(b, m, v, randomness(point, 1))
-            point += lattice_step()
+            keep(a, m, u, of_a)
+            keep(b, m, v, of_b)
+            of_a += lattice_step(0)
+            of_b += lattice_step(1)
             d = direction(&r, w, u, v)
             squares[k] += <double>w * <double>w
             of_direction[k] += <double>d * <double>d

@@ -86,6 +86,9 @@ class Adam(_Adaptive):
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
         return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if options["amsgrad"] else ()))
 
+    def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        return ("8bit",) if options["amsgrad"] else ()  # errors would pile up in the largest
+
 
 class AdamW(Adam):
     """Adam with decoupled weight decay.

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from fastloss.domain import NONNEGATIVE, POSITIVE
 from fastloss.optim.base import BELOW_ONE, Common, Optimizer, Params, Rate
+from fastloss.optim.stored import ROUNDED
 
 
 class AdaGrad(Optimizer):
@@ -172,8 +173,9 @@ class RMSprop(Optimizer):
         buffer = "momentum_buffer" if options["momentum"] != 0 else None
         return ("square_avg", buffer, "grad_avg" if options["centered"] else None)
 
-    def _needs_exact_state(self, options: Mapping[str, Any]) -> bool:
-        return bool(options["centered"])  # a difference that may be smaller than the errors
+    def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        # a difference that may be smaller than the errors
+        return ROUNDED if options["centered"] else ()
 
 
 class Adadelta(Optimizer):
@@ -290,8 +292,8 @@ class FTRL(Optimizer):
             raise TypeError("lr must be a number: FTRL has no schedule")
         return ("z", "n")
 
-    def _needs_exact_state(self, options: Mapping[str, Any]) -> bool:
-        return True  # the parameters are a function of it
+    def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        return ROUNDED  # the parameters are a function of it
 
 
 class AdaptiveGradient(Optimizer):

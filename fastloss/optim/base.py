@@ -16,7 +16,7 @@ from fastloss import penalties
 from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim import schedules
-from fastloss.optim.stored import check_state_dtype, make_state
+from fastloss.optim.stored import check_state_dtype, is_low, make_state, step_dtype
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Arrays: TypeAlias = Array | Sequence[Array] | Mapping[Any, Array]
@@ -44,11 +44,11 @@ clip_value : float, optional
 nonfinite : {"propagate", "raise", "skip"}
     What a step does where gradients hold NaN or inf: compute with them, raise a DomainError, or
     return False; the last two leave everything as it is.
-state_dtype : {None, "bfloat16", "float32", "float64"}
-    What the state is kept in: None, the dtype of the parameters; or "bfloat16", of float32
-    parameters. The step is computed in float32 then, and what is kept of the state is rounded up
-    or down at random, so that the mean is exact: see docs/precision.md. FTRL and a centered
-    RMSprop would amplify these errors, and refuse.
+state_dtype : {None, "bfloat16", "8bit", "float32", "float64"}
+    What the state is kept in: None, the dtype that steps are computed in; or, unless that is
+    float64, "bfloat16" or "8bit", codes of one byte with a scale for each 256 of them. What is
+    kept of the state is then rounded up or down at random, so that the mean is exact: see
+    docs/precision.md. Options that would amplify these errors are refused.
 """
 
 
@@ -117,9 +117,9 @@ class Optimizer(BaseOptimizer):
         found = {name: self._shape(name, array) for name in self._states(options) if name}
         return {name: shape for name, shape in found.items() if shape is not None}
 
-    def _needs_exact_state(self, options: Mapping[str, Any]) -> bool:
-        """Whether rounding errors of the state would spoil the rule."""
-        return False
+    def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Values of state_dtype whose rounding errors would spoil the rule."""
+        return ()
 
     # ---- construction --------------------------------------------------------------------------
 
@@ -156,32 +156,37 @@ class Optimizer(BaseOptimizer):
             _check_options(self._options[k], array, f"params{name}")
         _check_apart(arrays, names)
         self._arrays = arrays
-        states = self._make_state(arrays, names, common["state_dtype"])
+        self._make_state(names, common["state_dtype"])
         grads = [f"grads{name}" for name in names]
-        self._bind(arrays, grads, states, self._members, structures, grouped)
+        self._bind(arrays, grads, *self._held(), self._members, structures, grouped)
         self._set(self._options, [self.carried] * len(given), common, 0)
 
-    def _make_state(
-        self, arrays: list[Array], labels: list[str], state_dtype: str | None
-    ) -> list[list[Array | None]]:
-        """Make the arrays of state; return them in the kernel's order."""
+    def _make_state(self, labels: list[str], state_dtype: str | None) -> None:
+        """Make what is kept of each array, by name."""
         self._state: list[dict[str, Array]] = []
-        states = []
-        for array, label, k in zip(arrays, labels, self._members, strict=True):
+        for array, label, k in zip(self._arrays, labels, self._members, strict=True):
             options = self._options[k]
-            if state_dtype == "bfloat16" and self._needs_exact_state(options):
+            if state_dtype in self._refused_state(options):
                 raise ValueError(
-                    f"state_dtype must be None for {type(self).__name__} with these options: "
-                    f"rounding the state would spoil it; got {state_dtype!r}"
+                    f"state_dtype={state_dtype!r} would spoil {type(self).__name__} with these "
+                    f"options by its rounding errors; it must be None"
                 )
-            names = self._states(options)
-            made = {
-                name: make_state(array, label, self._initial(name, options), state_dtype, shape)
-                for name, shape in self._shapes(options, array).items()
-            }
+            made = {"master": array.astype(np.float32)} if is_low(array) else {}
+            for name, shape in self._shapes(options, array).items():
+                initial = self._initial(name, options)
+                made |= make_state(array, label, name, initial, state_dtype, shape)
             self._state.append(made)
-            states.append([made.get(name) if name else None for name in names])
-        return states
+
+    def _held(self) -> tuple[list[Any], list[Any]]:
+        """The masters of the arrays; and their state and its scales, in the kernel's order."""
+        states = [
+            [
+                (held.get(name or ""), held.get(f"{name}_scale"))
+                for name in self._states(self._options[k])
+            ]
+            for held, k in zip(self._state, self._members, strict=True)
+        ]
+        return [held.get("master") for held in self._state], states
 
     def _set(
         self,
@@ -301,7 +306,9 @@ class Optimizer(BaseOptimizer):
             "clip_value": ..., "nonfinite": ..., "state_dtype": ..., "groups": [options],
             "state": {key: {name: array}}}``. The key of an array is its key or index in the
             parameters; 0 if they are one array; its number among all arrays if there are groups.
-            Arrays in bfloat16 are of dtype uint16, with its bits.
+            Arrays in bfloat16 are of dtype uint16, with its bits; those in 8 bits are codes of
+            dtype uint8, beside them ``name_scale`` (docs/precision.md says what they mean). Of an
+            array of float16 or bfloat16 ``master`` is its float32.
         """
         groups = [
             options | {name: self._carried(k, name) for name in self.carried}
@@ -364,13 +371,13 @@ class Optimizer(BaseOptimizer):
             self._keys, self._state, self._members, self._arrays, strict=True
         ):
             given, label = state["state"][key], f"state['state'][{key!r}]"
-            wanted = set(self._shapes(groups[k], parameter))
-            if wanted != set(held):
+            own_names = self._shapes(self._options[k], parameter).keys()
+            if self._shapes(groups[k], parameter).keys() != own_names:
                 raise ValueError(
                     f"state['groups'][{k}] are options that need other arrays of state than "
-                    f"those of this optimizer ({', '.join(held) or 'none'})"
+                    f"those of this optimizer ({', '.join(own_names) or 'none'})"
                 )
-            _check_keys(label, given, wanted)
+            _check_keys(label, given, set(held))
             for name, array in held.items():
                 _check_like(f"{label}[{name!r}]", given[name], array)
         for key, held in zip(self._keys, self._state, strict=True):
@@ -499,8 +506,10 @@ def _check_parameter(array: Any, name: str) -> None:
     """An error unless the array can be updated in place."""
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a numpy.ndarray; got {type(array).__name__}")
-    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
-        raise TypeError(f"{name} must be a native float32 or float64; got {array.dtype.str}")
+    if not (array.dtype in (np.float32, np.float64) or is_low(array)) or not array.dtype.isnative:
+        raise TypeError(
+            f"{name} must be a native float32, float64, float16 or bfloat16; got {array.dtype.str}"
+        )
     if not array.flags.writeable:
         raise ValueError(f"{name} is read-only; it is to be updated in place")
     if not array.flags.forc or not array.flags.aligned:
@@ -531,9 +540,15 @@ def _check_options(options: Mapping[str, Any], array: Array, label: str) -> None
     """What depends on both: numbers that the dtype rounds to 0, penalties that need C order."""
     for name in ("eps", "lr"):
         value = options.get(name)
-        if isinstance(value, float) and value > 0 and array.dtype.type(value) == 0:
-            raise ValueError(f"{name} = {value!r} is 0 in {array.dtype}, the dtype of {label}")
+        dtype = step_dtype(array)
+        if isinstance(value, float) and value > 0 and dtype.type(value) == 0:
+            raise ValueError(f"{name} = {value!r} is 0 in {dtype}, which steps of {label} are in")
     if _has_prox_only(options.get("penalty")):
+        if is_low(array):
+            raise TypeError(
+                f"{label} must be float32 or float64 for the proximal step of "
+                f"{options['penalty']!r}; got {array.dtype}"
+            )
         if not array.flags.c_contiguous:
             raise ValueError(
                 f"{label} must be C-contiguous for the proximal step of {options['penalty']!r}"

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim.base import Array, Common, Optimizer, Params, Rate, check_number
+from fastloss.optim.stored import ROUNDED, is_low
 
 
 class LAMB(Optimizer):
@@ -158,13 +159,15 @@ class Adafactor(Optimizer):
             weight_decay=weight_decay,
         )
 
-    def _needs_exact_state(self, options: Mapping[str, Any]) -> bool:
-        return True  # and has little of it
+    def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        return ROUNDED  # and there is little of it
 
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
         return ("variance", "row_var", "col_var")
 
     def _shape(self, name: str, array: Array) -> tuple[int, ...] | None:
+        if is_low(array):
+            raise TypeError(f"params must be float32 or float64 for Adafactor; got {array.dtype}")
         if array.ndim < 2:
             return array.shape if name == "variance" else None
         if not array.flags.c_contiguous:
