@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     Array = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
 class _Side:
     """``factor`` times the mean of a loss of scores against one target; without a loss, of the
     scores themselves."""
 
-    factor: float
-    loss: Pointwise | None = None
-    target: float = 0.0
+    def __init__(self, factor: float, loss: Pointwise | None = None, target: float = 0.0) -> None:
+        self.factor, self.loss, self.target = factor, loss, target
 
     def value_and_grad(
         self, scores: ArrayLike, name: str, out: Array | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import re
@@ -68,7 +67,7 @@ class Loss(BaseLoss):
         for parameter, domain in cls.ranges.items():
             setattr(cls, parameter, _parameter(parameter, domain))
         if cls.__doc__:  # python -OO leaves none
-            cls.__doc__ = _documented(cls)
+            cls.__doc__ = _Docstring(cls.__doc__)  # type: ignore[assignment]  # gives a str
 
     def __init__(self) -> None:
         self._set()
@@ -158,9 +157,20 @@ def _parameter(name: str, domain: Domain) -> property:
     return property(lambda self: self.parameters[name], doc=f"A parameter, in {domain}.")
 
 
-def _documented(cls: type[Loss]) -> str:
+class _Docstring:
+    """A loss's docstring, put together when it is read first: most programs never read it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __get__(self, loss: Loss | None, cls: type[Loss]) -> str:
+        cls.__doc__ = text = _documented(cls, self._text)
+        return text
+
+
+def _documented(cls: type[Loss], text: str) -> str:
     """The docstring with what follows from the class itself, before its references or examples."""
-    text = inspect.cleandoc(cls.__doc__ or "")
+    text = inspect.cleandoc(text)
     found = re.search(r"^(References|Examples)\n-", text, re.MULTILINE)
     place = found.start() if found else len(text)
     errors = dict(_EVALUATING)
@@ -202,6 +212,8 @@ def loss_class(name: str) -> type[Loss]:
     """The class of a registry name, or of a class's name in snake case."""
     cls = _REGISTRY.get(_ALIASES.get(name, name))
     if cls is None:
+        import difflib  # takes long to import
+
         near = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES], n=6)
         near = list(dict.fromkeys(_ALIASES.get(match, match) for match in near))[:3]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""

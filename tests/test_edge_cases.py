@@ -169,7 +169,8 @@ def test_at_infinity_there_is_no_nan_that_the_formula_does_not_have(loss, z, dty
     (fl.Hinge(), 1, 1, 0, 0), (fl.Hinge(), -1, -1, 0, 0),
     (fl.SquaredHinge(), 1, 1, 0, 0), (fl.SquaredHinge(), -1, -1, 0, 0),
     (fl.ModifiedHuber(), 1, 1, 0, 0), (fl.ModifiedHuber(), 1, -1, -4, 2),
-    (fl.ModifiedHuber(), -1, 1, 4, 2), (fl.Perceptron(), 1, 0, 0, 0), (fl.Perceptron(), -1, 0, 0, 0),
+    (fl.ModifiedHuber(), -1, 1, 4, 2),
+    (fl.Perceptron(), 1, 0, 0, 0), (fl.Perceptron(), -1, 0, 0, 0),
 ])  # fmt: skip
 def test_derivatives_at_kinks_are_the_documented_ones(loss, y, z, grad, hess, dtype):
     assert everything(loss, y, z, dtype)[1:] == (grad, hess)

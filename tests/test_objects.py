@@ -4,6 +4,8 @@ import copy
 import inspect
 import math
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -180,7 +182,10 @@ def test_every_public_class_is_exported():
 
 @every_loss
 def test_all_methods_have_the_same_signature(loss):
-    expected = "(y_true, y_pred, *, sample_weight=None, reduction='mean', nan_policy='propagate', out=None)"
+    expected = (
+        "(y_true, y_pred, *, sample_weight=None, reduction='mean', nan_policy='propagate', "
+        "out=None)"
+    )
     for name in ("grad", "value_and_grad", "grad_and_hess"):
         assert str(inspect.signature(getattr(loss, name))) == expected
     # Cython keeps no other signature of __call__
@@ -217,6 +222,22 @@ def test_the_docstring_has_formula_domain_and_example(loss):
     for name in loss.parameters:
         assert f"\n{name} : float" in text
     assert len(text.splitlines()[0]) < 100
+    assert loss.__doc__ == type(loss).__doc__
+
+
+def test_the_import_leaves_what_takes_long_for_later():
+    code = (
+        "import sys, numpy; before = {*sys.modules}; import fastloss as fl\n"
+        "print(*{*sys.modules} - before)\n"
+        "print(*(name for name in fl.loss_names()\n"
+        "        if isinstance(vars(type(fl.get_loss(name)))['__doc__'], str)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules, made = run.stdout.splitlines()
+    slow = {"difflib", "scipy", "click", "fastloss.optim", "fastloss.penalties", "fastloss.cli"}
+    assert "fastloss.base" in modules.split()
+    assert not slow & {*modules.split()}
+    assert not made  # no docstring before it is read
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -124,7 +124,8 @@ def test_strided_groups_and_inputs():
                          ids=["list", "integers", "strings", "Categorical"])  # fmt: skip
 def test_a_part_without_rows_has_no_groups(empty):
     # a crash would take this process with it
-    code = "import sys, pickle, fastloss as fl; fl.Scorer('mse').update([], [], groups=pickle.load(sys.stdin.buffer))"
+    code = "import sys, pickle, fastloss as fl\ngroups = pickle.load(sys.stdin.buffer)\n"
+    code += "fl.Scorer('mse').update([], [], groups=groups)"
     subprocess.run([sys.executable, "-c", code], input=pickle.dumps(empty), check=True, timeout=60)
 
 
