@@ -62,7 +62,10 @@ def _sync_folder(folder: str) -> None:
     """Bring a folder's names to the disk, where the system can."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that can be written and not read cannot be synced
+        return
     try:
         os.fsync(descriptor)
     finally:

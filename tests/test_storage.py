@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
+import fastloss as fl
 from fastloss.files import written_whole
 from fastloss.optim.storage import DEEPEST, load_state, save_state
 
@@ -281,6 +282,23 @@ def test_names_reach_the_disk_after_the_content(tmp_path, monkeypatch):
     assert (tmp_path / "f").read_bytes() == b"text"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="only there a folder is opened")
+def test_a_folder_that_can_be_written_and_not_read_is_enough(tmp_path, monkeypatch):
+    opened = os.open
+
+    def refusing(path, *rest, **options):  # as the system does for all users but root
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return opened(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(PermissionError):
+        os.open(tmp_path, os.O_RDONLY)
+    with written_whole(tmp_path / "f") as file:
+        file.write(b"text")
+    assert (tmp_path / "f").read_bytes() == b"text"
+
+
 SAVING = """
 import itertools, sys
 import numpy as np
@@ -483,3 +501,18 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_state(tmp_path / "f")
     assert same(load_state(tmp_path / "f.npz"), {"x": np.ones(3)})
+
+
+@pytest.mark.parametrize("key", ["params", "self", "common", "state_dtype", "max_norm", "other"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_an_option_that_there_is_not_is_damage(tmp_path, key, grouped):
+    w = np.ones(3)
+    params = [{"params": w}] if grouped else w
+    path = tmp_path / "f"
+    fl.optim.Adam(params).save(path)
+    fl.optim.load(path, params)
+    state = load_state(path)
+    state["groups"][0][key] = 1
+    save_state(path, state)
+    with pytest.raises(ValueError, match=f"f is damaged: Adam has no option {key!r}"):
+        fl.optim.load(path, params)

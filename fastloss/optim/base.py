@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -453,6 +454,10 @@ def load(path: str | Path, params: Params) -> Optimizer:
     options = [
         {key: value for key, value in group.items() if key not in cls.carried} for group in groups
     ]
+    known = {*inspect.signature(cls).parameters} - {"params", "common"}
+    unknown = [key for group in options for key in group if key not in known]
+    if unknown:
+        raise ValueError(f"{path} is damaged: {cls.__name__} has no option {unknown[0]!r}")
     if _is_grouped(params):
         given = cast("Sequence[Mapping[str, Any]]", params)
         if len(given) != len(options):
