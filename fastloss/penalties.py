@@ -344,11 +344,15 @@ class GroupLasso(Penalty):
         if self.groups is not None:
             codes = np.asarray(self.groups)
             if codes.ndim != 1 or (codes.dtype.kind not in "iu" and codes.size):
-                raise TypeError(f"groups must be a sequence of integers; got {self.groups!r}")
-            if codes.size and codes.min() < 0:
-                raise ValueError(f"groups must be in {{0, 1, 2, ...}}; got {codes.min()}")
+                raise TypeError(
+                    f"groups must be a sequence of integers below 2**63; got {self.groups!r}"
+                )
+            for label in (codes.min(), codes.max()) if codes.size else ():
+                if not 0 <= label < 2**63:
+                    raise ValueError(f"groups must be in {{0, 1, ..., 2**63 - 1}}; got {label}")
             object.__setattr__(self, "groups", tuple(codes.tolist()))
-            object.__setattr__(self, "_codes", codes.astype(np.intp))
+            # places among the labels that occur: memory does not grow with the labels
+            object.__setattr__(self, "_codes", np.unique(codes, return_inverse=True)[1])
 
     def value(self, w: ArrayLike) -> float:
         norms = self._norms(_prepared(w)[0])

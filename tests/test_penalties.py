@@ -169,6 +169,15 @@ def test_a_label_without_elements_is_a_group_of_nothing():
     assert GroupLasso(1.0, groups=[0, 5]).value([3.0, -4.0]) == 7.0
 
 
+@pytest.mark.parametrize("label", [2**40, 2**63 - 1])
+def test_large_labels_take_no_more_memory(label):
+    penalty = GroupLasso(1.0, groups=[label, 0, label])
+    assert penalty.groups == (label, 0, label)
+    value, grad = penalty.value_and_grad([3.0, 2.0, 4.0])
+    assert value == 7.0
+    np.testing.assert_allclose(grad, [0.6, 1.0, 0.8], rtol=1e-15)
+
+
 # ---- arrays
 
 
@@ -329,6 +338,9 @@ def test_the_strengths_that_an_optimizer_reads():
     (lambda: GroupLasso(1, axis=0.5), TypeError, "axis must be an integer"),
     (lambda: GroupLasso(1, groups=[0.5]), TypeError, "groups must be a sequence of integers"),
     (lambda: GroupLasso(1, groups=[[0]]), TypeError, "groups must be a sequence of integers"),
+    (lambda: GroupLasso(1, groups=[2**64]), TypeError, r"integers below 2\*\*63; got .18446744"),
+    (lambda: GroupLasso(1, groups=[2**63]), ValueError, "groups must be in .*; got 92233720368547"),
+    (lambda: GroupLasso(1, groups=[2**63, 0]), TypeError, r"integers below 2\*\*63; got .9223372"),
     (lambda: GroupLasso(1, groups=[0, -1]), ValueError, "groups must be in .*; got -1"),
     (lambda: GroupLasso(1, axis=2).value(np.ones((2, 2))), ValueError, "one of the 2 axes"),
     (lambda: GroupLasso(1).value(3.0), ValueError, "one of the 0 axes"),
