@@ -15,6 +15,7 @@ from fastloss.rows import AXIS, EITHER, LABEL, POS_WEIGHT, WEIGHTS, RowLoss
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+
 class _CrossEntropy(RowLoss):
     """What the cross-entropies of logits and of probabilities share."""
 
