@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 import fastloss
-from fastloss.tables import Batch, TableError, read
+from fastloss.tables import Batch, TableError, read, split_columns
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -195,6 +195,8 @@ def score(
     \b
         fastloss score --y-true y.npy --y-pred p.npy --loss log_loss
 
+    An array of two axes, stored row by row, stands for its columns: p[0], p[1], ...
+
     Files are read piece by piece and may be larger than memory. Missing numbers are NaN, and rows
     without a group are the group "(missing)". Messages count the rows of each file from 1, and a
     CSV file's header is not a row. JSON shows values that it cannot express as "NaN", "Infinity"
@@ -203,7 +205,13 @@ def score(
     from fastloss.report import print_scores
 
     losses = _losses(specs)
-    columns = {"y_true": y_true.split(","), "y_pred": y_pred.split(",")}
+    try:
+        columns = {
+            "y_true": split_columns(files, y_true.split(",")),
+            "y_pred": split_columns(files, y_pred.split(",")),
+        }
+    except TableError as error:
+        raise Failure(str(error)) from error
     _check_columns(losses, columns["y_true"], columns["y_pred"])
     if weight is not None:
         columns["sample_weight"] = [weight]
@@ -325,9 +333,10 @@ def _check_columns(losses: Mapping[str, Any], y_true: list[str], y_pred: list[st
     """Losses of rows need a column for each class, the others have one."""
     from fastloss.rows import RowLoss
 
-    given = f"got --y-true {','.join(y_true)} --y-pred {','.join(y_pred)}"
+    shown = [",".join([*names[:8], *["..."][: len(names) > 8]]) for names in (y_true, y_pred)]
+    given = f"got --y-true {shown[0]} --y-pred {shown[1]}"
     for option, names in (("--y-true", y_true), ("--y-pred", y_pred)):
-        twice = [name for i, name in enumerate(names) if name in names[:i]]
+        twice = [name for name, times in Counter(names).items() if times > 1]
         if twice:
             raise Failure(f"{option}: column {twice[0]!r} is named twice")
     for name, loss in losses.items():

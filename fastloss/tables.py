@@ -6,12 +6,13 @@ at a time, so that memory does not grow with the file. Arrays saved by NumPy are
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import IO, Any
@@ -34,6 +35,7 @@ UNREADABLE = (  # what pyarrow, zipfile and NumPy raise for a broken file
 
 Label = str | int
 Part = tuple[Mapping[str, Any], float]  # columns of some rows, share of the file read so far
+Places = dict[str, tuple[str, int | None]]  # by column: an array, and the place in its rows
 Reader = Callable[[str, list[str], str | None], Iterator[Part]]
 
 
@@ -68,9 +70,42 @@ def read(paths: Sequence[str], numbers: Sequence[str], by: str | None = None) ->
         sources = [(path, _reader(path)) for path in paths]
         sizes = [_size(path) for path in paths]
     else:
-        sources = [(", ".join(columns), _read_npy)]
-        sizes = [sum(_size(path) for path in columns)]
+        files = list(dict.fromkeys(name for name, _ in _places(columns).values()))
+        sources = [(", ".join(files), _read_npy)]
+        sizes = [sum(_size(path) for path in files)]
     return _stream(sources, sizes, list(dict.fromkeys(numbers)), by)
+
+
+def split_columns(paths: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names, with those of arrays of two axes in .npz and .npy files split into columns.
+
+    An array ``p`` stands for ``p[0]``, ``p[1]``, ...; what the first file holds decides.
+    """
+    if paths and _reader(paths[0]) is not _read_npz:
+        return list(names)
+    for path in paths[:1] or names:
+        _size(path)
+    with (
+        _naming(paths[0] if paths else ", ".join(names)),
+        _open_npz(paths[0], names) if paths else _open_npy(names) as files,
+    ):
+        shapes = {name: _npy_header(name, file)[0] for name, file in files.items()}
+    found = []
+    for name in names:
+        _, *width = shapes[name]
+        found += [f"{name}[{k}]" for k in range(width[0])] if width else [name]
+    return found
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """What goes wrong in reading is told with the name of the file."""
+    try:
+        yield
+    except TableError as error:
+        raise TableError(f"{path}: {error}") from error
+    except UNREADABLE as error:
+        raise TableError(f"{path}: {_one_line(error)}") from error
 
 
 def _stream(
@@ -82,7 +117,7 @@ def _stream(
     before = 0
     for (path, reader), size in zip(sources, sizes, strict=True):
         start = 0
-        try:
+        with _naming(path):
             for part, share in reader(path, columns, text):
                 rows = len(part[columns[0]])
                 batch = Batch(
@@ -95,10 +130,6 @@ def _stream(
                 )
                 start += rows
                 yield batch
-        except TableError as error:
-            raise TableError(f"{path}: {error}") from error
-        except UNREADABLE as error:
-            raise TableError(f"{path}: {_one_line(error)}") from error
         before += size
 
 
@@ -179,46 +210,87 @@ def _read_arrow(path: str, columns: list[str], text: str | None) -> Iterator[Par
 
 
 def _read_npz(path: str, columns: list[str], text: str | None) -> Iterator[Part]:
-    with ExitStack() as stack:
-        archive = stack.enter_context(zipfile.ZipFile(path))
-        _check_columns(columns, [name.removesuffix(".npy") for name in archive.namelist()])
-        members = {name: archive.open(f"{name}.npy") for name in columns}
-        yield from _slices({name: stack.enter_context(file) for name, file in members.items()})
+    with zipfile.ZipFile(path) as archive:
+        places = _places(columns, archive.namelist())
+    with _open_npz(path, [name for name, _ in places.values()]) as files:
+        yield from _slices(files, places)
 
 
 def _read_npy(path: str, columns: list[str], text: str | None) -> Iterator[Part]:
+    places = _places(columns)
+    with _open_npy([name for name, _ in places.values()]) as files:
+        yield from _slices(files, places)
+
+
+@contextmanager
+def _open_npz(path: str, names: Iterable[str]) -> Iterator[dict[str, IO[bytes]]]:
     with ExitStack() as stack:
-        yield from _slices({name: stack.enter_context(open(name, "rb")) for name in columns})
+        archive = stack.enter_context(zipfile.ZipFile(path))
+        _check_columns(names, [name.removesuffix(".npy") for name in archive.namelist()])
+        members = {name: archive.open(f"{name}.npy") for name in dict.fromkeys(names)}
+        yield {name: stack.enter_context(file) for name, file in members.items()}
 
 
-def _slices(files: dict[str, IO[bytes]]) -> Iterator[Part]:
-    """Read .npy arrays of one length side by side."""
+@contextmanager
+def _open_npy(names: Iterable[str]) -> Iterator[dict[str, IO[bytes]]]:
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(open(name, "rb")) for name in dict.fromkeys(names)}
+
+
+def _places(columns: Iterable[str], members: Container[str] = ()) -> Places:
+    """The array that each column is or is in, and its place there: p[1] is in p, unless p[1] is."""
+    found = {column: re.fullmatch(r"(.+)\[(\d+)\]", column) for column in columns}
+    return {
+        column: (match[1], int(match[2]))
+        if match and f"{column}.npy" not in members
+        else (column, None)
+        for column, match in found.items()
+    }
+
+
+def _slices(files: Mapping[str, IO[bytes]], places: Places) -> Iterator[Part]:
+    """Read columns of .npy arrays of one length side by side."""
     headers = {name: _npy_header(name, file) for name, file in files.items()}
-    lengths = {length for length, _ in headers.values()}
+    for name, (shape, _) in headers.items():
+        wanted = [k for array, k in places.values() if array == name]
+        if wanted != (list(range(shape[1])) if len(shape) == 2 else [None]):
+            expected = "one dimension" if wanted == [None] else f"{len(wanted)} columns"
+            raise TableError(f"array {name!r} has shape {shape}, not {expected}")
+    lengths = {shape[0] for shape, _ in headers.values()}
     if len(lengths) > 1:
-        pairs = ", ".join(f"{name!r} has {length}" for name, (length, _) in headers.items())
+        pairs = ", ".join(f"{name!r} has {shape[0]}" for name, (shape, _) in headers.items())
         raise TableError(f"arrays of different lengths: {pairs}")
     rows = lengths.pop()
-    for first in range(0, rows, BATCH_ROWS):
-        count = min(BATCH_ROWS, rows - first)
-        part = {}
-        for name, (_, dtype) in headers.items():
-            data = files[name].read(count * dtype.itemsize)
-            if len(data) < count * dtype.itemsize:
+    step = max(1, BATCH_ROWS // max(math.prod(shape[1:]) for shape, _ in headers.values()))
+    for first in range(0, rows, step):
+        count = min(step, rows - first)
+        arrays = {}
+        for name, (shape, dtype) in headers.items():
+            size = count * math.prod(shape[1:]) * dtype.itemsize
+            data = files[name].read(size)
+            if len(data) < size:
                 raise TableError(f"array {name!r} is cut short")
-            part[name] = np.frombuffer(data, dtype)
+            arrays[name] = np.frombuffer(data, dtype).reshape(count, *shape[1:])
+        part = {
+            column: arrays[name] if k is None else arrays[name][:, k]
+            for column, (name, k) in places.items()
+        }
         yield part, (first + count) / rows
 
 
-def _npy_header(name: str, file: IO[bytes]) -> tuple[int, np.dtype[Any]]:
+def _npy_header(name: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape, of one axis or two, and the dtype."""
     version = np.lib.format.read_magic(file)
     header = np.lib.format.read_array_header_1_0
-    shape, _, dtype = (header if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
-    if len(shape) != 1:
-        raise TableError(f"array {name!r} has shape {shape}, not one dimension")
+    read = header if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_columns, dtype = read(file)
+    if len(shape) not in (1, 2) or 0 in shape[1:]:
+        raise TableError(f"array {name!r} has shape {shape}, not one dimension or two")
+    if by_columns and len(shape) == 2:
+        raise TableError(f"array {name!r} is stored by columns; save numpy.ascontiguousarray of it")
     if dtype.hasobject:
         raise TableError(f"array {name!r} holds Python objects")
-    return shape[0], dtype
+    return shape, dtype
 
 
 READERS: dict[str, Reader] = {

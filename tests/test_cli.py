@@ -506,12 +506,61 @@ def test_arrays_that_do_not_fit(failure):
     np.savez("data.npz", y=np.zeros(3), p=np.zeros(4), q=np.zeros((3, 1)), o=np.array([None] * 3))
     message = failure("score", "data.npz", *COLUMNS)
     assert message == "data.npz: arrays of different lengths: 'y' has 3, 'p' has 4"
-    message = failure("score", "data.npz", "--y-true", "y", "--y-pred", "q")
+    message = failure("score", "data.npz", "--y-true", "y", "--y-pred", "y", "--weight", "q")
     assert message == "data.npz: array 'q' has shape (3, 1), not one dimension"
     message = failure("score", "data.npz", "--y-true", "y", "--y-pred", "o")
     assert message == "data.npz: array 'o' holds Python objects"
     message = failure("score", "--y-true", "none.npy", "--y-pred", "p.npy")
     assert message == "none.npy: no such file or directory"
+
+
+def test_arrays_of_two_axes_are_columns(scores):
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 3, 70_000), rng.dirichlet(np.ones(3), 70_000)
+    q, one = rng.dirichlet(np.ones(3), 70_000), p[:, :1]
+    arrays = {"y": y, "p": p, "q": q, "one": one, "z[0]": p[:, 1]}
+    np.savez("data.npz", **arrays)
+    for name in ("y", "p", "one"):
+        np.save(f"{name}.npy", arrays[name])
+    save({"y": y} | {f"p{k}": p[:, k] for k in range(3)}, "data.parquet")
+    loss = ["--loss", "cross_entropy"]
+    columns = scores("data.parquet", "--y-true", "y", "--y-pred", "p0,p1,p2", *loss)
+    assert columns["cross_entropy"] == pytest.approx(fastloss.CrossEntropy()(y, p), rel=1e-13)
+    for files in (["data.npz", *COLUMNS], ["--y-true", "y.npy", "--y-pred", "p.npy"]):
+        result = scores(*files, *loss)
+        assert result["cross_entropy"] == pytest.approx(columns["cross_entropy"], rel=1e-13)
+        assert result["count"] == 70_000
+    result = scores("data.npz", "--y-true", "q", "--y-pred", "p", "--loss", "kl_divergence")
+    assert result["kl_divergence"] == pytest.approx(fastloss.KLDivergence()(q, p), rel=1e-13)
+    result = scores("data.npz", "--y-true", "z[0]", "--y-pred", "one", "--loss", "mae")
+    assert result["mae"] == pytest.approx(fastloss.AbsoluteError()(p[:, 1], p[:, 0]), rel=1e-13)
+    np.savez("few.npz", y=y[:5], p=p[:5])
+    scores("few.npz", *COLUMNS, *loss, "--per-row", "r.parquet")
+    rows = parquet.read_table("r.parquet")
+    assert rows.column_names[1:4] == ["p[0]", "p[1]", "p[2]"]
+    np.testing.assert_array_equal(rows["p[1]"].to_numpy(), p[:5, 1])
+
+
+def test_arrays_of_two_axes_that_do_not_fit(failure):
+    y, p = np.zeros(3, int), np.full((3, 2), 0.5)
+    np.savez("a.npz", y=y, p=p, f=np.asfortranarray(p), cube=np.ones((3, 2, 1)), none=p[:, :0])
+    np.savez("b.npz", y=y, p=np.full((3, 3), 0.25))
+    start, loss = ["score", "a.npz"], ["--loss", "cross_entropy"]
+    for name, message in {
+        "f": "a.npz: array 'f' is stored by columns; save numpy.ascontiguousarray of it",
+        "cube": "a.npz: array 'cube' has shape (3, 2, 1), not one dimension or two",
+        "none": "a.npz: array 'none' has shape (3, 0), not one dimension or two",
+    }.items():
+        assert failure(*start, "--y-true", "y", "--y-pred", name, *loss) == message
+    message = failure(*start, "b.npz", "--y-true", "y", "--y-pred", "p", *loss)
+    assert message == "b.npz: array 'p' has shape (3, 3), not 2 columns"
+    message = failure(*start, *COLUMNS, "--loss", "mae")
+    assert message.endswith("one of predictions; got --y-true y --y-pred p[0],p[1]")
+    message = failure(*start, "--y-true", "y", "--y-pred", "p,p", *loss)
+    assert message == "--y-pred: column 'p[0]' is named twice"
+    np.savez("c.npz", y=y, p=-p)
+    message = failure("score", "c.npz", *COLUMNS, *loss)
+    assert message.startswith("c.npz: row 1: column 'p[0]' = -0.5 is not")
 
 
 def test_rows_are_counted_in_each_file(failure):
