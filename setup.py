@@ -100,7 +100,7 @@ class BuildExt(build_ext):
 
 def extensions() -> list[Extension]:
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
-    headers = [f"src/{name}.h" for name in ("vecmath", "stream", "rows", "softmax", "rowwise")]
+    headers = [str(path) for path in sorted(Path("src").glob("*.h"))]
     kernels = [
         Extension(f"fastloss._kernels_{name}", [f"src/_kernels_{name}.pyx"], depends=headers)
         for name in INSTRUCTION_SETS
