@@ -2,12 +2,12 @@
 # are those of rows.pxi.
 
 cdef struct TripletJob:
-    RowsJob rows                    # sizes, tasks, weights, and how outputs are written
     Operand x[3]
     double margin
     double factor                   # of the gradients
     char* value
     char* grad[3]
+    RowsJob rows                    # sizes, tasks, weights, and how outputs are written
 
 
 def matching_rows(dict given):
@@ -83,10 +83,8 @@ cdef void start_triplets(
     cdef RowsJob* job = &t.rows
     cdef cnp.ndarray array
     cdef int i
-    memset(t, 0, sizeof(TripletJob))
-    job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
-    job.itemsize = 4 if job.dtype == 0 else 8
-    plan_rows(job, cnp.PyArray_SIZE(rows), cnp.PyArray_DIM(arrays[0], 1), 1)
+    memset(t, 0, <size_t>(<char*>job - <char*>t))
+    plan_rows(job, type_num, cnp.PyArray_SIZE(rows), cnp.PyArray_DIM(arrays[0], 1), 1)
     # three inputs, three outputs with what waits to be streamed, weights and values
     job.room = 6 * (job.block_bytes + LINE) + 16 * FL_ROWS + LINE
     for i in range(3):
@@ -95,9 +93,7 @@ cdef void start_triplets(
     if w is not None:
         job.weighted = True
         job.needs_gil |= open_operand(&job.w, w, rows, cnp.NPY_DOUBLE, job.threads)
-    job.memory = <char*>malloc(job.threads * job.room)
-    if job.memory == NULL:
-        raise MemoryError()
+    reserve(job)
 
 
 cdef void end_triplets(TripletJob* t) noexcept:
@@ -105,7 +101,7 @@ cdef void end_triplets(TripletJob* t) noexcept:
     for i in range(3):
         close_operand(&t.x[i])
     close_operand(&t.rows.w)
-    free(t.rows.memory)
+    release(&t.rows)
 
 
 # ---- running -----------------------------------------------------------------------------------
@@ -144,8 +140,7 @@ cdef void triplet_block(
             place = t.grad[i] + start * size
             if t.rows.stream:
                 stream_lines(
-                    &kernels.passes[t.rows.dtype], place, <char*>b.grad[i], b.n * size, last,
-                    &carried[i])
+                    t.rows.passes, place, <char*>b.grad[i], b.n * size, last, &carried[i])
             else:
                 memcpy(place, b.grad[i], b.n * size)
 

@@ -157,16 +157,13 @@ cdef void start_rows(
     cdef int i
     cdef Py_ssize_t inner = 1
     cdef cnp.ndarray y_moved
-    memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
-    job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
-    job.itemsize = 4 if job.dtype == 0 else 8
-    job.passes = &kernels.passes[job.dtype]
-    job.kernel = kernels.rows[job.dtype]
+    cdef Py_ssize_t k = cnp.PyArray_DIM(z, axis)
     for i in range(axis + 1, cnp.PyArray_NDIM(z)):
         inner *= cnp.PyArray_DIM(z, i)
+    plan_rows(job, type_num, cnp.PyArray_SIZE(z) // k, k, max(inner, 1))
+    job.kernel = kernels.rows[job.dtype]
     job.axis = axis
-    job.block.k = cnp.PyArray_DIM(z, axis)
-    plan_rows(job, cnp.PyArray_SIZE(z) // job.block.k, job.block.k, max(inner, 1))
+    job.block.k = k
     job.weighted = w is not None
     job.factor = 1
     job.z_planes = job.inner > 1 and is_direct(z, type_num)
@@ -185,11 +182,7 @@ cdef void start_rows(
                 &job.y, y, y, cnp.NPY_INT64 if targets == LABELS else type_num, job.threads)
     if w is not None:
         job.needs_gil |= open_operand(&job.w, w, first_of_rows(z, axis), type_num, job.threads)
-    job.memory = job.small
-    if job.threads * job.room > <Py_ssize_t>sizeof(job.small):
-        job.memory = <char*>malloc(job.threads * job.room)
-    if job.memory == NULL:
-        raise MemoryError()
+    reserve(job)
 
 
 cdef cnp.ndarray last_axis(cnp.ndarray array, int axis):
@@ -206,8 +199,7 @@ cdef void end_rows(RowsJob* job) noexcept:
     close_operand(&job.z)
     close_operand(&job.y)
     close_operand(&job.w)
-    if job.memory != job.small:
-        free(job.memory)
+    release(job)
 
 
 # ---- losses ------------------------------------------------------------------------------------

@@ -62,8 +62,14 @@ cdef struct RowBuffers:
     Py_ssize_t carried[2]           # bytes before grad and hess that wait to be streamed
 
 
-cdef void plan_rows(RowsJob* job, Py_ssize_t n, Py_ssize_t k, Py_ssize_t inner) noexcept nogil:
+cdef void plan_rows(
+        RowsJob* job, int type_num, Py_ssize_t n, Py_ssize_t k, Py_ssize_t inner) noexcept nogil:
+    """Clear a job, and cut n rows into tasks."""
     cdef Py_ssize_t blocks
+    memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
+    job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
+    job.itemsize = 4 if job.dtype == 0 else 8
+    job.passes = &kernels.passes[job.dtype]
     job.n = n
     job.k = k
     job.inner = inner
@@ -76,6 +82,21 @@ cdef void plan_rows(RowsJob* job, Py_ssize_t n, Py_ssize_t k, Py_ssize_t inner) 
     job.per_task = max((blocks + MAX_TASKS - 1) // MAX_TASKS, 1) * job.rows
     job.tasks = <int>((n + job.per_task - 1) // job.per_task)
     job.threads = min(thread_count, job.tasks) if n * k >= PARALLEL_MIN and not serial else 1
+
+
+cdef int reserve(RowsJob* job) except -1:
+    """Memory for the buffers of the threads; release() gives it back."""
+    job.memory = job.small
+    if job.threads * job.room > <Py_ssize_t>sizeof(job.small):
+        job.memory = <char*>malloc(job.threads * job.room)
+    if job.memory == NULL:
+        raise MemoryError()
+    return 0
+
+
+cdef void release(RowsJob* job) noexcept:
+    if job.memory != job.small:
+        free(job.memory)
 
 
 # ---- one block ---------------------------------------------------------------------------------
