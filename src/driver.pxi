@@ -28,6 +28,9 @@ cdef struct TaskResult:
     Py_ssize_t failed           # where the first block with a bad input starts; -1: none
     bint no_memory
 
+# a task of a job of any kind, on one of its threads; it leaves a result
+ctypedef void (*TaskFn)(void* job, int task, int thread) noexcept nogil
+
 cdef enum:
     LINE = 64                       # bytes of a cache line
 
@@ -284,7 +287,8 @@ cdef void score_block(
 
 # ---- tasks and threads -------------------------------------------------------------------------
 
-cdef void run_task(Job* job, int task, int thread) noexcept nogil:
+cdef void run_task(void* given, int task, int thread) noexcept nogil:
+    cdef Job* job = <Job*>given
     cdef char memory[SCRATCH_BYTES]
     cdef char* base = <char*>((<size_t>memory + 2 * LINE - 1) & ~<size_t>(LINE - 1))
     cdef Scratch s
@@ -327,19 +331,19 @@ cdef void run_task(Job* job, int task, int thread) noexcept nogil:
         kernels.fence()
 
 
-cdef void run_parallel(Job* job) noexcept nogil:
+cdef void in_parallel(TaskFn run, void* job, int tasks, int threads) noexcept nogil:
     cdef int task
-    for task in prange(job.tasks, schedule="static", num_threads=job.threads):
-        run_task(job, task, threadid())
+    for task in prange(tasks, schedule="static", num_threads=threads):
+        run(job, task, threadid())
 
 
-cdef void run_serial(Job* job) noexcept nogil:
+cdef void in_turn(TaskFn run, void* job, int tasks) noexcept nogil:
     cdef int task
-    for task in range(job.tasks):
-        run_task(job, task, 0)
+    for task in range(tasks):
+        run(job, task, 0)
 
 
-cdef TaskResult total_of(TaskResult* results, int tasks) except *:
+cdef TaskResult total_of(TaskResult* results, int tasks) noexcept nogil:
     """The sum of the tasks' results, in task order, or the first that failed."""
     cdef TaskResult sum
     cdef int task
@@ -347,9 +351,9 @@ cdef TaskResult total_of(TaskResult* results, int tasks) except *:
     sum.total = 0
     sum.count = 0
     sum.failed = -1
+    sum.no_memory = False
     for task in range(tasks):
-        if results[task].no_memory:
-            raise MemoryError("no memory for converting an input")
+        sum.no_memory |= results[task].no_memory
         if results[task].failed >= 0:
             sum.failed = results[task].failed
             break
@@ -359,14 +363,25 @@ cdef TaskResult total_of(TaskResult* results, int tasks) except *:
     return sum
 
 
-cdef TaskResult run(Job* job) except *:
-    """Run all tasks; the sum of their results, in task order."""
-    if job.needs_gil or job.tasks <= 1:
-        run_serial(job)
-    elif job.threads == 1:
-        with nogil:
-            run_serial(job)
+cdef TaskResult run_tasks(
+        TaskFn run, void* job, TaskResult* results, int tasks, int threads, bint keep_gil
+        ) except *:
+    """Run all tasks of a job; the sum of their results, in task order."""
+    cdef TaskResult result
+    if keep_gil:
+        in_turn(run, job, tasks)
     else:
         with nogil:
-            run_parallel(job)
-    return total_of(job.results, job.tasks)
+            if threads == 1:
+                in_turn(run, job, tasks)
+            else:
+                in_parallel(run, job, tasks, threads)
+    result = total_of(results, tasks)
+    if result.no_memory:
+        raise MemoryError("no memory for converting an input")
+    return result
+
+
+cdef TaskResult run(Job* job) except *:
+    return run_tasks(
+        run_task, job, job.results, job.tasks, job.threads, job.needs_gil or job.tasks <= 1)

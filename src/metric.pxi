@@ -145,7 +145,8 @@ cdef void triplet_block(
                 memcpy(place, b.grad[i], b.n * size)
 
 
-cdef void triplet_task(TripletJob* t, int task, int thread) noexcept nogil:
+cdef void triplet_task(void* given, int task, int thread) noexcept nogil:
+    cdef TripletJob* t = <TripletJob*>given
     cdef RowsJob* job = &t.rows
     cdef Triplets b
     cdef TaskResult result
@@ -194,31 +195,12 @@ cdef void triplet_task(TripletJob* t, int task, int thread) noexcept nogil:
         kernels.fence()
 
 
-cdef void triplets_parallel(TripletJob* t) noexcept nogil:
-    cdef int task
-    for task in prange(t.rows.tasks, schedule="static", num_threads=t.rows.threads):
-        triplet_task(t, task, threadid())
-
-
-cdef void triplets_serial(TripletJob* t) noexcept nogil:
-    cdef int task
-    for task in range(t.rows.tasks):
-        triplet_task(t, task, 0)
-
-
 cdef TaskResult run_triplets(TripletJob* t, cnp.ndarray w) except *:
-    cdef TaskResult result
-    if t.rows.needs_gil:
-        triplets_serial(t)
-    else:
-        with nogil:
-            if t.rows.threads == 1:
-                triplets_serial(t)
-            else:
-                triplets_parallel(t)
-    result = total_of(t.rows.results, t.rows.tasks)
+    cdef RowsJob* job = &t.rows
+    cdef TaskResult result = run_tasks(
+        triplet_task, t, job.results, job.tasks, job.threads, job.needs_gil)
     if result.failed >= 0:
-        for r in range(result.failed, t.rows.n):
+        for r in range(result.failed, job.n):
             if not np.isfinite(np.float64(w[r])):
                 raise DomainError("sample_weight", (r,), w[r], "finite")
         raise ValueError("the sum of sample_weight overflows")

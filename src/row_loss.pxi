@@ -195,6 +195,17 @@ cdef cnp.ndarray first_of_rows(cnp.ndarray z, int axis):
     return z[(slice(None),) * axis + (0, ...)]
 
 
+cdef void set_outputs(
+        RowsJob* job, cnp.ndarray value, cnp.ndarray grad, cnp.ndarray hess) noexcept:
+    """Where results go, each None if not asked for; of a job that knows whether it is staged."""
+    job.value = cnp.PyArray_BYTES(value) if value is not None else NULL
+    job.grad = cnp.PyArray_BYTES(grad) if grad is not None else NULL
+    job.hess = cnp.PyArray_BYTES(hess) if hess is not None else NULL
+    job.stream = (
+        grad is not None and job.inner == 1 and job.k <= FL_FEW and not job.staged
+        and 2 * job.n * job.k * job.itemsize > cache_bytes)
+
+
 cdef void end_rows(RowsJob* job) noexcept:
     close_operand(&job.z)
     close_operand(&job.y)
@@ -256,12 +267,7 @@ cdef object evaluate_rows(
             or job.class_weight != NULL)
         if out is not None:
             job.staged = overwrites_input(value, grad, hess, y, z, w, type_num)
-        job.value = cnp.PyArray_BYTES(value) if value is not None else NULL
-        job.grad = cnp.PyArray_BYTES(grad) if grad is not None else NULL
-        job.hess = cnp.PyArray_BYTES(hess) if hess is not None else NULL
-        job.stream = (
-            grad is not None and job.inner == 1 and job.k <= FL_FEW and not job.staged
-            and 2 * job.n * job.k * job.itemsize > cache_bytes)
+        set_outputs(&job, value, grad, hess)
         return compute_rows(&job, loss, reduction, y, moved, w, value, grad, hess)
     finally:
         end_rows(&job)
@@ -366,14 +372,8 @@ cdef object row_function(object given, object axis, object out, bint grad, bint 
         job.work = MAP
         job.mode = GRAD if grad else VALUE
         job.block.log = log
-        if grad:
-            job.grad = cnp.PyArray_BYTES(result)
-        else:
-            job.value = cnp.PyArray_BYTES(result)
         job.staged = out is not None and check_overlap(result, x, "x", type_num)
-        job.stream = (
-            grad and job.inner == 1 and job.k <= FL_FEW and not job.staged
-            and 2 * job.n * job.k * job.itemsize > cache_bytes)
+        set_outputs(&job, None if grad else result, result if grad else None, None)
         run_rows(&job)
         if not grad and np.isnan(result).any():     # a row whose largest element is infinite
             np.copyto(result, np.max(x, axis=found), where=np.isnan(result), casting="unsafe")

@@ -452,32 +452,15 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
         kernels.fence()
 
 
-cdef void rows_any_task(RowsJob* job, int task, int thread) noexcept nogil:
+cdef void rows_any_task(void* given, int task, int thread) noexcept nogil:
+    cdef RowsJob* job = <RowsJob*>given
     if job.dtype == 0:
         rows_task[float](job, task, thread, 0)
     else:
         rows_task[double](job, task, thread, 0)
 
 
-cdef void rows_parallel(RowsJob* job) noexcept nogil:
-    cdef int task
-    for task in prange(job.tasks, schedule="static", num_threads=job.threads):
-        rows_any_task(job, task, threadid())
-
-
-cdef void rows_serial(RowsJob* job) noexcept nogil:
-    cdef int task
-    for task in range(job.tasks):
-        rows_any_task(job, task, 0)
-
-
 cdef TaskResult run_rows(RowsJob* job) except *:
-    if job.needs_gil or job.n * job.k <= FL_ROOM:
-        rows_serial(job)
-    else:
-        with nogil:
-            if job.threads == 1:
-                rows_serial(job)
-            else:
-                rows_parallel(job)
-    return total_of(job.results, job.tasks)
+    return run_tasks(
+        rows_any_task, job, job.results, job.tasks, job.threads,
+        job.needs_gil or job.n * job.k <= FL_ROOM)
