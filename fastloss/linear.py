@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import input_array
-from fastloss.chunks import check_chunk_size, rows_at_a_time
+from fastloss.chunks import adding_product, check_chunk_size, rows_at_a_time
 from fastloss.multiclass import SoftmaxCrossEntropy
 
 if TYPE_CHECKING:
@@ -104,16 +104,11 @@ class LinearCrossEntropy:
         dX, dW, db : ndarray
             Of the shapes of X, W and b; ``db`` is None if b is.
         """
-        # here, as importing it takes longer than importing fastloss
-        from scipy.linalg.blas import (  # type: ignore[import-untyped, unused-ignore]
-            get_blas_funcs,
-        )
-
         work = _Work(self, X, W, b, y_true)
         X, W = work.X, work.W
         dX, dW = np.zeros(X.shape, X.dtype), np.zeros(W.shape, W.dtype)
         db = None if work.b is None else np.zeros(W.shape[1], np.float64)
-        multiply = get_blas_funcs("gemm", (W,))
+        multiply = adding_product(W)
         value = 0.0
         for rows, labels, z in work.logits():
             part, grad = work.loss.value_and_grad(labels, z, reduction="sum", out=z)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 import numpy as np
 
 from fastloss import _core
-from fastloss.chunks import check_chunk_size, rows_at_a_time
+from fastloss.chunks import adding_product, check_chunk_size, rows_at_a_time
 from fastloss.domain import NONNEGATIVE, POSITIVE
 from fastloss.multiclass import SoftmaxCrossEntropy
 
@@ -276,14 +276,9 @@ class Contrastive:
         value : float
         grads : tuple of two ndarray, shape (n, d)
         """
-        # here, as importing it takes longer than importing fastloss
-        from scipy.linalg.blas import (  # type: ignore[import-untyped, unused-ignore]
-            get_blas_funcs,
-        )
-
         rows = _Rows(self, first, second)
         grads = _core.row_outputs(out, rows.views, rows.unit.dtype)
-        multiply = get_blas_funcs("gemm", (rows.unit,))
+        multiply = adding_product(rows.unit)
         unit, by_unit, value = rows.unit, np.zeros_like(rows.unit), 0.0
         for part, labels, z in rows.similarities():
             loss, g = _CROSS_ENTROPY.value_and_grad(labels, z, reduction="sum", out=z)

@@ -262,17 +262,34 @@ FL_NOINLINE void RS(few_total)(const R *restrict t, ptrdiff_t K, ptrdiff_t G, R 
     for (ptrdiff_t i = 0; i < 4 * G; i++) s[i] = (R)sums[i];
 }
 
+/* x = z - max of 4 G rows in t, and the maximum in s->x */
+static inline void RS(few_start)(const fl_rows *b, R *t, RS(state) *s)
+{
+    ptrdiff_t G = b->n / 4;
+    RS(shuffle)((const R *)b->z, G * b->k, t);
+    RS(few_max)(t, b->k, G, s->x);
+    RS(few_shift)(t, b->k, G, s->x);
+}
+
+/* from the sums to the values; scale in the order of the shuffle */
+static inline void RS(few_finish)(const fl_rows *b, R *scale, RS(state) *s)
+{
+    fl_rows c = *b;
+    ptrdiff_t G = b->n / 4;
+    RS(few_order)((const R *)b->scale, G, scale);
+    c.scale = scale;
+    RS(finish)(s, &c, b->n);
+    if (b->value) RS(few_back)(s->loss, G, (R *)b->value);
+}
+
 /* 4 G rows with soft targets */
 FL_NOINLINE void RS(few_soft)(const fl_rows *b)
 {
     R t[FL_ROOM], u[FL_ROOM], v[FL_ROOM], scale[FL_ROWS];
     RS(state) s;
     ptrdiff_t K = b->k, G = b->n / 4, size = 4 * G * K;
-    fl_rows c = *b;
-    RS(shuffle)((const R *)b->z, G * K, t);
+    RS(few_start)(b, t, &s);
     RS(shuffle)((const R *)b->q, G * K, u);
-    RS(few_max)(t, K, G, s.x);
-    RS(few_shift)(t, K, G, s.x);
     for (ptrdiff_t i = 0; i < size; i++) {
         R product = u[i] * t[i];
         v[i] = u[i] == 0 ? 0 : product;
@@ -284,10 +301,7 @@ FL_NOINLINE void RS(few_soft)(const fl_rows *b)
     RS(few_total)(v, K, G, s.ones);
     for (ptrdiff_t i = 0; i < size; i++) v[i] = t[i] == 1 ? 0 : t[i];
     RS(few_total)(v, K, G, s.others);
-    RS(few_order)((const R *)b->scale, G, scale);
-    c.scale = scale;
-    RS(finish)(&s, &c, b->n);
-    if (b->value) RS(few_back)(s.loss, G, (R *)b->value);
+    RS(few_finish)(b, scale, &s);
     if (b->hess) {
         RS(few_hess)(t, K, G, &s, v);
         RS(unshuffle)(v, G * K, (R *)b->hess);
@@ -307,14 +321,11 @@ FL_NOINLINE void RS(few)(const fl_rows *b)
     RS(state) s;
     R scale[FL_ROWS];
     int32_t at[FL_ROWS];
-    fl_rows c = *b;
     const R *z = (const R *)b->z;
     ptrdiff_t n = b->n, K = b->k, G = n / 4;
-    RS(shuffle)(z, G * K, t);
+    RS(few_start)(b, t, &s);
     if (K <= 32)              /* four streams at once are more than the processor foresees */
         for (ptrdiff_t i = 0; i < n * K; i += 64 / (ptrdiff_t)sizeof(R)) FL_FETCH(z + n * K + i);
-    RS(few_max)(t, K, G, s.x);
-    RS(few_shift)(t, K, G, s.x);
     if (b->label)
         for (ptrdiff_t j = 0; j < 4; j++)
             for (ptrdiff_t g = 0; g < G; g++) {
@@ -329,10 +340,7 @@ FL_NOINLINE void RS(few)(const fl_rows *b)
             t[at[i]] = 0;
         }
     RS(few_total)(t, K, G, s.others);
-    RS(few_order)((const R *)b->scale, G, scale);
-    c.scale = scale;
-    RS(finish)(&s, &c, n);
-    if (b->value) RS(few_back)(s.loss, G, (R *)b->value);
+    RS(few_finish)(b, scale, &s);
     if (b->hess) {
         RS(few_hess)(t, K, G, &s, h);
         if (b->label) for (ptrdiff_t i = 0; i < n; i++) h[at[i]] = s.label_hess[i];
