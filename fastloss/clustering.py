@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +74,9 @@ class KMeansLoss:
         -------
         float
         """
-        X, centers = _checked(X, centers)
-        return sum(_squares(part, centers[j]) for _, part, j in _nearest(X, centers)) / len(X)
+        X, centers, largest = _checked(X, centers)
+        parts = _nearest(X, centers, largest)
+        return sum(_squares(part, centers[j]) for _, part, j in parts) / len(X)
 
     def assign(self, X: ArrayLike, centers: ArrayLike) -> NDArray[np.intp]:
         """Find the nearest centre of each point.
@@ -85,9 +87,9 @@ class KMeansLoss:
         -------
         ndarray of int, shape (n,)
         """
-        X, centers = _checked(X, centers)
+        X, centers, largest = _checked(X, centers)
         found = np.empty(len(X), np.intp)
-        for rows, _, nearest in _nearest(X, centers):
+        for rows, _, nearest in _nearest(X, centers, largest):
             found[rows] = nearest
         return found
 
@@ -104,9 +106,9 @@ class KMeansLoss:
         # here, as importing it takes longer than importing fastloss
         from scipy.sparse import csr_array  # type: ignore[import-untyped, unused-ignore]
 
-        X, centers = _checked(X, centers)
+        X, centers, largest = _checked(X, centers)
         value, grad = 0.0, np.zeros(centers.shape)
-        for _, part, nearest in _nearest(X, centers):
+        for _, part, nearest in _nearest(X, centers, largest):
             difference = centers[nearest] - part
             value += float(np.einsum("ij,ij->", difference, difference, dtype=np.float64))
             one_each = np.ones(len(part)), nearest, np.arange(len(part) + 1)
@@ -115,7 +117,8 @@ class KMeansLoss:
         return value / len(X), grad.astype(centers.dtype, copy=False)
 
 
-def _checked(X: ArrayLike, centers: ArrayLike) -> tuple[Array, Array]:
+def _checked(X: ArrayLike, centers: ArrayLike) -> tuple[Array, Array, float]:
+    """The arrays, and the largest absolute value in them."""
     X, centers = input_array(X, "X"), input_array(centers, "centers")
     if X.ndim != 2 or centers.ndim != 2 or X.shape[1] != centers.shape[1] or not len(centers):
         raise ValueError(
@@ -129,28 +132,45 @@ def _checked(X: ArrayLike, centers: ArrayLike) -> tuple[Array, Array]:
             f"the arrays must both be float32 or both float64; got X of {X.dtype} and centers of "
             f"{centers.dtype}"
         )
+    largest = {"X": _largest(X), "centers": _largest(centers)}
     for name, array in (("X", X), ("centers", centers)):
-        if not np.isfinite(np.sum(array, dtype=np.float64)):
-            bad = np.argwhere(~np.isfinite(array))
-            if len(bad):
-                index = tuple(map(int, bad[0]))
-                raise ValueError(f"{name}{list(index)} = {array[index]} is not finite")
-    return X, centers
+        if not math.isfinite(largest[name]):
+            index = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+            raise ValueError(f"{name}{list(index)} = {array[index]} is not finite")
+    return X, centers, max(largest.values())
 
 
-def _nearest(X: Array, centers: Array) -> Iterator[tuple[slice, Array, NDArray[np.intp]]]:
+def _nearest(
+    X: Array, centers: Array, largest: float
+) -> Iterator[tuple[slice, Array, NDArray[np.intp]]]:
     """Rows, their points, and the nearest centre of each; |x|^2 is the same for all of them."""
+    unit = _unit(largest, X.dtype)
     # from the mean of the centres, so that a common offset does not cost digits
+    centers = centers * unit
     origin = centers.mean(axis=0)
-    shifted = centers - origin
-    squares = 0.5 * np.einsum("ij,ij->i", shifted, shifted)
+    centers -= origin
+    stretch = _unit(_largest(centers), X.dtype)
+    centers *= stretch
+    squares = 0.5 / stretch * np.einsum("ij,ij->i", centers, centers)
     size = max(1, CHUNK // max(centers.shape))
     buffer = np.empty((min(size, len(X)), len(centers)), X.dtype)
     for start in range(0, len(X), size):
         part = X[start : start + size]
-        distances = np.matmul(part - origin, shifted.T, out=buffer[: len(part)])
+        points = (part if unit == 1 else part * unit) - origin
+        distances = np.matmul(points, centers.T, out=buffer[: len(part)])
         np.subtract(squares, distances, out=distances)
         yield slice(start, start + len(part)), part, distances.argmin(axis=1)
+
+
+def _unit(largest: float, dtype: np.dtype[Any]) -> float:
+    """A power of two to multiply numbers with so that squares neither over- nor underflow."""
+    limits, exponent = np.finfo(dtype), math.frexp(largest)[1]
+    far = abs(exponent) > limits.maxexp // 4
+    return math.ldexp(1, -max(exponent, int(limits.minexp))) if far else 1.0
+
+
+def _largest(array: Array) -> float:
+    return float(max(array.max(initial=0), -array.min(initial=0)))
 
 
 def _squares(points: Array, nearest: Array) -> float:

@@ -85,3 +85,26 @@ def test_parity_with_scikit_learn():
 def test_mistakes(X, centers, error, message):
     with pytest.raises(error, match=message):
         LOSS.value_and_grad(X, centers)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [(np.float32, 1e20), (np.float32, 1e37), (np.float32, 1e-30), (np.float64, 1e200)]
+    + [(np.float64, 1e-200), (np.float64, 1e306)],
+)
+def test_assignments_where_squares_over_and_underflow(dtype, size):
+    X, centers = data(dtype=np.float64)
+    nearest = whole(X, centers)[1]
+    X, centers = (X * size).astype(dtype), (centers * size).astype(dtype)
+    np.testing.assert_array_equal(LOSS.assign(X, centers), nearest)
+
+
+def test_points_of_other_sizes_than_the_centers():
+    X = np.array([[1e10, 1], [1e-25, 3e-25], [2e-25, -1e-25]], np.float32)
+    centers = np.array([[1e-25, 2e-25], [2e-25, -2e-25]], np.float32)
+    np.testing.assert_array_equal(LOSS.assign(X, centers)[1:], [0, 1])
+
+
+def test_differences_that_overflow():
+    far = np.array([[3.3e38], [3.2e38], [-3.3e38]], np.float32)
+    np.testing.assert_array_equal(LOSS.assign(far, far), [0, 1, 2])
