@@ -16,7 +16,8 @@ class Domain:
     """The real numbers from ``low`` to ``high``, or those whose absolute value lies there.
 
     NaN is not the domain's business: ``nan_policy`` rules it. Infinite targets and predictions
-    count as inside where an end is infinite; a parameter is finite unless ``infinite``.
+    count as inside where an end is infinite and not open; a parameter is finite unless
+    ``infinite``.
     """
 
     text: str
@@ -82,6 +83,7 @@ class Ranged:
 
 REAL = Domain("(-inf, inf)")
 NONNEGATIVE = Domain("[0, inf)", low=0)
+FINITE_NONNEGATIVE = Domain("[0, inf)", low=0, open_high=True)
 NONPOSITIVE = Domain("(-inf, 0]", high=0)
 POSITIVE = Domain("(0, inf)", low=0, open_low=True)
 FACTOR = Domain("(0, 1]", low=0, high=1, open_low=True)

@@ -315,6 +315,7 @@ class MultiLabelLogistic(RowLoss):
     definition = (
         "dot(label_weight, pos_weight*q*log1p(exp(-z)) + (1 - q)*log1p(exp(z)))/total(label_weight)"
     )
+    item, items = "label", "labels"
     takes = ("targets",)
     y_domain = UNIT
     targets = "q in [0, 1], of y_pred's shape: 1 for labels that hold"

@@ -517,6 +517,7 @@ class GaussianNLL(RowLoss):
 
     name = "gaussian_nll"
     definition = "(log(z[1]) + (z[0] - y)**2/z[1])/2 + (log(2*pi)/2 if full else 0)"
+    item, items = "number", "numbers"
     takes = ("numbers",)
     columns = ("a mean", "a variance")
     bounded_from = 1

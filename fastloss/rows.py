@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fastloss import _core
 from fastloss.base import Loss
-from fastloss.domain import NONNEGATIVE, REAL, Domain
+from fastloss.domain import FINITE_NONNEGATIVE, NONNEGATIVE, REAL, Domain
 
 WEIGHTS = Domain("None, or a number in [0, inf) for each class")
 POS_WEIGHT = Domain("[0, inf), one for all labels or one for each", low=0)
@@ -45,7 +47,9 @@ class RowLoss(Loss, _core.RowLoss):
     kernel: ClassVar[str]  # of src/rows.h
     takes: ClassVar[tuple[str, ...]] = ("labels",)  # and, or: targets, numbers
     relevances: ClassVar[bool] = False  # the targets are the softmax of y_true
-    columns: ClassVar[tuple[str, ...]] = ()  # what a row of y_pred holds, if it is not classes
+    item: ClassVar[str] = "class"  # what a row of y_pred holds
+    items: ClassVar[str] = "classes"
+    columns: ClassVar[tuple[str, ...]] = ()  # which ones, if there are always as many
     bounded_from: ClassVar[int] = 0  # the first of these that z_domain is about
     targets: ClassVar[str] = "the class of each row, an integer from 0 on"
     predictions: ClassVar[str] = "logits, (-inf, inf); -inf is a class that cannot be"
@@ -53,7 +57,7 @@ class RowLoss(Loss, _core.RowLoss):
     @property
     def y_domain(self) -> Domain:
         """[0, inf)"""
-        return NONNEGATIVE
+        return FINITE_NONNEGATIVE
 
     @property
     def z_domain(self) -> Domain:
@@ -63,12 +67,14 @@ class RowLoss(Loss, _core.RowLoss):
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__ and "kernel" not in cls.__dict__:
             cls.kernel = cls.__name__
+        if "name" in cls.__dict__ and "__init__" not in cls.__dict__:
+            cls.__init__ = _renamed(cls)  # type: ignore[method-assign]
         super().__init_subclass__()
 
     def _check(self, name: str, value: Any) -> Any:
         domain = self.ranges[name]
         if domain is WEIGHTS or domain is POS_WEIGHT and not isinstance(value, Real):
-            return _weights(name, value)
+            return _weights(name, value, self.item)
         if domain is LABEL and value is None:
             return None
         if domain in (LABEL, AXIS):
@@ -104,15 +110,25 @@ class RowLoss(Loss, _core.RowLoss):
         )
 
 
-def _weights(name: str, value: Any) -> tuple[float, ...] | None:
+def _renamed(cls: type[RowLoss]) -> Callable[..., None]:
+    """The inherited constructor under the name of the class, which Python's errors give."""
+    made: Any = cls.__init__
+    own = FunctionType(made.__code__, made.__globals__, closure=made.__closure__)
+    functools.update_wrapper(own, made)
+    own.__defaults__, own.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+    own.__qualname__ = f"{cls.__qualname__}.__init__"
+    return own
+
+
+def _weights(name: str, value: Any, item: str) -> tuple[float, ...] | None:
     if value is None and name != "pos_weight":
         return None
     if isinstance(value, (str, dict)) or not isinstance(value, (Iterable, np.ndarray)):
         or_number = "a number, or " if name == "pos_weight" else ""
         raise TypeError(
-            f"{name} must be {or_number}a sequence of a weight for each class; got {value!r}"
+            f"{name} must be {or_number}a sequence of a weight for each {item}; got {value!r}"
         )
     weights = tuple(NONNEGATIVE.parameter(f"{name}[{k}]", w) for k, w in enumerate(value))
     if not weights:
-        raise ValueError(f"{name} must hold a weight for each class; got none")
+        raise ValueError(f"{name} must hold a weight for each {item}; got none")
     return weights

@@ -100,6 +100,7 @@ class CosineDistance(RowLoss):
 
     name = "cosine"
     definition = "1 - dot(q, z)/sqrt(dot(q, q)*dot(z, z))"
+    item, items = "element", "elements"
     takes = ("targets",)
     y_domain = REAL
     targets = "a vector q for each row, of y_pred's shape"
@@ -132,6 +133,7 @@ class ListwiseSoftmax(RowLoss):
     name = "listwise_softmax"
     definition = "-dot(softmax(q), log(p))"
     kernel = "SoftmaxCrossEntropy"
+    item, items = "item", "items"
     takes = ("targets",)
     relevances = True
     y_domain = REAL
@@ -172,6 +174,7 @@ class Dice(RowLoss):
 
     name = "dice"
     definition = "1 - (2*dot(q, z) + smooth)/(total(q) + total(z) + smooth)"
+    item, items = "element", "elements"
     takes = ("targets",)
     y_domain = UNIT
     z_domain = UNIT

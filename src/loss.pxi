@@ -62,8 +62,8 @@ cdef class BaseLoss:
             Targets and predictions, of the same shape; a loss of rows also takes a class for each
             row, or wants a number for each. The dtype of ``y_pred`` is computed in.
         sample_weight : array_like, optional
-            Of the shape of ``y_true`` (of rows: of ``y_pred`` without the axis of the classes), or
-            of its first axis alone.
+            Of the shape of ``y_true`` (of rows: of ``y_pred`` without ``axis``), or of its first
+            axis alone.
         reduction : {"mean", "sum", "none"}
             The weighted average, the weighted sum, or the weighted loss of each sample.
         nan_policy : {"propagate", "omit", "raise"}
@@ -213,20 +213,18 @@ cdef void fail(
     cdef Py_ssize_t i
     cdef PointwiseLoss loss
     dtype = np.float32 if job.dtype == 0 else np.float64
-    rows = None
-    if w is not None:
-        rows = np.broadcast_to(w.reshape(np.shape(w) + (1,) * (z.ndim - w.ndim)), np.shape(z))
     with np.errstate(all="ignore"):
         for i in range(start, min(start + BLOCK, job.n)):
             index = tuple(map(int, np.unravel_index(i, np.shape(z))))
             pair = dtype(y[index]), dtype(z[index])
             if job.omit and (isnan(pair[0]) or isnan(pair[1])):
                 continue
-            if rows is not None:
-                weight = dtype(rows[index])
+            if w is not None:
+                row = index[:w.ndim]
+                weight = dtype(w[row])
                 if not np.isfinite(weight):
                     raise DomainError(
-                        "sample_weight", index, rows[index], f"finite in {dtype.__name__}")
+                        "sample_weight", row, w[row], f"finite in {dtype.__name__}")
                 if weight == 0:
                     continue
             for k, name in enumerate(("y_true", "y_pred")):

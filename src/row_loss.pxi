@@ -21,7 +21,8 @@ cdef class RowLoss(BaseLoss):
     cdef int axis
     cdef Py_ssize_t size            # of a row; 0: any
     cdef bint takes_labels, takes_numbers, takes_vectors, listwise, log
-    cdef Range y_range, z_range
+    cdef Range y_range[2]           # per dtype
+    cdef Range z_range[2]
     cdef object y_text, z_text
     cdef bint bound
 
@@ -46,8 +47,9 @@ cdef class RowLoss(BaseLoss):
         self.takes_vectors = "targets" in self.takes
         self.listwise = self.relevances
         self.log = parameters.get("log_probabilities", False)
-        self.y_range = range_of(self.y_domain, 0)
-        self.z_range = range_of(self.z_domain, self.bounded_from)
+        for i, dtype in enumerate((np.float32, np.float64)):
+            self.y_range[i] = range_of(self.y_domain, dtype, 0)
+            self.z_range[i] = range_of(self.z_domain, dtype, self.bounded_from)
         self.y_text, self.z_text = str(self.y_domain), str(self.z_domain)
         self.bound = True
 
@@ -58,25 +60,26 @@ cdef class RowLoss(BaseLoss):
             self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out)
 
 
-cdef Range range_of(object domain, Py_ssize_t first) except *:
+cdef Range range_of(object domain, object dtype, Py_ssize_t first) except *:
     cdef Range found
     found.on = domain.bounded
     found.first = first
-    found.low, found.high = domain.low, domain.high
+    found.low, found.high = domain.closed(dtype)
     return found
 
 
 # ---- arguments ---------------------------------------------------------------------------------
 
-cdef int row_axis(cnp.ndarray z, int axis, str name) except -1:
+cdef int row_axis(cnp.ndarray z, int axis, str name, RowLoss loss) except -1:
     cdef int ndim = cnp.PyArray_NDIM(z), found = axis + ndim if axis < 0 else axis
+    if 0 <= found < ndim and cnp.PyArray_DIM(z, found) > 0:
+        return found
+    items = "elements" if loss is None else loss.items
     if ndim == 0:
-        raise ValueError(f"{name} must have an axis of classes; got a scalar")
+        raise ValueError(f"{name} must have an axis of {items}; got a scalar")
     if not 0 <= found < ndim:
         raise ValueError(f"axis {axis} is out of bounds for {name} of shape {shape_of(z)}")
-    if cnp.PyArray_DIM(z, found) == 0:
-        raise ValueError(f"{name} has no classes along axis {axis}: its shape is {shape_of(z)}")
-    return found
+    raise ValueError(f"{name} has no {items} along axis {axis}: its shape is {shape_of(z)}")
 
 
 cdef tuple rows_shape(cnp.ndarray z, int axis):
@@ -110,7 +113,8 @@ cdef int targets_of(RowLoss loss, cnp.ndarray y, cnp.ndarray z, int axis) except
         rows = rows_shape(z, axis)
         wanted = [f"a class for each row, of shape {rows}"] * loss.takes_labels
         wanted += [f"a number for each row, of shape {rows}"] * loss.takes_numbers
-        wanted += [f"a target for each class, of y_pred's shape {shape_of(z)}"] * loss.takes_vectors
+        wanted += [
+            f"a target for each {loss.item}, of y_pred's shape {shape_of(z)}"] * loss.takes_vectors
         raise ValueError(f"y_true must hold {', or '.join(wanted)}; got {shape_of(y)}")
     if loss.takes_numbers:
         compute_type(y, "y_true")
@@ -129,8 +133,8 @@ cdef const double* class_vector(
     if cnp.PyArray_SIZE(vector) != k:
         if isinstance(loss.parameters[name], tuple):
             raise ValueError(
-                f"{name} has {cnp.PyArray_SIZE(vector)} weights, but y_pred has {k} classes along "
-                f"axis {loss.axis}")
+                f"{name} has {cnp.PyArray_SIZE(vector)} weights, but y_pred has {k} {loss.items} "
+                f"along axis {loss.axis}")
         vector = np.full(k, vector[0])
     keep.append(vector)
     return <const double*>cnp.PyArray_DATA(vector)
@@ -230,7 +234,7 @@ cdef object evaluate_rows(
     cdef RowsJob job
     if not loss.bound:
         raise TypeError(f"this {type(loss).__name__} was not initialised")
-    axis = row_axis(z, loss.axis, "y_pred")
+    axis = row_axis(z, loss.axis, "y_pred", loss)
     moved = last_axis(z, axis)
     k = cnp.PyArray_DIM(z, axis)
     if loss.size and loss.size != k:
@@ -256,7 +260,7 @@ cdef object evaluate_rows(
         job.soft = targets == VECTORS or loss.smoothing != 0
         job.block.log = loss.log
         job.listwise = loss.listwise
-        job.y_range, job.z_range = loss.y_range, loss.z_range
+        job.y_range, job.z_range = loss.y_range[job.dtype], loss.z_range[job.dtype]
         if loss.vectors:
             keep = []
             job.class_weight = class_vector(loss, "class_weight", k, keep)
@@ -317,17 +321,14 @@ cdef void fail_rows(
     shape = np.shape(moved)[:-1]
     if job.targets == VECTORS:
         y = last_axis(y, job.axis)
-    weights = None
-    if w is not None:
-        weights = np.broadcast_to(w.reshape(np.shape(w) + (1,) * (len(shape) - w.ndim)), shape)
     for r in range(start, min(start + job.rows, job.n)):
         index = tuple(map(int, np.unravel_index(r, shape)))
         with np.errstate(all="ignore"):
             row = np.asarray(moved[index], dtype)
-            weight = 1 if weights is None else dtype(weights[index])
+            weight = 1 if w is None else dtype(w[index[:w.ndim]])
         if not np.isfinite(weight):
             raise DomainError(
-                "sample_weight", index, weights[index], f"finite in {dtype.__name__}")
+                "sample_weight", index[:w.ndim], w[index[:w.ndim]], f"finite in {dtype.__name__}")
         if weight == 0 or job.targets == LABELS and job.ignores and y[index] == job.ignored:
             continue
         if job.targets == LABELS and not 0 <= y[index] < job.k:
@@ -363,7 +364,7 @@ cdef int integer_axis(object axis) except? -1:
 cdef object row_function(object given, object axis, object out, bint grad, bint log):
     """logsumexp(x), or with grad its gradient, softmax(x), or with log log_softmax(x)."""
     cdef cnp.ndarray x = as_array(given, "x"), result
-    cdef int type_num = compute_type(x, "x"), found = row_axis(x, integer_axis(axis), "x")
+    cdef int type_num = compute_type(x, "x"), found = row_axis(x, integer_axis(axis), "x", None)
     cdef RowsJob job
     result = check_out(out, x if grad else first_of_rows(x, found), type_num)
     try:

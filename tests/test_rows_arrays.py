@@ -294,6 +294,62 @@ def test_wrong_arguments():
         fl.CrossEntropy()([0], [[0.0, 1.5]])
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@both_dtypes
+def test_infinite_targets_are_refused(dtype, weighted):  # [0, inf) ends before inf
+    z = np.full((3, 2), 0.5, dtype)
+    y = np.array([[0.5, 0.5], [np.finfo(dtype).max, 0.0], [0.5, np.inf]], dtype)
+    w = np.array([1.0, 2.0, 3.0]) if weighted else None
+    for loss in (CE, fl.CrossEntropy(), fl.KLDivergence(), fl.JensenShannon()):
+        with pytest.raises(fl.DomainError, match=r"y_true\[2, 1\] = inf is not in \[0, inf\)"):
+            loss(y, z, sample_weight=w)
+        loss(y, z, sample_weight=[1.0, 1.0, 0.0])
+        loss(y[:2], z[:2])
+
+
+@pytest.mark.parametrize("loss", [CE, fl.SoftmaxCrossEntropy(axis=0), fl.Logistic()])
+def test_a_bad_weight_has_the_index_that_it_was_given_by(loss):
+    z = np.zeros((4, 4, 4))
+    y = z if isinstance(loss, fl.Logistic) else np.zeros((4, 4), int)
+    with pytest.raises(fl.DomainError, match=r"^sample_weight\[2\] = nan is not finite") as error:
+        loss(y, z, sample_weight=[1, 1, np.nan, 1])
+    assert error.value.index == (2,)
+
+
+@pytest.mark.parametrize(
+    ("loss", "item"),
+    [
+        (CE, "class"),
+        (fl.KLDivergence(), "class"),
+        (fl.CosineDistance(), "element"),
+        (fl.Dice(), "element"),
+        (fl.ListwiseSoftmax(), "item"),
+        (fl.MultiLabelLogistic(), "label"),
+        (fl.GaussianNLL(), "number"),
+    ],
+)
+def test_messages_say_what_a_row_holds(loss, item):
+    items = "classes" if item == "class" else item + "s"
+    with pytest.raises(ValueError, match=f"y_pred must have an axis of {items}; got a scalar"):
+        loss(0.0, 0.0)
+    with pytest.raises(ValueError, match=f"y_pred has no {items} along axis -1"):
+        loss(np.zeros(3), np.zeros((3, 0)))
+    if "targets" in loss.takes:
+        with pytest.raises(ValueError, match=f"a target for each {item}, of y_pred's shape"):
+            loss(np.zeros((3, 4)), np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="x must have an axis of elements; got a scalar"):
+        fl.softmax(1.0)
+
+
+@every_loss
+def test_an_unknown_option_names_the_class(loss):
+    name = type(loss).__name__
+    with pytest.raises(
+        TypeError, match=rf"^{name}\.__init__\(\) got an unexpected keyword .*'axes'"
+    ):
+        type(loss)(axes=1)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -309,6 +365,8 @@ def test_wrong_arguments():
         (lambda: fl.MultiLabelLogistic(label_weight=[0, 0]), ValueError, "that is not 0"),
         (lambda: fl.MultiLabelLogistic(pos_weight=-1.0), ValueError, "pos_weight must be in"),
         (lambda: fl.MultiLabelLogistic(pos_weight="a"), TypeError, "a number, or a sequence"),
+        (lambda: fl.MultiLabelLogistic(label_weight=3), TypeError, "a weight for each label"),
+        (lambda: fl.MultiLabelLogistic([1, 2])([[1]], [[1]]), ValueError, "y_pred has 1 labels"),
         (lambda: fl.MultiLabelLogistic(pos_weight=None), TypeError, "a number, or a sequence"),
         (lambda: fl.SoftmaxCrossEntropy(class_weight=[]), ValueError, "class_weight must hold"),
         (lambda: fl.SoftmaxCrossEntropy([1, "a"]), TypeError, r"class_weight\[1\] must be a real"),
