@@ -44,6 +44,14 @@ def rows_shape(y_pred: Any, losses: Sequence[Loss]) -> tuple[int, ...]:
     return tuple(y_pred.shape[:axis] + y_pred.shape[axis + 1 :])
 
 
+def fixed_items(y_pred: Any, losses: Sequence[Loss]) -> tuple[int, str] | None:
+    """How many classes or labels a row has; None where rows may differ, as lists and sets do."""
+    for loss in losses:
+        if isinstance(loss, RowLoss) and loss.item in ("class", "label"):
+            return y_pred.shape[loss.parameters["axis"]], loss.items
+    return None
+
+
 def row_sums(
     losses: Sequence[Loss],
     y_true: ArrayLike,

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastloss import _core
 from fastloss.base import Loss, as_loss
-from fastloss.row_scores import check_losses, row_sums, rows_shape
+from fastloss.row_scores import check_losses, fixed_items, row_sums, rows_shape
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped, unused-ignore]
@@ -179,6 +179,7 @@ class Scorer:
         self.nan_policy = nan_policy
         self._of_rows = check_losses(self.losses)
         self._grouped: bool | None = None  # until the first update
+        self._items: tuple[int, str] | None = None  # of a row, where all rows have as many
         self._sums: dict[Hashable, NDArray[np.float64]] = {}
 
     def update(
@@ -204,7 +205,8 @@ class Scorer:
         Raises
         ------
         ValueError
-            If a value is outside a loss's domain, or shapes differ; nothing is added then.
+            If a value is outside a loss's domain, shapes differ, or rows have other classes than
+            those of the parts before; nothing is added then.
         """
         grouped = groups is not None
         if self._grouped not in (None, grouped):
@@ -223,6 +225,8 @@ class Scorer:
         sums = add_up(
             list(self.losses), y_true, y_pred, sample_weight, self.nan_policy, codes, len(labels)
         )
+        if self._of_rows:
+            self._check_items(fixed_items(y_pred, self.losses))
         self._grouped = grouped
         for label, row in zip(labels, sums, strict=True):
             self._add(label, row)
@@ -248,9 +252,19 @@ class Scorer:
             return
         if self._grouped not in (None, other._grouped):
             raise ValueError("a scorer with groups cannot be merged with one without")
+        self._check_items(other._items)
         self._grouped = other._grouped
         for label, row in list(other._sums.items()):
             self._add(label, row)
+
+    def _check_items(self, items: tuple[int, str] | None) -> None:
+        if self._items is None:
+            self._items = items
+        elif items is not None and items != self._items:
+            count, name = self._items
+            raise ValueError(
+                f"all parts must have {count} {name}, as the first has; got {items[0]}"
+            )
 
     def _add(self, label: Hashable, row: NDArray[np.float64]) -> None:
         own = self._sums.get(label)

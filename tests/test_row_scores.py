@@ -181,3 +181,24 @@ def test_mistakes_of_the_command(rows, table, capsys, y_true, y_pred, loss, mess
     err = capsys.readouterr().err
     assert status == 2 and err.count("\n") == 1
     assert message.format(row=int(np.argmax(rows[0] == 2)) + 1) in err
+
+
+def test_parts_have_as_many_classes():
+    scorer, other = fl.Scorer("softmax_cross_entropy"), fl.Scorer("softmax_cross_entropy")
+    scorer.update([0, 1], np.zeros((2, 3)))
+    other.update([0, 1], np.zeros((2, 5)))
+    message = "all parts must have 3 classes, as the first has; got 5"
+    with pytest.raises(ValueError, match=message):
+        scorer.update([0, 1], np.zeros((2, 5)))
+    with pytest.raises(ValueError, match=message):
+        scorer.merge(other)
+    scorer.merge(fl.Scorer("softmax_cross_entropy"))
+    assert scorer.result().count == 2
+    empty = fl.Scorer("softmax_cross_entropy")
+    empty.merge(other)
+    with pytest.raises(ValueError, match="must have 5 classes, as the first has; got 3"):
+        empty.update([0, 1], np.zeros((2, 3)))
+    lists = fl.Scorer("listwise_softmax")  # which may be of any length
+    lists.update(np.zeros((1, 3)), np.zeros((1, 3)))
+    lists.update(np.zeros((1, 5)), np.zeros((1, 5)))
+    assert lists.result().count == 2
