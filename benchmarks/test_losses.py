@@ -13,7 +13,7 @@ from conftest import PEERS
 
 from fastloss.bench.cases import Task
 from fastloss.bench.peers.base import GIVEN
-from fastloss.bench.run import AGREEMENT, difference, full_plan
+from fastloss.bench.run import difference, full_plan
 
 ENTRIES = [
     (case, peer, outputs)
@@ -38,7 +38,7 @@ def data_and_results(case: Task):
 def test_case(benchmark, case, peer, outputs):
     data, expected = data_and_results(case)
     work = case.work(peer, data, outputs)
-    assert difference(work.call(), expected) <= AGREEMENT[case.dtype]
+    assert difference(work.call(), expected) <= case.agreement
     benchmark.group = str(case)
     benchmark(work.run)
     if benchmark.stats:  # none with --benchmark-disable

@@ -156,8 +156,8 @@ static void fl_widen_eight(
 static inline void fl_encode(
         const float *restrict source, ptrdiff_t n, uint32_t unit, uint32_t largest, int special,
         uint32_t random, uint32_t step, uint8_t *restrict target) {
-    for (ptrdiff_t i = 0; i < n; i++)
-        target[i] = (uint8_t)fl_to_eight(source[i], unit, largest, random + (uint32_t)i * step);
+    for (ptrdiff_t i = 0; i < n; i++, random += step)
+        target[i] = (uint8_t)fl_to_eight(source[i], unit, largest, random);
     for (ptrdiff_t i = 0; special && i < n; i++) {
         uint32_t bits = fl_bits_f32(source[i]), size = bits & ~FL_SIGN;
         if (size >= FL_INFINITE)

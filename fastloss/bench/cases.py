@@ -53,6 +53,14 @@ class Task(ABC):
         """What has to move at least: each input read once, each output written once."""
 
     @property
+    def agreement(self) -> float:
+        """The largest difference between peers' results that counts as rounding.
+
+        A sum of ten million float32 in float32, which some of them make, is no better.
+        """
+        return {"float32": 1e-3, "float64": 1e-8}[self.dtype]
+
+    @property
     @abstractmethod
     def traffic(self) -> str:
         """The loop whose mix of reads and writes is about the same: its speed is memory's limit."""

@@ -12,9 +12,9 @@ from rich.table import Table
 from fastloss.bench.cases import seconds, size, times
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Change, Comparison, Key, Results, Row
-from fastloss.bench.steps import LISTS, STEP
+from fastloss.bench.steps import LISTS, STATES, STEP
 
-METHODS = ("value_and_grad", STEP, *LISTS)
+METHODS = ("value_and_grad", STEP, *STATES, *LISTS)
 DTYPE = "float32"
 
 

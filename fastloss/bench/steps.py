@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -37,6 +37,8 @@ def _resnet50() -> Iterator[int]:
 
 RESNET50 = tuple(_resnet50())
 LINEAR = (640, 10)  # weights and biases of ten classes of 64 features
+# Methods whose state is in fewer bytes.
+STATES = {"step with bfloat16 state": "bfloat16", "step with 8-bit state": "8bit"}
 # Methods that step several arrays, and the sizes of those.
 LISTS = {f"step of {len(sizes)} arrays": sizes for sizes in (LINEAR, RESNET50)}
 
@@ -57,21 +59,29 @@ class Step(Task):
 
     def optimizer(self, params: Any) -> Any:
         """Ours, of these arrays."""
-        return getattr(fastloss.optim, self.name)(params, **self.options)
+        state = STATES.get(self.method)
+        return getattr(fastloss.optim, self.name)(params, **self.options, state_dtype=state)
 
     @cached_property
-    def updated(self) -> int:
-        """Arrays that are read and written: the parameters and their state."""
-        [state] = self.optimizer(np.zeros(1)).state_dict()["state"].values()
-        return 1 + len(state)
+    def _state(self) -> Mapping[str, Array]:
+        """That of an array of 256."""
+        [state] = self.optimizer(np.zeros(256, self.dtype)).state_dict()["state"].values()
+        return dict(state)
 
     @property
     def bytes(self) -> int:
-        return (1 + 2 * self.updated) * self.n * np.dtype(self.dtype).itemsize
+        state = sum(array.nbytes for array in self._state.values())
+        return 3 * self.n * np.dtype(self.dtype).itemsize + 2 * self.n * state // 256
 
     @property
     def traffic(self) -> str:
-        return f"update {self.updated}"
+        arrays = [array for array in self._state.values() if array.size == 256]
+        return f"update {1 + len(arrays)}"  # the parameters, and their state
+
+    @property
+    def agreement(self) -> float:
+        # what is rounded at random is near, not the same
+        return {"bfloat16": 0.01, "8bit": 0.1}.get(STATES.get(self.method, ""), super().agreement)
 
     def one(self) -> Self:
         return replace(self, method=STEP, shape=(1,))
@@ -98,6 +108,11 @@ class Step(Task):
 def steps(names: Sequence[str], n: int, dtype: str = "float32") -> list[Step]:
     """A step of each rule, of one array."""
     return [Step(name, STEP, (n,), dtype) for name in names]
+
+
+def steps_with_less_state(names: Collection[str], n: int) -> list[Step]:
+    """A step of each rule, of one array, for each kind of state."""
+    return [Step(name, method, (n,), "float32") for name in names for method in STATES]
 
 
 def steps_of_list(names: Sequence[str], sizes: Sequence[int]) -> list[Step]:

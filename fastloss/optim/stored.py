@@ -73,5 +73,8 @@ def eight_bits(value: float) -> tuple[int, float]:
     """A code and a scale for numbers that are all the same, positive or 0: the nearest."""
     if value == 0:
         return 0, 0.0
-    fraction, exponent = math.frexp(value)
-    return 0xF0 + round(16 * fraction) - 8, -math.ldexp(1.0, exponent - 33)
+    unit = math.ldexp(1.0, max(math.frexp(value)[1] - 33, -126))
+    if value < 8 * unit:
+        return max(round(value / unit), 1), -unit
+    fraction, exponent = math.frexp(value / unit)
+    return (exponent - 3 << 3) + round(16 * fraction) - 8, -unit
