@@ -2,6 +2,10 @@
 
 A logistic regression on four easily measured features of scikit-learn's breast cancer data,
 cross-validated, so that each row is predicted by a model fitted to the other nine tenths.
+
+    python examples/make_predictions.py
+
+It needs scikit-learn: pip install -e '.[sklearn]'
 """
 
 import csv

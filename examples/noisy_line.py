@@ -1,6 +1,8 @@
 """Mini-batch gradient descent on y = 3x + noise, with a plot of data, truth and fit.
 
     python examples/noisy_line.py
+
+The plot needs matplotlib: pip install -e '.[plot]'
 """
 
 import argparse
@@ -19,7 +21,7 @@ def fit(
     w, b = np.zeros(1), np.zeros(1)
     # At a constant rate the last batches would decide: with one that falls, all rows do.
     steps = epochs * -(-len(y) // batch)
-    opt = fl.optim.SGD([w, b], lr=Cosine(0.05, T_0=steps, T_mult=0))
+    opt = fl.optim.SGD([w, b], lr=Cosine(0.05, T_0=steps))
     loss = fl.SquaredError()
     for _ in range(epochs):
         order = rng.permutation(len(y))
@@ -32,8 +34,10 @@ def fit(
 
 
 def plot(path: Path, X: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray) -> None:
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError:
+        raise SystemExit("the plot needs matplotlib: pip install -e '.[plot]'") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

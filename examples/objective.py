@@ -24,7 +24,7 @@ def main() -> None:
         return value + size, X.T @ by_prediction + pull
 
     w = np.zeros(10)
-    schedule = Cosine(0.1, T_0=STEPS, T_mult=0)
+    schedule = Cosine(0.1, T_0=STEPS)
     opt = fl.optim.Adam(w, lr=schedule)
     for _ in range(STEPS):
         opt.step(objective(w)[1])

@@ -46,10 +46,12 @@ def from_description(kind: str, registry: Mapping[str, type[D]], description: An
     if not isinstance(description, Mapping):
         raise TypeError(f"a {kind} is described by a mapping, as of to_dict(); got {description!r}")
     given = dict(description)
-    name = given.pop("name", None)
+    if "name" not in given:
+        raise ValueError(f"the description lacks the {kind}'s name, one of {', '.join(registry)}")
+    name = given.pop("name")
     cls = registry.get(name) if isinstance(name, str) else None
     if cls is None:
-        near = difflib.get_close_matches(str(name), registry, n=1)
+        near = difflib.get_close_matches(name, registry, n=1) if isinstance(name, str) else ()
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"name must be one of {', '.join(registry)}; got {name!r}{hint}")
     fields = _fields(cls)
@@ -63,3 +65,12 @@ def from_description(kind: str, registry: Mapping[str, type[D]], description: An
     if "inner" in given:
         given["inner"] = from_description(kind, registry, given["inner"])
     return cls(**given)
+
+
+def public_names(module: Mapping[str, Any]) -> list[str]:
+    """Names of what is defined in a module, given its globals: what completion is to show."""
+    return [
+        name
+        for name, value in module.items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module["__name__"]
+    ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss.described import Described, from_description
+from fastloss.described import Described, from_description, public_names
 from fastloss.domain import INTEGERS, NONNEGATIVE
 from fastloss.regression import AbsoluteError, SquaredEpsilonInsensitive, SquaredError
 
@@ -123,6 +123,10 @@ def from_dict(description: Mapping[str, Any]) -> Penalty:
     L1(strength=0.5)
     """
     return from_description("penalty", _REGISTRY, description)
+
+
+def __dir__() -> list[str]:
+    return public_names(globals())
 
 
 class _Elementwise(Penalty):

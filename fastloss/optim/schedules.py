@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from fastloss.described import Described, from_description
+from fastloss.described import Described, from_description, public_names
 from fastloss.domain import (
     COUNT,
     COUNT_OR_0,
@@ -90,9 +90,13 @@ def from_dict(description: Mapping[str, Any]) -> Schedule:
     >>> Warmup(Cosine(0.1, T_0=90), steps=10).to_dict()["steps"]
     10
     >>> from_dict({"name": "cosine", "lr": 0.1, "T_0": 90})
-    Cosine(lr=0.1, T_0=90, T_mult=1, lr_min=0.0)
+    Cosine(lr=0.1, T_0=90, T_mult=None, lr_min=0.0)
     """
     return from_description("schedule", _REGISTRY, description)
+
+
+def __dir__() -> list[str]:
+    return public_names(globals())
 
 
 def _fall(left: float) -> float:
@@ -313,7 +317,7 @@ class InverseScaling(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Learning rate that falls along half a cosine, with warm restarts (SGDR).
+    """Learning rate that falls along half a cosine, with warm restarts (SGDR) if T_mult is given.
 
     In a period of T steps, t steps after its beginning, it is ::
 
@@ -325,9 +329,9 @@ class Cosine(Schedule):
         At the beginning of each period, in [0, inf).
     T_0 : int
         Steps of the first period.
-    T_mult : int, default=1
-        Each period is so many times as long as the one before it. With 0 there is only the first:
-        from step ``T_0`` on the rate stays at ``lr_min``.
+    T_mult : int, optional
+        Each period is so many times as long as the one before it: with 1 all are alike. None: there
+        is only the first, and from step ``T_0`` on the rate stays at ``lr_min``.
     lr_min : float, default=0.0
         What each period falls to, in [0, inf).
 
@@ -339,6 +343,8 @@ class Cosine(Schedule):
     Examples
     --------
     >>> from fastloss.optim.schedules import Cosine
+    >>> [round(Cosine(1.0, T_0=10)(step), 3) for step in (0, 5, 9, 10, 20)]
+    [1.0, 0.5, 0.024, 0.0, 0.0]
     >>> schedule = Cosine(1.0, T_0=10, T_mult=2)
     >>> [round(schedule(step), 3) for step in (0, 5, 9, 10, 20, 30)]
     [1.0, 0.5, 0.024, 1.0, 0.5, 1.0]
@@ -346,21 +352,27 @@ class Cosine(Schedule):
 
     lr: float
     T_0: int
-    T_mult: int = 1
+    T_mult: int | None = None
     lr_min: float = 0.0
 
     name = "cosine"
-    ranges = {"lr": NONNEGATIVE, "T_0": COUNT, "T_mult": COUNT_OR_0, "lr_min": NONNEGATIVE}
+    ranges = {"lr": NONNEGATIVE, "T_0": COUNT, "lr_min": NONNEGATIVE}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.T_mult is not None:
+            object.__setattr__(self, "T_mult", COUNT.parameter("T_mult", self.T_mult))
 
     def _at(self, step: int) -> float:
         length = self.T_0
-        if self.T_mult == 0:
+        if self.T_mult is None:
             step = min(step, length)
         elif self.T_mult == 1:
             step %= length
-        while step >= length and self.T_mult:
-            step -= length
-            length *= self.T_mult
+        else:
+            while step >= length:
+                step -= length
+                length *= self.T_mult
         share = _fall((length - step) / length)
         return self.lr * share + self.lr_min * (1 - share)
 
