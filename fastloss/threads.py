@@ -16,7 +16,8 @@ def set_num_threads(n: int) -> None:
 
     Small arrays are processed by the calling thread alone. Results have the same bits for every
     number of threads. At import the number is the smallest of ``OMP_NUM_THREADS``, the CPUs that
-    the process may run on, and the CPU quota of its control group.
+    the process may run on, and the CPU quota of its control group. On a shared machine, whose CPUs
+    others keep busy, 1 may be much faster than 2: threads wait for the last of them.
 
     Parameters
     ----------

@@ -351,3 +351,23 @@ def test_the_strengths_that_an_optimizer_reads():
 def test_errors(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "reduction", "penalty"),
+    [
+        ("Lasso", {"alpha": 0.3}, "mean", L1(0.6)),
+        ("ElasticNet", {"alpha": 0.3, "l1_ratio": 0.4}, "mean", ElasticNet(0.24, 0.36)),
+        ("Ridge", {"alpha": 0.3}, "sum", L2(0.6)),
+    ],
+)
+def test_objectives_of_scikit_learn(model, options, reduction, penalty):
+    """What docs/reductions.md says: its coefficients stay where they are in a proximal step."""
+    linear_model = pytest.importorskip("sklearn.linear_model", reason="a peer")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    y, weights = X @ [1.0, 0.0, -2.0, 0.1] + rng.normal(size=60), rng.uniform(0.5, 2, 60)
+    fit = getattr(linear_model, model)(fit_intercept=False, tol=1e-14, **options)
+    w = fit.fit(X, y, sample_weight=weights).coef_
+    grad = fl.SquaredError().grad(y, X @ w, sample_weight=weights, reduction=reduction)
+    np.testing.assert_allclose(penalty.prox(w - 0.01 * (X.T @ grad), 0.01), w, atol=1e-12)
