@@ -1,8 +1,38 @@
-"""Losses, their gradients and Hessians, at the speed of memory."""
+"""Losses, their gradients and Hessians, scores and optimizers, at the speed of memory.
+
+- Losses: `Huber`, `Logistic`, `SoftmaxCrossEntropy` ...; `loss_names` lists them, and `get_loss`
+  makes one of its name. Each is called for its value, and has the methods ``grad``,
+  ``value_and_grad`` and ``grad_and_hess``; for rows there are `softmax`, `log_softmax`,
+  `logsumexp` and `sigmoid` too.
+- `score` computes many losses in one pass, by group; `Scorer` does so in parts.
+- ``fastloss.optim``: optimizers, which update arrays in place, and schedules of learning rates.
+- ``fastloss.penalties``: `L1`, `L2`, `ElasticNet` and `GroupLasso` of parameters.
+- `set_num_threads`, `get_num_threads` and `num_threads`; `show_config` tells of this build.
+
+Arguments outside of a loss's domain raise `DomainError`, a ValueError.
+
+Examples
+--------
+>>> import numpy as np
+>>> import fastloss as fl
+>>> y, z = np.array([1.0, 2.0, 3.0]), np.array([1.5, 2.0, 7.0])
+>>> loss = fl.Huber(delta=1.5)
+>>> value, grad = loss.value_and_grad(y, z)
+>>> round(value, 4), grad.round(4)
+(1.6667, array([0.1667, 0.    , 0.5   ]))
+>>> fl.score(y, z, ["mae", loss])["mae"]
+1.5
+>>> w = np.zeros(3)
+>>> opt = fl.optim.Adam(w, lr=0.1)
+>>> opt.step(np.array([1.0, -2.0, 0.0]))
+True
+>>> w.round(6)
+array([-0.1,  0.1,  0. ])
+"""
 
 import importlib as _importlib
 import os as _os
-from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
+import typing as _typing
 
 from fastloss import _core
 from fastloss._core import (
@@ -84,7 +114,7 @@ from fastloss.threads import (
     was_forked as _was_forked,
 )
 
-if _TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from fastloss import optim as optim, penalties as penalties
 
 __version__ = "0.1.0"
@@ -97,11 +127,22 @@ if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(after_in_child=_core.stay_serial)
 
 
-def __getattr__(name: str) -> _Any:
-    """Import what takes long to import when it is used first."""
-    if name in ("optim", "penalties"):
-        return _importlib.import_module(f"fastloss.{name}")
-    raise AttributeError(f"module 'fastloss' has no attribute {name!r}")
+if not _typing.TYPE_CHECKING:  # which would take any name for one that there is
+
+    def __getattr__(name: str) -> _typing.Any:
+        """Import what takes long to import when it is used first."""
+        if name in ("optim", "penalties"):
+            return _importlib.import_module(f"fastloss.{name}")
+        hint = ""
+        if name[0].isupper():  # a class: others may be modules about to be imported
+            import difflib  # takes long to import
+
+            optim = _importlib.import_module("fastloss.optim")
+            classes = {key: key for key in globals() if key[0].isupper()}
+            classes |= {key: f"optim.{key}" for key in optim.optimizer_names()}
+            near = difflib.get_close_matches(name, classes, n=1)
+            hint = f"; did you mean {classes[near[0]]!r}?" if near else ""
+        raise AttributeError(f"module 'fastloss' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

@@ -19,6 +19,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     that was written, and after an error nothing else is left. A symbolic link is followed. The mode
     is that of the file replaced, or of any new file.
     """
+    if not os.fspath(path):
+        raise FileNotFoundError(errno.ENOENT, "The name of the file is empty", os.fspath(path))
     target = os.path.realpath(path)
     mode = _mode(path)
     partial = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.partial")

@@ -318,7 +318,7 @@ cdef class BaseOptimizer:
 
     def __reduce__(self):
         raise TypeError(
-            f"a {type(self).__name__} holds the memory of its parameters, so it cannot be copied or "
+            f"{type(self).__name__} holds the memory of its parameters, so it cannot be copied or "
             f"pickled; its state_dict() can")
 
     def _carried(self, Py_ssize_t group, name):
@@ -348,6 +348,9 @@ cdef class BaseOptimizer:
 
         Notes
         -----
+        What is no array, such as a list, a Series of pandas or a tensor of torch, is made one by
+        ``numpy.asarray``.
+
         A gradient that is not 0 in a few rows only may be a tuple ``(indices, values)``: a 1-D
         array of integers, and a C-contiguous array of shape ``(len(indices),
         *parameter.shape[1:])``. Optimizers whose ``takes_rows`` is True take it, for C-contiguous
@@ -356,8 +359,9 @@ cdef class BaseOptimizer:
         and their state, are updated by the same rule as ever; the other rows wait, and keep every
         bit: momentum does not move them, averages do not fade, and neither weight decay nor a
         penalty shrinks them until they are named again. Corrections of bias use the one count of
-        steps, as in ``torch.optim.SparseAdam`` and TensorFlow's ``LazyAdam``. A negative index, or
-        one beyond the last row, is an error. Memory in proportion to the rows given is needed.
+        steps, as in ``torch.optim.SparseAdam``, which adds its eps before them, and TensorFlow's
+        ``LazyAdam``. A negative index, or one beyond the last row, is an error. Memory in
+        proportion to the rows given is needed.
         """
         cdef list flat
         cdef Update job
@@ -452,10 +456,22 @@ cdef class BaseOptimizer:
         """Make the k-th gradient an array, or a pair of arrays."""
         if type(flat[k]) is tuple:
             flat[k] = tuple([
-                as_array(part, f"{self.names[k]}[{i}]") for i, part in enumerate(flat[k])])
+                self.as_gradient(part, k, f"[{i}]") for i, part in enumerate(flat[k])])
         elif not cnp.PyArray_CheckExact(flat[k]):
-            flat[k] = as_array(flat[k], self.names[k])
+            flat[k] = self.as_gradient(flat[k], k, "")
         return 0
+
+    cdef cnp.ndarray as_gradient(self, object given, Py_ssize_t k, str place):
+        cdef cnp.ndarray array
+        if isinstance(given, np.ma.MaskedArray):
+            raise TypeError(
+                f"{self.names[k]}{place} is a masked array; a plain one is wanted, such as its "
+                f".filled(0)")
+        array = as_array(given, f"{self.names[k]}{place}")
+        if cnp.PyArray_TYPE(array) == cnp.NPY_OBJECT:
+            raise TypeError(
+                f"{self.names[k]}{place} must be an array of numbers; got {type(given).__name__}")
+        return array
 
     cdef int check(self, list flat, Py_ssize_t k) except -1:
         """Take the k-th gradient, if it fits its parameter."""
@@ -473,16 +489,19 @@ cdef class BaseOptimizer:
         elif cnp.PyArray_TYPE(grad) != cnp.PyArray_TYPE(parameter):
             raise TypeError(
                 f"{self.names[k]} must be {parameter.dtype}, as its parameter is"
-                f"{'' if p.low.data == NULL else ', or float32'}; got {grad.dtype}")
+                f"{'' if p.low.data == NULL else ', or float32'}; got {grad.dtype}, which "
+                f".astype({parameter.dtype.name!r}) converts")
         if not same_shape(grad, parameter):
             raise ValueError(
                 f"{self.names[k]} must have the shape {shape_of(parameter)} of its parameter; "
                 f"got {shape_of(grad)}")
         if not (cnp.PyArray_FLAGS(grad) & p.order and cnp.PyArray_ISNOTSWAPPED(grad)
                 and cnp.PyArray_CHKFLAGS(grad, cnp.NPY_ARRAY_ALIGNED)):
+            maker = (
+                "ascontiguousarray" if p.order & cnp.NPY_ARRAY_C_CONTIGUOUS else "asfortranarray")
             raise ValueError(
                 f"{self.names[k]} must be a native array that is contiguous in the order of its "
-                f"parameter ({'C' if p.order & cnp.NPY_ARRAY_C_CONTIGUOUS else 'Fortran'}); "
+                f"parameter, as numpy.{maker} makes it; "
                 f"got dtype {grad.dtype.str} and strides {(<object>grad).strides}")
         p.held[GRADIENT].data = cnp.PyArray_BYTES(grad)
         p.held[GRADIENT].size = cnp.PyArray_ITEMSIZE(grad)
@@ -540,7 +559,14 @@ cdef class BaseOptimizer:
         cdef list rates = []
         cdef Py_ssize_t k
         for k, schedule in enumerate(self.schedules):
-            rate = self.groups[k].lr if schedule is None else float(schedule(self.step_count))
+            rate = self.groups[k].lr
+            if schedule is not None:
+                given = schedule(self.step_count)
+                try:
+                    rate = float(given)
+                except (TypeError, ValueError):
+                    raise TypeError(
+                        f"lr({self.step_count}) must be a real number; got {given!r}") from None
             if not 0 <= rate < INFINITY:
                 raise ValueError(f"lr({self.step_count}) must be in [0, inf); got {rate!r}")
             rates.append(rate)
@@ -565,8 +591,10 @@ cdef class BaseOptimizer:
             return False
         if self.max_norm == INFINITY:
             return True
-        if finite and squares == INFINITY:      # the squares overflow, though the norm does not
-            job.shrink = 2.0 ** -600
+        if finite and (
+                # the squares overflow or underflow, and the norm does not
+                squares == INFINITY or (squares < 2.0 ** -900 and self.max_norm < 2.0 ** -440)):
+            job.shrink = 2.0 ** (-600 if squares == INFINITY else 600)
             run_update(job)
             squares = self.squares()
         norm = sqrt(squares) / job.shrink

@@ -22,14 +22,15 @@ cdef tuple read_pair(object pair, cnp.ndarray parameter, str name):
             f"{name} must be dense: its parameter has no rows that are contiguous; "
             f"got a pair for shape {shape_of(parameter)}, strides {(<object>parameter).strides}")
     indices = as_array(pair[0], f"{name}[0]")
-    if indices.dtype.kind not in "iu" or indices.ndim != 1:
+    if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size):
         raise TypeError(
             f"{name}[0] must hold row indices, integers in one axis; "
             f"got {indices.dtype} of shape {indices.shape}")
     values = as_array(pair[1], f"{name}[1]")
     if cnp.PyArray_TYPE(values) != cnp.PyArray_TYPE(parameter):
         raise TypeError(
-            f"{name}[1] must be {parameter.dtype}, as its parameter is; got {values.dtype}")
+            f"{name}[1] must be {parameter.dtype}, as its parameter is; got {values.dtype}, which "
+            f".astype({parameter.dtype.name!r}) converts")
     expected = (len(indices), *shape_of(parameter)[1:])
     if shape_of(values) != expected:
         raise ValueError(
@@ -37,7 +38,8 @@ cdef tuple read_pair(object pair, cnp.ndarray parameter, str name):
             f"got {shape_of(values)}")
     if not cnp.PyArray_ISCARRAY_RO(values):
         raise ValueError(
-            f"{name}[1] must be a native array that is C-contiguous; "
+            f"{name}[1] must be a native array that is C-contiguous, as "
+            f"numpy.ascontiguousarray makes it; "
             f"got dtype {values.dtype.str} and strides {(<object>values).strides}")
     rows = np.array(indices, np.int64)      # a copy: nobody changes it once it has been checked
     check_rows(rows, indices, cnp.PyArray_DIM(parameter, 0), f"{name}[0]")

@@ -67,6 +67,8 @@ GOOD = """
     fl.optim.SGD([{"params": [y, p], "lr": 0.1}], momentum=0.9).step([[y, p]])
     opt.load_state_dict(opt.state_dict())
     assert_type(opt.step_count, int)
+    opt.lr.update(0.5)
+    opt.lr = 0.1
 
     fl.set_num_threads(2)
     with fl.num_threads(1):
@@ -94,6 +96,10 @@ BAD = """
     fl.optim.Adam(y, lr="0.1")
     fl.optim.Adam(y, maximum_norm=1.0)
     fl.optim.Adam()
+    fl.optim.Adam(y, nonfinite="skipp")
+    fl.optim.Adam(y, state_dtype="float16")
+    fl.optim.Adagrad(y)
+    fl.Hubber()
 """
 
 

@@ -1,5 +1,10 @@
 """Optimizers: update rules on NumPy arrays, in place, all arrays in one parallel pass.
 
+OPTIMIZERS
+
+`schedules` has learning rates that change, and ``fastloss.penalties`` penalties. `load` makes the
+optimizer again that a method ``save`` wrote to a file; `optimizer_names` gives the names above.
+
 Examples
 --------
 >>> import numpy as np
@@ -12,6 +17,11 @@ True
 array([ 0.9, -1.9])
 """
 
+import difflib as _difflib
+import typing as _typing
+from types import ModuleType as _ModuleType
+
+from fastloss.optim import schedules as schedules
 from fastloss.optim.adam import (
     Adam as Adam,
     Adamax as Adamax,
@@ -41,3 +51,28 @@ from fastloss.optim.momentum import (
     Lion as Lion,
     Momentum as Momentum,
 )
+
+if __doc__:  # python -OO leaves none
+    __doc__ = __doc__.replace(
+        "OPTIMIZERS",
+        "\n".join(
+            f"- `{_name}`: {(globals()[_name].__doc__ or '').partition('.')[0]}"
+            for _name in optimizer_names()
+        ),
+    )
+
+if not _typing.TYPE_CHECKING:  # which would take any name for one that there is
+
+    def __getattr__(name: str) -> None:
+        near = _difflib.get_close_matches(name, optimizer_names(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"module 'fastloss.optim' has no attribute {name!r}{hint}")
+
+
+def __dir__() -> list[str]:
+    own = [
+        name
+        for name, value in globals().items()
+        if not name.startswith("_") and not isinstance(value, _ModuleType)
+    ]
+    return [*own, "schedules"]

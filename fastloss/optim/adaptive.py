@@ -288,9 +288,12 @@ class FTRL(Optimizer):
         self._build(params, common, lr=lr, beta=beta, l1=l1, l2=l2)
 
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        if callable(options["lr"]):
-            raise TypeError("lr must be a number: FTRL has no schedule")
         return ("z", "n")
+
+    def _check(self, name: str, value: Any) -> Any:
+        if name == "lr" and callable(value):
+            raise TypeError("lr must be a number: FTRL has no schedule")
+        return super()._check(name, value)
 
     def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         return ROUNDED  # the parameters are a function of it
@@ -315,6 +318,11 @@ class AdaptiveGradient(Optimizer):
     gamma : float, default=0.999
     eps : float, default=1e-8
     COMMON
+
+    References
+    ----------
+    Wang et al. (2021), Rethinking Adam: A Twofold Exponential Moving Average Approach, for its
+    nearest kin: Adam with m^2 in the place of g^2.
 
     Examples
     --------

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias, TypedDict, cast
+from types import MethodType
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastloss import penalties
 from fastloss._core import BaseOptimizer, kernel_rules
+from fastloss.described import Described
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim import schedules
 from fastloss.optim.stored import check_state_dtype, is_low, make_state, step_dtype
@@ -24,10 +27,11 @@ Arrays: TypeAlias = Array | Sequence[Array] | Mapping[Any, Array]
 Params: TypeAlias = Arrays | Sequence[Mapping[str, Any]]
 Rate: TypeAlias = float | Callable[[int], float]
 State: TypeAlias = dict[str, Any]
+NonFinite: TypeAlias = Literal["propagate", "raise", "skip"]
+StateDtype: TypeAlias = Literal["bfloat16", "8bit", "float32", "float64"]
 
 VERSION = 1  # of the layout of state_dict()
 BELOW_ONE = Domain("[0, 1)", low=0, high=1, open_high=True)
-NONFINITE = ("propagate", "raise", "skip")
 
 _REGISTRY: dict[str, type[Optimizer]] = {}
 # what reads the descriptions of objects that save() writes
@@ -58,8 +62,16 @@ class Common(TypedDict, total=False):
 
     max_norm: float | None
     clip_value: float | None
-    nonfinite: str
-    state_dtype: str | None
+    nonfinite: NonFinite
+    state_dtype: StateDtype | None
+
+
+DEFAULTS: Common = {
+    "max_norm": None,
+    "clip_value": None,
+    "nonfinite": "propagate",
+    "state_dtype": None,
+}
 
 
 class Optimizer(BaseOptimizer):
@@ -81,8 +93,60 @@ class Optimizer(BaseOptimizer):
         _REGISTRY[cls.__name__] = cls
         if "kernel" not in cls.__dict__ and cls.__name__ in kernel_rules:
             cls.kernel = cls.__name__
+        if "__init__" in cls.__dict__:
+            _spell_out(cls.__init__)
         if cls.__doc__:  # python -OO leaves none
             cls.__doc__ = cls.__doc__.replace("    COMMON\n", _indented(_COMMON))
+
+    def __init__(self, params: Params, **options: Any) -> None:
+        raise TypeError(f"{type(self).__name__} is what optimizers share, not an optimizer")
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_common"):  # it was not initialised
+            return super().__repr__()
+        shown = {}
+        for key in self._options[0]:
+            values = [options[key] for options in self._options]
+            shown[key] = values if any(value != values[0] for value in values) else values[0]
+        for key, value in self._common.items():
+            if value != DEFAULTS[key]:  # type: ignore[literal-required]
+                shown[key] = value
+        options = ", ".join(f"{key}={value!r}" for key, value in shown.items())
+        n = len(self._arrays)
+        arrays = f"{n} array{'s' if n > 1 else ''}"
+        return f"<{type(self).__name__}({options}) of {arrays}, step_count={self.step_count}>"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name != "lr":
+            raise AttributeError(
+                f"{name} cannot be set: of an optimizer's options only lr can; others can be "
+                f"changed in its state_dict(), for load_state_dict()"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def lr(self) -> Any:
+        """The rate, a number or a schedule; of groups a list of them.
+
+        What it is set to counts from the next step on. A schedule is the one that is in use: after
+        `load` or `load_state_dict` it is a copy of the one that the optimizer was made with.
+        """
+        rates = [options["lr"] for options in self._options]
+        return rates if self._grouped else rates[0]
+
+    @lr.setter
+    def lr(self, given: Any) -> None:
+        self._check_idle()
+        rates = given if self._grouped else [given]
+        n = len(self._options)
+        if not isinstance(rates, (list, tuple)) or len(rates) != n:
+            raise TypeError(f"lr must be a list of {n}, one for each group; got {given!r}")
+        groups = [
+            options | {"lr": self._check("lr", rate)}
+            for options, rate in zip(self._options, rates, strict=True)
+        ]
+        self._check_fit(groups)
+        self._set(groups, self._numbers(), self._common, self.step_count)
 
     # ---- what a rule may override --------------------------------------------------------------
 
@@ -126,14 +190,15 @@ class Optimizer(BaseOptimizer):
 
     def _build(self, params: Params, common: Common, **options: Any) -> None:
         """Check everything, and tie the arrays to the kernel; the constructor's only step."""
-        if not hasattr(type(self), "ranges"):
-            raise TypeError(f"{type(self).__name__} is what optimizers share, not an optimizer")
         if hasattr(self, "_options"):
             raise TypeError(f"this {type(self).__name__} is initialised already")
-        common = self._check_common(common)
-        grouped = _is_grouped(params)
+        common = self._check_common(common, options)
+        self._grouped = grouped = _is_grouped(params)
         given = cast("Sequence[Mapping[str, Any]]", params) if grouped else [{"params": params}]
-        self._options = [self._check_group(k, group, options) for k, group in enumerate(given)]
+        groups = [
+            self._check_group(f"params[{k}]" if grouped else "", group, options)
+            for k, group in enumerate(given)
+        ]
         self._keys: list[Any] = []  # of the arrays
         self._members: list[int] = []  # the group of each array
         arrays: list[Array] = []
@@ -153,10 +218,10 @@ class Optimizer(BaseOptimizer):
             raise ValueError("params holds no arrays")
         for array, name in zip(arrays, names, strict=True):
             _check_parameter(array, f"params{name}")
-        for array, name, k in zip(arrays, names, self._members, strict=True):
-            _check_options(self._options[k], array, f"params{name}")
         _check_apart(arrays, names)
-        self._arrays = arrays
+        self._arrays, self._names = arrays, names
+        self._check_fit(groups)
+        self._options = groups
         self._make_state(names, common["state_dtype"])
         grads = [f"grads{name}" for name in names]
         self._bind(arrays, grads, *self._held(), self._members, structures, grouped)
@@ -172,6 +237,7 @@ class Optimizer(BaseOptimizer):
                     f"state_dtype={state_dtype!r} would spoil {type(self).__name__} with these "
                     f"options by its rounding errors; it must be None"
                 )
+            make_state(array, label, "", 0.0, state_dtype, (0,))  # it raises, if none is needed too
             made = {"master": array.astype(np.float32)} if is_low(array) else {}
             for name, shape in self._shapes(options, array).items():
                 initial = self._initial(name, options)
@@ -219,42 +285,72 @@ class Optimizer(BaseOptimizer):
             step=step,
         )
 
-    def _check_common(self, given: Mapping[str, Any]) -> Common:
+    def _numbers(self) -> list[dict[str, float]]:
+        """Of each group the numbers that go from step to step."""
+        return [
+            {name: self._carried(k, name) for name in self.carried}
+            for k in range(len(self._options))
+        ]
+
+    def _check_fit(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        """An error if options, each of them checked, do not fit the arrays."""
+        for array, name, k in zip(self._arrays, self._names, self._members, strict=True):
+            _check_options(groups[k], array, f"params{name}")
+
+    def _check_common(self, given: Mapping[str, Any], options: Collection[str]) -> Common:
         """The arguments that every optimizer takes, with their defaults."""
-        unknown = [key for key in given if key not in Common.__annotations__]
-        if unknown:
-            raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
+        for key in given:
+            if key not in DEFAULTS:
+                raise TypeError(self._no_option("argument", key, ["params", *options, *DEFAULTS]))
+        given = {**DEFAULTS, **given}
         limits = [
-            None if (value := given.get(name)) is None else check_number(name, value, POSITIVE)
+            None if (value := given[name]) is None else check_number(name, value, POSITIVE)
             for name in ("max_norm", "clip_value")
         ]
-        nonfinite = given.get("nonfinite", "propagate")
-        if nonfinite not in NONFINITE:
+        nonfinite = given["nonfinite"]
+        if nonfinite not in get_args(NonFinite):
             raise ValueError(f'nonfinite must be "propagate", "raise" or "skip"; got {nonfinite!r}')
         return {
             "max_norm": limits[0],
             "clip_value": limits[1],
             "nonfinite": nonfinite,
-            "state_dtype": check_state_dtype(given.get("state_dtype")),
+            "state_dtype": cast("StateDtype | None", check_state_dtype(given["state_dtype"])),
         }
 
     def _check_group(
-        self, k: int, group: Mapping[str, Any], defaults: Mapping[str, Any]
+        self, label: str, group: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The options of a group."""
+        """The options of a group; label: what errors call it, if there are groups."""
         if "params" not in group:
-            raise ValueError(f'params[{k}] lacks the key "params"')
+            raise ValueError(f'{label} lacks the key "params"')
         own = {key: value for key, value in group.items() if key != "params"}
-        unknown = [key for key in own if key not in defaults]
-        if unknown:
-            raise TypeError(
-                f"params[{k}]: {type(self).__name__} has no option {unknown[0]!r}; "
-                f"it has: {', '.join(defaults)}"
-            )
-        return {key: self._check(key, value) for key, value in (dict(defaults) | own).items()}
+        for key in own:
+            if key not in defaults:
+                raise TypeError(f"{label}: {self._no_option('option', key, defaults)}")
+        return self._check_each(label, {**defaults, **own})
+
+    def _check_each(self, label: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Options, each of them in its range; label: what errors call the group, if anything."""
+        try:
+            return {key: self._check(key, value) for key, value in options.items()}
+        except (TypeError, ValueError) as error:
+            if not label:
+                raise
+            raise type(error)(f"{label}: {error}") from None
+
+    def _no_option(self, kind: str, name: str, known: Collection[str]) -> str:
+        """What to say of an option that this optimizer does not have."""
+        text = f"{type(self).__name__} has no {kind} {name!r}; it has: {', '.join(known)}"
+        takers = [k for k, cls in _REGISTRY.items() if name in inspect.signature(cls).parameters]
+        return f"{text}; those with {name}: {', '.join(takers)}" if takers else text
 
     def _check(self, name: str, value: Any) -> Any:
         """An option's value, if it is in its range."""
+        if name == "lr" and isinstance(value, type):
+            raise TypeError(
+                f"lr must be a number or a function of the step, as {value.__name__}(...) may be; "
+                f"got the class {value.__name__} itself"
+            )
         if name == "lr" and callable(value):
             return value
         if name == "penalty":
@@ -312,8 +408,8 @@ class Optimizer(BaseOptimizer):
             array of float16 or bfloat16 ``master`` is its float32.
         """
         groups = [
-            options | {name: self._carried(k, name) for name in self.carried}
-            for k, options in enumerate(self._options)
+            options | numbers
+            for options, numbers in zip(_copied(self._options), self._numbers(), strict=True)
         ]
         state = {
             key: {name: array.copy(order="K") for name, array in held.items()}
@@ -342,9 +438,8 @@ class Optimizer(BaseOptimizer):
             If it is not that. Then nothing has changed.
         """
         self._check_idle()
-        expected = {"optimizer", "version", "step", "groups", "state", *Common.__annotations__}
-        if not isinstance(state, Mapping) or set(state) != expected:
-            raise ValueError(f"state must be a dict with the keys {', '.join(sorted(expected))}")
+        expected = ("optimizer", "version", "step", *DEFAULTS, "groups", "state")
+        _check_keys("state", state, expected)
         for key, own_value in (
             ("optimizer", type(self).__name__),
             ("version", VERSION),
@@ -355,19 +450,22 @@ class Optimizer(BaseOptimizer):
         step = state["step"]
         if isinstance(step, bool) or not isinstance(step, Integral) or not 0 <= int(step) < 2**53:
             raise ValueError(f"state['step'] must be a number of steps; got {step!r}")
-        common = self._check_common({key: state[key] for key in Common.__annotations__})
+        common = self._check_common({key: state[key] for key in DEFAULTS}, ())
         if len(state["groups"]) != len(self._options):
             raise ValueError(
                 f"state['groups'] must have {len(self._options)} groups; got {len(state['groups'])}"
             )
         groups, carried = [], []
         for k, (given, own) in enumerate(zip(state["groups"], self._options, strict=True)):
-            _check_keys(f"state['groups'][{k}]", given, {*own, *self.carried})
-            groups.append({key: self._check(key, given[key]) for key in own})
+            label = f"state['groups'][{k}]"
+            _check_keys(label, given, (*own, *self.carried))
+            groups.append(self._check_each(label, {key: given[key] for key in own}))
             carried.append(
                 {key: check_number(key, given[key], NONNEGATIVE) for key in self.carried}
             )
-        _check_keys("state['state']", state["state"], set(self._keys))
+        groups = _copied(groups)
+        self._check_fit(groups)
+        _check_keys("state['state']", state["state"], self._keys)
         for key, held, k, parameter in zip(
             self._keys, self._state, self._members, self._arrays, strict=True
         ):
@@ -378,7 +476,7 @@ class Optimizer(BaseOptimizer):
                     f"state['groups'][{k}] are options that need other arrays of state than "
                     f"those of this optimizer ({', '.join(own_names) or 'none'})"
                 )
-            _check_keys(label, given, set(held))
+            _check_keys(label, given, held)
             for name, array in held.items():
                 _check_like(f"{label}[{name!r}]", given[name], array)
         for key, held in zip(self._keys, self._state, strict=True):
@@ -396,21 +494,18 @@ class Optimizer(BaseOptimizer):
         Raises
         ------
         TypeError
-            If a schedule of learning rates or a penalty has no method ``to_dict``.
+            If a schedule of learning rates or a penalty is not one of ``fastloss``: it could not be
+            loaded.
         """
         from fastloss.optim import storage
 
         state = self.state_dict()
         for group in state["groups"]:
             for name, value in group.items():
-                if hasattr(value, "to_dict"):
-                    group[name] = value.to_dict()
-                    if name in _READERS:
-                        _READERS[name](group[name])  # or it could not be loaded
+                if name in _READERS and not (value is None or isinstance(value, float)):
+                    group[name] = _described(name, value)
                 elif isinstance(value, tuple):
                     group[name] = list(value)
-                elif not (value is None or isinstance(value, (str, bool, int, float))):
-                    raise TypeError(f"{name} cannot be saved: {value!r} has no method to_dict")
         state["state"] = {str(key): held for key, held in state["state"].items()}
         if len(state["state"]) != len(self._keys):
             raise TypeError(f"keys of arrays must differ as strings to be saved; got {self._keys}")
@@ -424,17 +519,31 @@ def load(path: str | Path, params: Params) -> Optimizer:
     ----------
     path : str or path-like
     params : ndarray, list or dict of ndarrays, or list of groups
-        The parameters, as the optimizer that was saved had them; of groups only ``"params"`` is
-        read.
+        The parameters, as the optimizer that was saved had them; groups hold ``"params"`` alone.
 
     Returns
     -------
     Optimizer
+        With schedules of its own, which its `lr` is.
 
     Raises
     ------
     ValueError, TypeError
         If the parameters do not fit what was saved.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import fastloss as fl
+    >>> path, p = os.path.join(tempfile.mkdtemp(), "sgd.state"), np.ones(3)
+    >>> fl.optim.SGD(p, lr=fl.optim.schedules.ReduceOnPlateau(0.1, patience=1)).save(path)
+    >>> opt = fl.optim.load(path, p)
+    >>> for loss in (1.0, 1.0, 1.0):
+    ...     _ = opt.step(np.ones(3))
+    ...     opt.lr.update(loss)
+    >>> round(opt.lr(opt.step_count), 6)
+    0.01
     """
     from fastloss.optim import storage
 
@@ -454,7 +563,7 @@ def load(path: str | Path, params: Params) -> Optimizer:
     options = [
         {key: value for key, value in group.items() if key not in cls.carried} for group in groups
     ]
-    known = {*inspect.signature(cls).parameters} - {"params", "common"}
+    known = inspect.signature(cls).parameters.keys() - {"params", *DEFAULTS}
     unknown = [key for group in options for key in group if key not in known]
     if unknown:
         raise ValueError(f"{path} is damaged: {cls.__name__} has no option {unknown[0]!r}")
@@ -462,6 +571,8 @@ def load(path: str | Path, params: Params) -> Optimizer:
         given = cast("Sequence[Mapping[str, Any]]", params)
         if len(given) != len(options):
             raise ValueError(f"params must be {len(options)} groups; got {len(given)}")
+        for k, group in enumerate(given):
+            _check_keys(f"params[{k}]", group, ("params",))  # options are those that were saved
         params = [{"params": g["params"]} | o for g, o in zip(given, options, strict=True)]
         made = cls(params, state_dtype=state.get("state_dtype"))
     else:
@@ -469,6 +580,7 @@ def load(path: str | Path, params: Params) -> Optimizer:
             raise ValueError(f"params must be a list of {len(options)} groups")
         made = cls(params, **options[0], state_dtype=state.get("state_dtype"))
     keys = {str(key): key for key in made._keys}
+    _check_keys("params", keys, held)
     state["state"] = {keys.get(key, key): arrays for key, arrays in held.items()}
     made.load_state_dict(state)
     return cast("Optimizer", made)
@@ -513,7 +625,8 @@ def _check_parameter(array: Any, name: str) -> None:
         raise TypeError(f"{name} must be a numpy.ndarray; got {type(array).__name__}")
     if not (array.dtype in (np.float32, np.float64) or is_low(array)) or not array.dtype.isnative:
         raise TypeError(
-            f"{name} must be a native float32, float64, float16 or bfloat16; got {array.dtype.str}"
+            f"{name} must be a native float32, float64, float16 or bfloat16; got "
+            f"{array.dtype.str}, of which .astype('float32') makes an array that can be updated"
         )
     if not array.flags.writeable:
         raise ValueError(f"{name} is read-only; it is to be updated in place")
@@ -558,20 +671,41 @@ def _check_options(options: Mapping[str, Any], array: Array, label: str) -> None
             raise ValueError(
                 f"{label} must be C-contiguous for the proximal step of {options['penalty']!r}"
             )
-        zeros = np.zeros_like(array)
-        options["penalty"].prox(zeros, 0.0, out=zeros)  # it raises if it does not fit
+        _check_prox(options["penalty"], array, label)
+
+
+def _check_prox(penalty: Any, array: Array, label: str) -> None:
+    """An error unless a penalty takes proximal steps of an array, in place."""
+    zeros = np.zeros_like(array)
+    try:
+        result = penalty.prox(zeros, 0.0, out=zeros)
+    except (TypeError, ValueError) as error:
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(
+            f"{type(penalty).__name__} does not fit {label}: {error}; groups of parameters may "
+            f"have penalties of their own"
+        ) from error
+    if result is not None and result is not zeros:
+        raise TypeError(
+            f"prox of {penalty!r} must write its result into out, and return out or None; "
+            f"it returned another {type(result).__name__}"
+        )
 
 
 def _has_prox_only(penalty: Any) -> bool:
     return penalty is not None and not hasattr(penalty, "l1") and not hasattr(penalty, "l2")
 
 
-def _check_keys(name: str, given: Any, wanted: set[Any]) -> None:
-    if not isinstance(given, Mapping) or set(given) != wanted:
-        got = ", ".join(map(repr, given)) if isinstance(given, Mapping) else type(given).__name__
-        raise ValueError(
-            f"{name} must be a dict with the keys {', '.join(map(repr, wanted))}; got {got}"
-        )
+def _check_keys(name: str, given: Any, wanted: Collection[Any]) -> None:
+    wanted = dict.fromkeys(wanted)
+    known = ", ".join(map(repr, wanted)) or "none"
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{name} must be a dict with the keys {known}; got {type(given).__name__}")
+    for key in wanted:
+        if key not in given:
+            raise ValueError(f"{name} lacks the key {key!r}; its keys must be {known}")
+    for key in given:
+        if key not in wanted:
+            raise ValueError(f"{name} must not have the key {key!r}; its keys must be {known}")
 
 
 def _check_like(name: str, given: Any, wanted: Array) -> None:
@@ -585,3 +719,49 @@ def _check_like(name: str, given: Any, wanted: Array) -> None:
 
 def _indented(text: str) -> str:
     return textwrap.indent(text, "    ")
+
+
+def _spell_out(init: Any) -> None:
+    """Show the arguments that every optimizer takes one by one in a constructor's signature."""
+    signature = inspect.signature(init)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    for key, annotation in Common.__annotations__.items():
+        default = DEFAULTS[key]  # type: ignore[literal-required]
+        text = annotation.__forward_arg__
+        own.append(
+            inspect.Parameter(
+                key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=text
+            )
+        )
+    init.__signature__ = signature.replace(parameters=own)
+
+
+# ---- copies and descriptions -------------------------------------------------------------------
+
+
+def _copied(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A copy of options: schedules and penalties that may change are copied, and those that
+    groups share are shared by the copies; a method stays bound to its object."""
+    kept = [
+        value
+        for options in groups
+        for value in options.values()
+        if isinstance(value, (MethodType, penalties.Penalty))
+    ]
+    return copy.deepcopy(groups, {id(value): value for value in kept})
+
+
+def _described(name: str, value: Any) -> dict[str, Any]:
+    """A schedule or a penalty in names and numbers, if they can be read again."""
+    if not isinstance(value, Described):
+        raise TypeError(
+            f"{name} cannot be saved: {value!r} is none of fastloss, so that load would not know it"
+        )
+    description = value.to_dict()
+    try:
+        _READERS[name](description)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} cannot be saved: {value!r} could not be loaded: {error}"
+        ) from error
+    return description
