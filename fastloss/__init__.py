@@ -33,6 +33,7 @@ array([-0.1,  0.1,  0. ])
 import importlib as _importlib
 import os as _os
 import typing as _typing
+from types import ModuleType as _ModuleType
 
 from fastloss import _core
 from fastloss._core import (
@@ -146,4 +147,5 @@ if not _typing.TYPE_CHECKING:  # which would take any name for one that there is
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "optim", "penalties"]
+    own = [name for name, value in globals().items() if not isinstance(value, _ModuleType)]
+    return [*own, "optim", "penalties"]

@@ -457,12 +457,14 @@ cdef class BaseOptimizer:
         if type(flat[k]) is tuple:
             flat[k] = tuple([
                 self.as_gradient(part, k, f"[{i}]") for i, part in enumerate(flat[k])])
-        elif not cnp.PyArray_CheckExact(flat[k]):
+        else:
             flat[k] = self.as_gradient(flat[k], k, "")
         return 0
 
     cdef cnp.ndarray as_gradient(self, object given, Py_ssize_t k, str place):
         cdef cnp.ndarray array
+        if cnp.PyArray_CheckExact(given):
+            return given
         if isinstance(given, np.ma.MaskedArray):
             raise TypeError(
                 f"{self.names[k]}{place} is a masked array; a plain one is wanted, such as its "

@@ -3,12 +3,15 @@
 import copy
 import inspect
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
 
 import fastloss as fl
 from fastloss.optim import FTRL, SGD, Adam, schedules
+from fastloss.optim.base import StateDtype
+from fastloss.optim.stored import STATE_DTYPES
 
 GRAD = np.array([1.0, -2.0, 3.0])
 
@@ -170,6 +173,10 @@ def test_signatures_name_every_argument(name):
     assert [*shown] == [n for line in documented for n in line.split(", ") if n in shown]
 
 
+def test_types_name_every_state_dtype():
+    assert (None, *get_args(StateDtype)) == STATE_DTYPES
+
+
 def test_repr():
     opt = Adam([zeros(), zeros()], lr=0.1, max_norm=1.0)
     opt.step([GRAD, GRAD])
@@ -200,6 +207,8 @@ def test_completion_shows_what_is_public():
                 getattr(module, name).__module__.startswith(module.__name__)
             )
     assert "Cosine" in dir(schedules)
+    assert {"Huber", "score", "optim", "penalties"} <= {*dir(fl)}
+    assert not {"regression", "rows", "tables"} & {*dir(fl)}
 
 
 @pytest.mark.parametrize(

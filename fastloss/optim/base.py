@@ -93,8 +93,7 @@ class Optimizer(BaseOptimizer):
         _REGISTRY[cls.__name__] = cls
         if "kernel" not in cls.__dict__ and cls.__name__ in kernel_rules:
             cls.kernel = cls.__name__
-        if "__init__" in cls.__dict__:
-            _spell_out(cls.__init__)
+        _spell_out(cls.__init__)
         if cls.__doc__:  # python -OO leaves none
             cls.__doc__ = cls.__doc__.replace("    COMMON\n", _indented(_COMMON))
 
@@ -145,7 +144,7 @@ class Optimizer(BaseOptimizer):
             options | {"lr": self._check("lr", rate)}
             for options, rate in zip(self._options, rates, strict=True)
         ]
-        self._check_fit(groups)
+        self._check_fit(groups, _check_numbers)
         self._set(groups, self._numbers(), self._common, self.step_count)
 
     # ---- what a rule may override --------------------------------------------------------------
@@ -220,7 +219,7 @@ class Optimizer(BaseOptimizer):
             _check_parameter(array, f"params{name}")
         _check_apart(arrays, names)
         self._arrays, self._names = arrays, names
-        self._check_fit(groups)
+        self._check_fit(groups, _check_numbers, _check_prox)
         self._options = groups
         self._make_state(names, common["state_dtype"])
         grads = [f"grads{name}" for name in names]
@@ -292,10 +291,15 @@ class Optimizer(BaseOptimizer):
             for k in range(len(self._options))
         ]
 
-    def _check_fit(self, groups: Sequence[Mapping[str, Any]]) -> None:
+    def _check_fit(
+        self,
+        groups: Sequence[Mapping[str, Any]],
+        *checks: Callable[[Mapping[str, Any], Array, str], None],
+    ) -> None:
         """An error if options, each of them checked, do not fit the arrays."""
         for array, name, k in zip(self._arrays, self._names, self._members, strict=True):
-            _check_options(groups[k], array, f"params{name}")
+            for check in checks:
+                check(groups[k], array, f"params{name}")
 
     def _check_common(self, given: Mapping[str, Any], options: Collection[str]) -> Common:
         """The arguments that every optimizer takes, with their defaults."""
@@ -396,6 +400,8 @@ class Optimizer(BaseOptimizer):
     def state_dict(self) -> State:
         """Copy everything that the next steps depend on, apart from the parameters.
 
+        Schedules and penalties are copied too, but for functions and methods.
+
         Returns
         -------
         dict
@@ -431,6 +437,7 @@ class Optimizer(BaseOptimizer):
         ----------
         state : dict
             Of an optimizer of the same class and of parameters of the same keys, shapes, dtypes.
+            It is copied: `lr` is then the schedule in use.
 
         Raises
         ------
@@ -464,7 +471,7 @@ class Optimizer(BaseOptimizer):
                 {key: check_number(key, given[key], NONNEGATIVE) for key in self.carried}
             )
         groups = _copied(groups)
-        self._check_fit(groups)
+        self._check_fit(groups, _check_numbers, _check_prox)
         _check_keys("state['state']", state["state"], self._keys)
         for key, held, k, parameter in zip(
             self._keys, self._state, self._members, self._arrays, strict=True
@@ -654,28 +661,27 @@ def check_number(name: str, value: Any, domain: Domain) -> float:
     return number
 
 
-def _check_options(options: Mapping[str, Any], array: Array, label: str) -> None:
-    """What depends on both: numbers that the dtype rounds to 0, penalties that need C order."""
+def _check_numbers(options: Mapping[str, Any], array: Array, label: str) -> None:
+    """An error if the dtype of an array rounds to 0 what must not be."""
     for name in ("eps", "lr"):
         value = options.get(name)
         dtype = step_dtype(array)
         if isinstance(value, float) and value > 0 and dtype.type(value) == 0:
             raise ValueError(f"{name} = {value!r} is 0 in {dtype}, which steps of {label} are in")
-    if _has_prox_only(options.get("penalty")):
-        if is_low(array):
-            raise TypeError(
-                f"{label} must be float32 or float64 for the proximal step of "
-                f"{options['penalty']!r}; got {array.dtype}"
-            )
-        if not array.flags.c_contiguous:
-            raise ValueError(
-                f"{label} must be C-contiguous for the proximal step of {options['penalty']!r}"
-            )
-        _check_prox(options["penalty"], array, label)
 
 
-def _check_prox(penalty: Any, array: Array, label: str) -> None:
-    """An error unless a penalty takes proximal steps of an array, in place."""
+def _check_prox(options: Mapping[str, Any], array: Array, label: str) -> None:
+    """An error unless the penalty takes proximal steps of an array, in place, if it is to."""
+    penalty: Any = options.get("penalty")
+    if not _has_prox_only(penalty):
+        return
+    if is_low(array):
+        raise TypeError(
+            f"{label} must be float32 or float64 for the proximal step of {penalty!r}; "
+            f"got {array.dtype}"
+        )
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{label} must be C-contiguous for the proximal step of {penalty!r}")
     zeros = np.zeros_like(array)
     try:
         result = penalty.prox(zeros, 0.0, out=zeros)
@@ -722,17 +728,15 @@ def _indented(text: str) -> str:
 
 
 def _spell_out(init: Any) -> None:
-    """Show the arguments that every optimizer takes one by one in a constructor's signature."""
+    """Show in a constructor's signature what its ``**common`` takes."""
     signature = inspect.signature(init)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    own = [p for p in signature.parameters.values() if p.name != "common"]
+    if len(own) == len(signature.parameters):
+        return
     for key, annotation in Common.__annotations__.items():
         default = DEFAULTS[key]  # type: ignore[literal-required]
-        text = annotation.__forward_arg__
-        own.append(
-            inspect.Parameter(
-                key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=text
-            )
-        )
+        kind, text = inspect.Parameter.KEYWORD_ONLY, annotation.__forward_arg__
+        own.append(inspect.Parameter(key, kind, default=default, annotation=text))
     init.__signature__ = signature.replace(parameters=own)
 
 
