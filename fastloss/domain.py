@@ -10,6 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+# the type that most are comes first: looking for an abstract one takes longer
+_INTEGER = (int, Integral), "an integer"
+_NUMBER = (float, Real), "a real number"
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -52,12 +56,14 @@ class Domain:
         return float(low), float(high)
 
     def __contains__(self, value: float) -> bool:
-        low, high = self.closed(np.float64)
-        return low <= (abs(value) if self.absolute else value) <= high
+        x = abs(value) if self.absolute else value
+        above = x > self.low if self.open_low else x >= self.low
+        below = x < self.high if self.open_high else x <= self.high
+        return above and below
 
     def parameter(self, name: str, value: Any) -> Any:
         """A parameter as a float, or as an int where only integers are, if it lies here."""
-        kind, words = (Integral, "an integer") if self.integer else (Real, "a real number")
+        kind, words = _INTEGER if self.integer else _NUMBER
         right = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
         if not right:
             raise TypeError(f"{name} must be {words}; got {value!r}")

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastloss._core import (
+    input_array,
+    penalty_grad,
+    penalty_output,
+    penalty_prox,
+    penalty_value,
+    penalty_value_and_grad,
+)
 from fastloss.described import Described, from_description, public_names
 from fastloss.domain import INTEGERS, NONNEGATIVE
-from fastloss.regression import AbsoluteError, SquaredEpsilonInsensitive, SquaredError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
-    from fastloss.base import Pointwise
-
     Array = NDArray[np.floating[Any]]
 
 BLOCK = 1 << 17  # elements at a time: few enough to stay in a cache, and many for each call
-
-_ABSOLUTE, _SQUARED = AbsoluteError(), SquaredError()
-
 
 _REGISTRY: dict[str, type[Penalty]] = {}
 
@@ -130,54 +131,22 @@ def __dir__() -> list[str]:
 
 
 class _Elementwise(Penalty):
-    """l1 * sum(abs(w)) + l2/2 * sum(w**2): losses of w against 0, weighted by their factors."""
+    """l1 * sum(abs(w)) + l2/2 * sum(w**2), in the compiled core."""
 
     l1: float
     l2: float
 
     def value(self, w: ArrayLike) -> float:
-        return float(sum(_run(loss, "__call__", w, factor) for loss, factor in self._parts()))
+        return penalty_value(w, self.l1, self.l2)
+
+    def grad(self, w: ArrayLike, out: Array | None = None) -> Array:
+        return penalty_grad(w, self.l1, self.l2, out)
 
     def value_and_grad(self, w: ArrayLike, out: Array | None = None) -> tuple[float, Array]:
-        parts = self._parts()
-        if len(parts) > 1:
-            return self._of_blocks(w, out)
-        [(loss, factor)] = parts
-        value, grad = _run(loss, "value_and_grad", w, factor, out=out)
-        return value, grad
+        return penalty_value_and_grad(w, self.l1, self.l2, out)
 
     def prox(self, w: ArrayLike, step: float, out: Array | None = None) -> Array:
-        step = NONNEGATIVE.parameter("step", step)
-        # it is the gradient of max(abs(w) - step l1, 0)**2 / (1 + step l2) / 2
-        loss = SquaredEpsilonInsensitive(epsilon=min(step * self.l1, sys.float_info.max))
-        grad: Array = _run(loss, "grad", w, 0.5 / (1 + step * self.l2), out=out)
-        return grad
-
-    def _parts(self) -> list[tuple[Pointwise, float]]:
-        """Losses and their factors, those of factor 0 left out; at least one."""
-        parts = [(_ABSOLUTE, self.l1), (_SQUARED, self.l2 / 2)]
-        return [part for part in parts if part[1]] or parts[:1]
-
-    def _of_blocks(self, w: ArrayLike, out: Array | None) -> tuple[float, Array]:
-        """Value and gradient of two parts in one way through memory."""
-        w, out = _prepared(w, out)
-        first, second, value = L1(self.l1), L2(self.l2), 0.0
-        buffer = np.empty(min(BLOCK, w.size), out.dtype)
-        blocks = np.nditer(
-            [w, out],
-            ["external_loop", "buffered", "zerosize_ok"],
-            [["readonly"], ["writeonly"]],
-            op_dtypes=[out.dtype, out.dtype],
-            order="C",
-            buffersize=BLOCK,
-        )
-        with blocks:
-            for part, grad in blocks:
-                of_first, first_grad = first.value_and_grad(part, buffer[: part.size])
-                of_second, _ = second.value_and_grad(part, grad)
-                grad += first_grad
-                value += of_first + of_second
-        return value, out
+        return penalty_prox(w, self.l1, self.l2, NONNEGATIVE.parameter("step", step), out)
 
 
 @dataclass(frozen=True)
@@ -416,31 +385,7 @@ class GroupLasso(Penalty):
             yield w[rows], numbers[self._codes[rows]], out[rows]
 
 
-def _run(loss: Pointwise, method: str, w: ArrayLike, factor: float, **options: Any) -> Any:
-    """A method of a loss, times a factor, of ``w`` against 0."""
-    w = np.asanyarray(w)
-    zero, weight = np.broadcast_to(0.0, w.shape), np.broadcast_to(factor, w.shape)
-    try:
-        return getattr(loss, method)(zero, w, sample_weight=weight, reduction="sum", **options)
-    except (TypeError, ValueError) as error:
-        raise type(error)(str(error).replace("y_pred", "w")) from None
-
-
 def _prepared(w: ArrayLike, out: Array | None = None) -> tuple[Array, Array]:
-    """``w`` and where results go: ``out``, if they can be written straight into it."""
-    w = np.asanyarray(w)
-    kind = np.ma.empty if isinstance(w, np.ma.MaskedArray) else np.empty
-    dtype = _run(_ABSOLUTE, "grad", kind(0, w.dtype), 1.0).dtype  # or it raises
-    if out is None:
-        return w, np.empty(w.shape, dtype)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a numpy.ndarray; got {type(out).__name__}")
-    if not (out.flags.carray and out.shape == w.shape and out.dtype == dtype):
-        raise ValueError(
-            f"out must be a writeable, C-contiguous array of native {dtype} and shape {w.shape}; "
-            f"got dtype {out.dtype}, shape {out.shape} and flags\n{out.flags}"
-        )
-    itself = out.ctypes.data == w.ctypes.data and w.flags.c_contiguous and w.dtype == dtype
-    if np.may_share_memory(w, out) and not itself:
-        raise ValueError("out overlaps w in memory; it may be the whole of a contiguous w")
-    return w, out
+    """``w`` as an array, and where results go: ``out``, if they can be written into it."""
+    w = input_array(w, "w")
+    return w, penalty_output(w, out)

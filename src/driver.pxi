@@ -11,6 +11,7 @@ cdef enum:                      # what a job does with each block
     CHECK                       # look at the inputs only
     MAP                         # one loss: its sum and/or its arrays
     SCORE                       # several losses: their sums, per group
+    PENALTY                     # of z, which has no y
 
 cdef struct Check:              # y (or |y|, z, |z|) has to lie in low..high
     bint on
@@ -50,6 +51,8 @@ cdef struct Job:
     const Py_ssize_t* groups    # SCORE: each row's group, and per task and group the sums of
     Py_ssize_t n_groups         # the terms, the weight and the count
     double* sums
+    PenaltyFn penalty
+    double strengths[2]
     TaskResult results[MAX_TASKS]
 
 cdef struct Block:
@@ -138,6 +141,11 @@ cdef bint load(
     b.count = n
     if job.work == WEIGH and not job.omit:
         return load_weights(job, thread, start, s, b)
+    if job.work == PENALTY:
+        b.z = padded(job, read(&job.z, thread, start, n, s.z), s.z, n, b.padded)
+        if n != b.padded:           # by zeros, which add nothing
+            memset(s.z + n * job.itemsize, 0, (b.padded - n) * job.itemsize)
+        return True
     b.y = padded(job, read(&job.y, thread, start, n, s.y), s.y, n, b.padded)
     b.z = padded(job, read(&job.z, thread, start, n, s.z), s.z, n, b.padded)
     if job.weighted or job.omit:
@@ -285,6 +293,13 @@ cdef void score_block(
                 (<const float*>b.w)[i] != 0 if job.dtype == 0 else (<const double*>b.w)[i] != 0)
 
 
+cdef void penalty_block(
+        Job* job, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
+    cdef char* grad = target(job, job.grad, s.grad, start, b)
+    job.penalty(job.strengths, b.z, b.padded, lanes, grad)
+    deliver(job, job.grad, grad, start, b, &s.carried[1])
+
+
 # ---- tasks and threads -------------------------------------------------------------------------
 
 cdef void run_task(void* given, int task, int thread) noexcept nogil:
@@ -321,6 +336,8 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
         result.count += b.count
         if job.work == MAP:
             map_block(job, start, &s, &b, lanes)
+        elif job.work == PENALTY:
+            penalty_block(job, start, &s, &b, lanes)
         elif job.work == SCORE:
             score_block(
                 job, start, &s, &b, job.sums + task * job.n_groups * (job.n_terms + 2))

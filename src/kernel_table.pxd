@@ -85,6 +85,19 @@ cdef struct Triplets:
     void* grad[3]                           # NULL: not asked for
 
 ctypedef void (*TripletsFn)(const Triplets*) noexcept nogil
+
+# What is computed of penalties, a block of parameters at a time: see penalties.pxi. The sum goes to
+# LANES running sums.
+cdef enum:
+    PENALTY_VALUE
+    PENALTY_GRAD
+    PENALTY_VALUE_GRAD
+    PENALTY_PROX
+    PENALTY_MAPS
+
+ctypedef void (*PenaltyFn)(
+    const double* strengths, const void* w, Py_ssize_t n, double* lanes, void* out) noexcept nogil
+
 # Update rules of the optimizers: see rules.pxi.
 cdef struct Clip:           # what happens to a gradient first: g -> factor g, cut to -bound..bound
     double factor, bound
@@ -142,6 +155,7 @@ cdef struct KernelTable:
     MapFn maps[MAX_LOSSES][2][N_MODES]
     RowsFn rows[2]
     TripletsFn triplets[2]
+    PenaltyFn penalties[2][PENALTY_MAPS]
     RuleKernel rules[MAX_RULES]
     SurveyFn survey[2]
     SquaresFn squares[2]                    # for Adafactor: see factors.pxi

@@ -298,3 +298,4 @@ assert len(losses) <= MAX_LOSSES
 table = PyCapsule_New(&kernels, "fastloss.kernels", NULL)
 
 include "rules.pxi"
+include "penalties.pxi"

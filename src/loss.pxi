@@ -194,7 +194,8 @@ cdef void start_job(
     job.omit = nan_policy == OMIT
     job.refuse_nan = nan_policy == RAISE
     plan(job, cnp.PyArray_SIZE(z), max_tasks)
-    job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
+    if y is not None:
+        job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
     job.needs_gil |= open_operand(&job.z, z, z, type_num, job.threads)
     if job.weighted:
         job.needs_gil |= open_operand(&job.w, w, z, type_num, job.threads)

@@ -10,7 +10,8 @@ from mpmath import mp, mpf, sqrt
 from scipy.optimize import minimize_scalar
 
 import fastloss as fl
-from fastloss import penalties
+from fastloss import _core, penalties
+from fastloss.config import last_level_cache
 from fastloss.penalties import L1, L2, ElasticNet, GroupLasso
 
 ELEMENTWISE = [L1(0.3), L1(0.0), L2(0.7), L2(0.0), ElasticNet(0.3, 0.7), ElasticNet(0.0, 0.7)]
@@ -280,6 +281,67 @@ def test_sums_keep_their_digits():
     assert L1(1.0).value(w) / w.size == pytest.approx(float(np.float32(0.1)), rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 511, 512, 513, 1031, 40_003])
+@pytest.mark.parametrize("penalty", ELEMENTWISE, ids=repr)
+@each_dtype
+def test_every_element_is_reached_and_none_beyond(penalty, dtype, n):
+    w = np.random.default_rng(n).uniform(0.1, 2, n).astype(dtype)
+    w[::3] *= -1
+    x = w.astype(float)
+    eps = np.finfo(dtype).eps
+    room = np.full(n + 2, 7, dtype)
+    value, grad = penalty.value_and_grad(w, out=room[1:-1])
+    expected = penalty.l1 * abs(x).sum() + penalty.l2 / 2 * (x * x).sum()
+    assert value == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_allclose(grad, penalty.l1 * np.sign(x) + penalty.l2 * x, rtol=3 * eps)
+    np.testing.assert_array_equal(penalty.grad(w), grad)
+    assert penalty.value(w) == pytest.approx(expected, rel=1e-13)
+    prox = np.sign(x) * np.maximum(abs(x) - 0.5 * penalty.l1, 0) / (1 + 0.5 * penalty.l2)
+    penalty.prox(w, 0.5, out=room[1:-1])
+    np.testing.assert_allclose(room[1:-1], prox, rtol=3 * eps, atol=2 * eps)
+    assert room[0] == room[-1] == 7
+
+
+@each_dtype
+def test_zeros_subnormals_and_infinities(dtype):
+    tiny, inf = np.finfo(dtype).smallest_subnormal, np.inf
+    w = np.array([0.0, -0.0, 2 * tiny, -2 * tiny, inf, -inf], dtype)
+    signs = np.array([0, 0, 1, -1, 1, -1])
+    np.testing.assert_array_equal(L1(0.5).grad(w), 0.5 * signs)
+    np.testing.assert_array_equal(L2(0.5).grad(w), w / 2)
+    np.testing.assert_array_equal(ElasticNet(0.5, 0.5).grad(w), [0, 0, 0.5, -0.5, inf, -inf])
+    for step in (1.0, 1e300, 1.7e308):
+        np.testing.assert_array_equal(L1(10.0).prox(w, step), [0, 0, 0, 0, inf, -inf])
+    for penalty in (L1(0.0), L2(0.0)):
+        np.testing.assert_array_equal(penalty.prox(w, 1.0), w)
+        assert penalty.value(w) == 0
+    np.testing.assert_array_equal(L2(1.0).prox(w, 1.0), w / 2)
+    assert L1(1.0).value(w[:4]) == 4 * float(tiny)
+    assert L1(1.0).value(w) == L2(1.0).value(w) == inf
+
+
+def test_squares_of_float32_neither_overflow_nor_vanish():
+    assert L2(2.0).value(np.array([1e30], "f")) == pytest.approx(1e60, rel=1e-6)
+    assert L2(2.0).value(np.array([1e-30], "f")) == pytest.approx(1e-60, rel=1e-6)
+
+
+@pytest.mark.parametrize("penalty", ELEMENTWISE, ids=repr)
+def test_stores_past_the_cache(penalty):
+    w = sample(np.float32, (2000, 7))
+    expected = penalty.value_and_grad(w), penalty.prox(w, 0.1)
+    room = np.full(w.size + 3, 7, np.float32)
+    out = room[1:-2].reshape(w.shape)  # does not start a line
+    _core.configure(cache=1 << 10)
+    try:
+        assert penalty.value_and_grad(w, out=out)[0] == expected[0][0]
+        np.testing.assert_array_equal(out, expected[0][1])
+        np.testing.assert_array_equal(penalty.prox(w, 0.1, out=out), expected[1])
+        np.testing.assert_array_equal(penalty.prox(w[:, ::-1], 0.1)[:, ::-1], expected[1])
+    finally:
+        _core.configure(cache=last_level_cache())
+    assert room[0] == room[-2] == room[-1] == 7
+
+
 @pytest.mark.parametrize("penalty", [*ELEMENTWISE, GroupLasso(0.3, axis=1)], ids=repr)
 def test_threads_do_not_change_a_bit(penalty):
     w = sample(np.float32, (100_000, 7))
@@ -287,7 +349,10 @@ def test_threads_do_not_change_a_bit(penalty):
     for threads in (1, 2, 7):
         with fl.num_threads(threads):
             value, grad = penalty.value_and_grad(w)
-            found.append((value, grad.tobytes(), penalty.prox(w, 0.1).tobytes()))
+            prox = penalty.prox(w, 0.1)
+            found.append((penalty.value(w), value, grad.tobytes(), prox.tobytes()))
+            assert penalty.value_and_grad(out := w.copy(), out=out)[0] == value
+            assert out.tobytes() == grad.tobytes()
     assert found[0] == found[1] == found[2]
 
 
