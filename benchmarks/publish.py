@@ -22,11 +22,17 @@ START, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
 
 WORK = {  # title: name, method, shape; all in float32
     "logistic, value and gradient, 10 million": ("logistic", "value_and_grad", (10_000_000,)),
-    "logistic, value, 10 million": ("logistic", "value", (10_000_000,)),
     "squared error, value and gradient, 10 million": ("mse", "value_and_grad", (10_000_000,)),
-    "squared error, value and gradient, 100 thousand": ("mse", "value_and_grad", (100_000,)),
+    "the same, 100 thousand": ("mse", "value_and_grad", (100_000,)),
     "log loss, value, 10 million": ("log_loss", "value", (10_000_000,)),
+    "softmax cross-entropy, value and gradient, 1 million x 10": (
+        "softmax_cross_entropy",
+        "value_and_grad",
+        (1_000_000, 10),
+    ),
     "logistic, value and gradient, 32": ("logistic", "value_and_grad", (32,)),
+    "Adam, a step, 25 million": ("Adam", "step", (25_000_000,)),
+    "Adam, a step, two arrays of 640 and 10": ("Adam", "step of 2 arrays", (650,)),
 }
 
 
