@@ -35,10 +35,26 @@ def penalty_grad(w: ArrayLike, l1: float, l2: float, out: _Array | None) -> _Arr
 def penalty_value_and_grad(
     w: ArrayLike, l1: float, l2: float, out: _Array | None
 ) -> tuple[float, _Array]: ...
-def penalty_prox(
-    w: ArrayLike, l1: float, l2: float, step: float, out: _Array | None
+def penalty_prox(w: ArrayLike, l1: float, l2: float, step: float, out: _Array | None) -> _Array: ...
+def group_value(
+    w: ArrayLike, strength: float, axis: int, labels: NDArray[np.intp] | None, groups: int
+) -> float: ...
+def group_value_and_grad(
+    w: ArrayLike,
+    strength: float,
+    axis: int,
+    labels: NDArray[np.intp] | None,
+    groups: int,
+    out: _Array | None,
+) -> tuple[float, _Array]: ...
+def group_prox(
+    w: ArrayLike,
+    strength: float,
+    axis: int,
+    labels: NDArray[np.intp] | None,
+    groups: int,
+    out: _Array | None,
 ) -> _Array: ...
-def penalty_output(w: NDArray[Any], out: _Array | None) -> _Array: ...
 def matching_rows(
     given: dict[str, ArrayLike],
 ) -> tuple[list[NDArray[Any]], np.dtype[np.floating[Any]]]: ...

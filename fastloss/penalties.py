@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import (
-    input_array,
+    group_prox,
+    group_value,
+    group_value_and_grad,
     penalty_grad,
-    penalty_output,
     penalty_prox,
     penalty_value,
     penalty_value_and_grad,
@@ -19,13 +20,11 @@ from fastloss.described import Described, from_description, public_names
 from fastloss.domain import INTEGERS, NONNEGATIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.floating[Any]]
-
-BLOCK = 1 << 17  # elements at a time: few enough to stay in a cache, and many for each call
 
 _REGISTRY: dict[str, type[Penalty]] = {}
 
@@ -309,6 +308,7 @@ class GroupLasso(Penalty):
     axis: int = -1
     groups: tuple[int, ...] | None = None
     _codes: NDArray[np.intp] | None = field(init=False, repr=False, compare=False, default=None)
+    _count: int = field(init=False, repr=False, compare=False, default=0)
 
     ranges = {"strength": NONNEGATIVE, "axis": INTEGERS}
 
@@ -325,67 +325,16 @@ class GroupLasso(Penalty):
                     raise ValueError(f"groups must be in {{0, 1, ..., 2**63 - 1}}; got {label}")
             object.__setattr__(self, "groups", tuple(codes.tolist()))
             # places among the labels that occur: memory does not grow with the labels
-            object.__setattr__(self, "_codes", np.unique(codes, return_inverse=True)[1])
+            labels, places = np.unique(codes, return_inverse=True)
+            object.__setattr__(self, "_codes", places)
+            object.__setattr__(self, "_count", len(labels))
 
     def value(self, w: ArrayLike) -> float:
-        norms = self._norms(_prepared(w)[0])
-        return self.strength * float(norms.sum())
+        return group_value(w, self.strength, self.axis, self._codes, self._count)
 
     def value_and_grad(self, w: ArrayLike, out: Array | None = None) -> tuple[float, Array]:
-        w, out = _prepared(w, out)
-        norms = self._norms(w)
-        divisors = np.where(norms == 0, 1, norms).astype(out.dtype)  # where w is 0 too
-        for part, factor, grad in self._with_groups(w, divisors, out):
-            np.divide(part, factor, out=grad)
-            grad *= out.dtype.type(self.strength)
-        return self.strength * float(norms.sum()), out
+        return group_value_and_grad(w, self.strength, self.axis, self._codes, self._count, out)
 
     def prox(self, w: ArrayLike, step: float, out: Array | None = None) -> Array:
-        step = NONNEGATIVE.parameter("step", step)
-        w, out = _prepared(w, out)
-        norms = self._norms(w)
-        shrink = np.ones_like(norms)
-        with np.errstate(over="ignore"):
-            np.divide(step * self.strength, norms, out=shrink, where=norms != 0)
-        factors = np.maximum(1 - shrink, 0).astype(out.dtype)
-        for part, factor, result in self._with_groups(w, factors, out):
-            np.multiply(part, factor, out=result)
-        return out
-
-    def _norms(self, w: Array) -> Array:
-        """The norm of each group."""
-        squares = self._squares_along(w) if self._codes is None else self._squares_of(w)
-        return np.sqrt(squares)
-
-    def _squares_along(self, w: Array) -> Array:
-        """Sums of squares along the axis."""
-        if not -w.ndim <= self.axis < w.ndim:
-            raise ValueError(f"axis must be one of the {w.ndim} axes of w; got {self.axis}")
-        rows = np.moveaxis(w, self.axis, -1)
-        return np.asarray(np.einsum("...i,...i->...", rows, rows, dtype=np.float64))
-
-    def _squares_of(self, w: Array) -> Array:
-        """Sums of squares of the labelled groups."""
-        assert self._codes is not None
-        if w.shape != self._codes.shape:
-            raise ValueError(f"w must have shape {self._codes.shape}, as groups; got {w.shape}")
-        total = np.zeros(int(self._codes.max(initial=-1)) + 1)
-        for start in range(0, w.size, BLOCK):
-            part = w[start : start + BLOCK].astype(np.float64)
-            np.add.at(total, self._codes[start : start + BLOCK], part * part)
-        return total
-
-    def _with_groups(self, w: Array, numbers: Array, out: Array) -> Iterator[tuple[Array, ...]]:
-        """Parts of ``w``, the numbers of their groups, and the parts of ``out``."""
-        if self._codes is None:
-            yield w, np.expand_dims(numbers, self.axis), out
-            return
-        for start in range(0, w.size, BLOCK):
-            rows = slice(start, start + BLOCK)
-            yield w[rows], numbers[self._codes[rows]], out[rows]
-
-
-def _prepared(w: ArrayLike, out: Array | None = None) -> tuple[Array, Array]:
-    """``w`` as an array, and where results go: ``out``, if they can be written into it."""
-    w = input_array(w, "w")
-    return w, penalty_output(w, out)
+        strength = NONNEGATIVE.parameter("step", step) * self.strength
+        return group_prox(w, strength, self.axis, self._codes, self._count, out)

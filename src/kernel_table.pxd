@@ -1,3 +1,4 @@
+# cython: cdivision=True
 # What a kernel module hands to the driver: function pointers for each dtype,
 # and nothing that knows which instruction set stands behind them.
 
@@ -98,6 +99,19 @@ cdef enum:
 ctypedef void (*PenaltyFn)(
     const double* strengths, const void* w, Py_ssize_t n, double* lanes, void* out) noexcept nogil
 
+cdef struct GroupKernel:                    # of penalties of groups
+    # the sum of the norms of at most BLOCK groups; out: what penalty makes of them
+    double (*norms)(
+        int penalty, double strength, const void* w, Py_ssize_t members, Py_ssize_t stride,
+        Py_ssize_t groups, void* out) noexcept nogil
+    double (*squares)(const void* w, Py_ssize_t n) noexcept nogil
+    # of elements with labels: adds squares to those of the groups; multiplies by their factors
+    void (*add)(
+        const void* w, const Py_ssize_t* labels, Py_ssize_t n, double* squares) noexcept nogil
+    void (*multiply)(
+        const void* w, const Py_ssize_t* labels, Py_ssize_t n, const double* factors, void* out
+        ) noexcept nogil
+
 # Update rules of the optimizers: see rules.pxi.
 cdef struct Clip:           # what happens to a gradient first: g -> factor g, cut to -bound..bound
     double factor, bound
@@ -156,6 +170,7 @@ cdef struct KernelTable:
     RowsFn rows[2]
     TripletsFn triplets[2]
     PenaltyFn penalties[2][PENALTY_MAPS]
+    GroupKernel groups[2]
     RuleKernel rules[MAX_RULES]
     SurveyFn survey[2]
     SquaresFn squares[2]                    # for Adafactor: see factors.pxi
@@ -175,6 +190,14 @@ cdef inline uint32_t lattice_step(int state) noexcept nogil:
         return <uint32_t>0xABC98389
     else:
         return <uint32_t>0x8CB92BA7
+
+
+cdef inline double group_factor(int penalty, double strength, double norm) noexcept nogil:
+    """What multiplies a group: in its gradient, or in its proximal step."""
+    cdef double factor = strength / norm, left = 1 - factor
+    left = 0 if factor > 1 else left
+    factor = left if penalty == PENALTY_PROX else factor
+    return 0 if norm == 0 else factor
 
 
 cdef inline double fold(const double* lanes) noexcept nogil:

@@ -85,12 +85,96 @@ cdef void penalty_prox(
         out[i] = shrunk(w[i], threshold) * factor
 
 
+# ---- groups ------------------------------------------------------------------------------------
+
+cdef double squares_of(const real* w, Py_ssize_t n) noexcept nogil:
+    cdef double lanes[LANES]
+    cdef double total = 0, x
+    cdef Py_ssize_t i, k
+    if n >= LANES:
+        for k in range(LANES):
+            lanes[k] = 0
+        for i in range(n // LANES):
+            for k in range(LANES):
+                x = w[i * LANES + k]
+                lanes[k] += x * x
+        total = fold(lanes)
+    for i in range(n & -LANES, n):
+        x = w[i]
+        total += x * x
+    return total
+
+
+cdef double group_norms(
+        int penalty, double strength, const real* w, Py_ssize_t members, Py_ssize_t stride,
+        Py_ssize_t groups, real* out) noexcept nogil:
+    """Groups one after the other, if their members are neighbours (a stride of 1); else side by
+    side."""
+    cdef double found[BLOCK]                # squares, norms, factors
+    cdef double total = 0, factor, x
+    cdef Py_ssize_t g, i
+    for g in range(groups):
+        found[g] = squares_of(w + g * members, members) if stride == 1 else 0
+    if stride != 1:
+        for i in range(members):
+            for g in range(groups):
+                x = w[i * stride + g]
+                found[g] += x * x
+    for g in range(groups):
+        found[g] = sqrt(found[g])
+    for g in range(groups):
+        total += found[g]
+    if out == NULL:
+        return total
+    for g in range(groups):
+        found[g] = group_factor(penalty, strength, found[g])
+    if stride == 1:
+        for g in range(groups):
+            factor = found[g]
+            for i in range(g * members, (g + 1) * members):
+                out[i] = <real>(w[i] * factor)
+    else:
+        for i in range(members):
+            for g in range(groups):
+                out[i * stride + g] = <real>(w[i * stride + g] * found[g])
+    return total
+
+
+cdef void add_labelled(
+        const real* w, const Py_ssize_t* labels, Py_ssize_t n, double* squares) noexcept nogil:
+    cdef double x
+    cdef Py_ssize_t i
+    for i in range(n):
+        x = w[i]
+        squares[labels[i]] += x * x
+
+
+cdef void multiply_labelled(
+        const real* w, const Py_ssize_t* labels, Py_ssize_t n, const double* factors, real* out
+        ) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <real>(w[i] * factors[labels[i]])
+
+
+# ---- the table ---------------------------------------------------------------------------------
+
 cdef void fill_penalties(real tag) noexcept:
     cdef PenaltyFn* maps = kernels.penalties[0 if real is float else 1]
+    cdef GroupKernel* groups = &kernels.groups[0 if real is float else 1]
     maps[PENALTY_VALUE] = <PenaltyFn>penalty_value[real]
     maps[PENALTY_GRAD] = <PenaltyFn>penalty_grad[real]
     maps[PENALTY_VALUE_GRAD] = <PenaltyFn>penalty_value_grad[real]
     maps[PENALTY_PROX] = <PenaltyFn>penalty_prox[real]
+    groups.norms = <double (*)(
+        int, double, const void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, void*) noexcept nogil>(
+            group_norms[real])
+    groups.squares = <double (*)(const void*, Py_ssize_t) noexcept nogil>squares_of[real]
+    groups.add = <void (*)(const void*, const Py_ssize_t*, Py_ssize_t, double*) noexcept nogil>(
+        add_labelled[real])
+    groups.multiply = <void (*)(
+        const void*, const Py_ssize_t*, Py_ssize_t, const double*, void*) noexcept nogil>(
+            multiply_labelled[real])
 
 
 fill_penalties[float](0)

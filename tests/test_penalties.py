@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -275,6 +276,20 @@ def test_nan_stays_where_it_is_seen(penalty):
     assert np.isfinite(penalty.grad(w)[1:, 1:]).all()
 
 
+@each
+def test_what_is_not_contiguous_is_not_copied(penalty):
+    w = sample(np.float32, (2000, 400))[::2, ::-2]
+    out = np.empty(w.shape, w.dtype)
+    tracemalloc.start()
+    try:
+        penalty.value(w)
+        penalty.value_and_grad(w, out=out)
+        penalty.prox(w, 0.5, out=out)
+        assert tracemalloc.get_traced_memory()[1] < w.nbytes / 4
+    finally:
+        tracemalloc.stop()
+
+
 def test_sums_keep_their_digits():
     w = np.full(1_400_000, 0.1, np.float32)
     assert L2(2.0).value(w) / w.size == pytest.approx(float(np.float32(0.1)) ** 2, rel=1e-7)
@@ -342,9 +357,30 @@ def test_stores_past_the_cache(penalty):
     assert room[0] == room[-2] == room[-1] == 7
 
 
-@pytest.mark.parametrize("penalty", [*ELEMENTWISE, GroupLasso(0.3, axis=1)], ids=repr)
+@pytest.mark.parametrize(("shape", "axis"), [
+    ((5,), 0), ((40_000,), 0), ((1, 16), 1), ((7, 1), 1), ((600, 3), 1), ((3, 17), 1),
+    ((2, 20_000), 1), ((3, 1030), 0), ((20_000, 3), 0), ((4, 6, 5), 1), ((3, 5, 700), 1),
+    ((1300, 2, 2), 1), ((6, 5, 4), 2), ((3, 1, 600), 1), ((4, 0, 3), 1), ((4, 3, 0), 1),
+], ids=str)  # fmt: skip
+@each_dtype
+def test_groups_of_every_layout(dtype, shape, axis):
+    w = sample(dtype, (60, 1000)).ravel()[: math.prod(shape)].reshape(shape)
+    x, eps = w.astype(float), np.finfo(dtype).eps
+    norms = np.sqrt((x * x).sum(axis, keepdims=True))
+    safe = np.where(norms == 0, 1, norms)
+    for penalty in (GroupLasso(0.5, axis=axis), GroupLasso(0.5, axis=axis - len(shape))):
+        for given in (w, np.asfortranarray(w), w.astype(w.dtype.newbyteorder("S"))):
+            value, grad = penalty.value_and_grad(given)
+            assert value == pytest.approx(0.5 * norms.sum(), rel=1e-13)
+            assert penalty.value(given) == pytest.approx(value, rel=1e-13)
+            np.testing.assert_allclose(grad, 0.5 * x / safe, rtol=2 * eps)
+            left = np.maximum(1 - 2 * 0.5 / safe, 0)
+            np.testing.assert_allclose(penalty.prox(given, 2.0), left * x, rtol=2 * eps, atol=1e-12)
+
+
+@each
 def test_threads_do_not_change_a_bit(penalty):
-    w = sample(np.float32, (100_000, 7))
+    w = sample(np.float32, (1000, 700))
     found = []
     for threads in (1, 2, 7):
         with fl.num_threads(threads):
@@ -408,6 +444,7 @@ def test_the_strengths_that_an_optimizer_reads():
     (lambda: GroupLasso(1, groups=[2**63, 0]), TypeError, r"integers below 2\*\*63; got .9223372"),
     (lambda: GroupLasso(1, groups=[0, -1]), ValueError, "groups must be in .*; got -1"),
     (lambda: GroupLasso(1, axis=2).value(np.ones((2, 2))), ValueError, "one of the 2 axes"),
+    (lambda: GroupLasso(1, axis=2**70).grad(np.ones((2, 2))), ValueError, "one of the 2 axes"),
     (lambda: GroupLasso(1).value(3.0), ValueError, "one of the 0 axes"),
     (lambda: GroupLasso(1, groups=[0, 1]).grad(np.ones(3)), ValueError, r"shape \(2,\), as groups"),
     (lambda: L1(1).prox([1.0], -1), ValueError, r"step must be in \[0, inf\); got -1"),
