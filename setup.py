@@ -35,7 +35,7 @@ OPTIMISE = {
     # -fopenmp-simd: OpenMP's pragmas for vectors alone, without its library
     "unix": ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
     + ["-fopenmp-simd"],
-    "msvc": ["/O2", "/fp:precise"],
+    "msvc": ["/O2", "/fp:precise", "/std:c11"],
 }
 WARNINGS = [
     "-Werror=implicit-function-declaration",

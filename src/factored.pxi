@@ -86,11 +86,14 @@ cdef void factor_part(const Update* job, int part) noexcept nogil:
 cdef void expand_factors(
         const Parameter* p, char* target, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
     """The estimates that the factors give for n elements, from the start-th on."""
+    cdef const char* row_var = p.held[FIRST_STATE + 1].data
+    cdef const char* col_var = p.held[FIRST_STATE + 2].data
     if p.dtype == 0:
-        expand_typed(p, <float*>target, <const float*>p.held[FIRST_STATE + 1].data, <const float*>p.held[FIRST_STATE + 2].data, start, n)
+        expand_typed(
+            p, <float*>target, <const float*>row_var, <const float*>col_var, start, n)
     else:
         expand_typed(
-            p, <double*>target, <const double*>p.held[FIRST_STATE + 1].data, <const double*>p.held[FIRST_STATE + 2].data, start, n)
+            p, <double*>target, <const double*>row_var, <const double*>col_var, start, n)
 
 
 cdef void expand_typed(

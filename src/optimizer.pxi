@@ -332,8 +332,9 @@ cdef class BaseOptimizer:
         ----------
         grads : ndarray, or list or dict of ndarrays
             Gradients, structured as the parameters are (for groups: a list with the gradients of
-            each group), each of its parameter's shape, dtype and memory order; or, for some
-            optimizers, a tuple of row indices and the values of these rows (see Notes).
+            each group), each of its parameter's shape, dtype (of float16 and bfloat16, or
+            float32) and memory order; or, for some optimizers, a tuple of row indices and the
+            values of these rows (see Notes).
 
         Returns
         -------
@@ -354,7 +355,7 @@ cdef class BaseOptimizer:
         A gradient that is not 0 in a few rows only may be a tuple ``(indices, values)``: a 1-D
         array of integers, and a C-contiguous array of shape ``(len(indices),
         *parameter.shape[1:])``. Optimizers whose ``takes_rows`` is True take it, for C-contiguous
-        parameters. Values of the same row are added up in float64, in the order given, and
+        parameters of float32 and float64 whose state is of the same dtype. Values of the same row are added up in float64, in the order given, and
         rounded once; ``max_norm``, ``clip_value`` and ``nonfinite`` see the sums. The rows named,
         and their state, are updated by the same rule as ever; the other rows wait, and keep every
         bit: momentum does not move them, averages do not fade, and neither weight decay nor a
@@ -661,11 +662,11 @@ cdef int check_sequence(object given, Py_ssize_t n, str name, str what) except -
     return 0
 
 
-cdef int low_format(cnp.ndarray array) except -1:
+cdef inline int low_format(cnp.ndarray array) noexcept:
     return HALF if cnp.PyArray_TYPE(array) == NPY_HALF else BFLOAT16
 
 
-cdef int hold(Stored* stored, cnp.ndarray array) except -1:
+cdef inline void hold(Stored* stored, cnp.ndarray array) noexcept:
     """Describe an array of the kernel's type or, if its elements are integers, of fewer bytes."""
     stored.data = cnp.PyArray_BYTES(array)
     stored.size = cnp.PyArray_ITEMSIZE(array)
@@ -674,4 +675,21 @@ cdef int hold(Stored* stored, cnp.ndarray array) except -1:
         stored.format = SIXTEEN
     elif cnp.PyArray_TYPE(array) == cnp.NPY_UINT8:
         stored.format = EIGHT
-    return 0
+
+
+state_chunk = CHUNK                 # numbers in 8 bits that share a scale
+
+
+def nearest_bfloat16(float x):
+    """The bits of the nearest bfloat16, of two equally near the even one."""
+    cdef uint16_t bits
+    kernels.narrow[BFLOAT16](&x, 1, 0, 0, &bits, NULL)
+    return bits
+
+
+def nearest_eight(float x):
+    """The nearest code of 8 bits, and its scale."""
+    cdef uint8_t code
+    cdef float scale
+    kernels.narrow[EIGHT](&x, 1, 0x80000000, 0, &code, &scale)
+    return code, scale

@@ -12,6 +12,7 @@ cdef inline uint32_t random_of(
     """The number that rounds an element's state: a point of a lattice, the start of which looks
     random for each step, array and block."""
     cdef uint64_t x = (<uint64_t>job.step << 32) + <uint64_t>(start // UPDATE_BLOCK)
+    x += <uint64_t>0xA0761D6478BD642F   # 0 would stay 0
     x = (x ^ (x >> 31)) * <uint64_t>0x9E3779B97F4A7C15 + <uint64_t>(p - job.parameters)
     x = (x ^ (x >> 32)) * <uint64_t>0xBB67AE8584CAA73B
     x = (x ^ (x >> 29)) * <uint64_t>0x6A09E667F3BCC909

@@ -11,14 +11,19 @@ import pytest
 
 import fastloss as fl
 from fastloss import _core
-from fastloss.optim import FTRL, LAMB, SGD, Adafactor, Adam, AdamW, RMSprop
+from fastloss.optim import FTRL, LAMB, SGD, Adafactor, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop
 
 REFUSING = (FTRL, Adafactor)
 EVERY = [
     cls for name in fl.optim.optimizer_names() if (cls := getattr(fl.optim, name)) not in REFUSING
 ]
 DTYPES = ("bfloat16", "8bit")
-RULES = [(cls, state_dtype) for cls in EVERY for state_dtype in DTYPES]
+RULES = [
+    (cls, state_dtype)
+    for cls in EVERY
+    for state_dtype in DTYPES
+    if (cls, state_dtype) != (Adamax, "8bit")  # refused
+]
 NAMES = [f"{cls.__name__}-{state_dtype}" for cls, state_dtype in RULES]
 TINY = 1e-30  # a momentum with which the buffer is the gradient
 LOW = {"state_dtype": "bfloat16"}
@@ -124,6 +129,74 @@ def test_all_states_round_to_neighbours_with_the_right_odds():
         assert abs(ups[-1].mean() - share[0]) < 0.003
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert abs(np.corrcoef(ups[i], ups[j])[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("low", "dtype"), [("8bit", np.float32), ("8bit", np.float16), ("bfloat16", np.float16)]
+)
+def test_states_are_rounded_independently_of_each_other(low, dtype):
+    n = 500_003
+    g = np.full(n, 1.2334, dtype)
+    g[::256] = -1.3  # a negative number in each chunk
+    opt = Adam(np.zeros(n, dtype), lr=0.0, betas=(0.0, 0.0), state_dtype=low)
+    opt.step(g)
+    ups = []
+    for name, x in (("exp_avg", g.astype(np.float32)), ("exp_avg_sq", g.astype(np.float32) ** 2)):
+        low_end, high_end, share = around(x, low)
+        got = held(opt, name)
+        assert ((got == low_end) | (got == high_end)).all()
+        ups.append((got == high_end)[g == g[1]])
+        assert abs(ups[-1].mean() - share[1]) < 0.004
+    assert abs(np.corrcoef(*ups)[0, 1]) < 0.02
+
+
+def test_the_first_element_of_the_first_step_is_rounded_at_random():
+    ups = []
+    for value in np.linspace(1, 1.0078125, 200, endpoint=False, dtype=np.float32):
+        opt = SGD(np.zeros(1, np.float32), lr=0.0, momentum=TINY, **LOW)
+        opt.step(np.full(1, value))
+        ups.append(held(opt, "momentum_buffer")[0] > 1)
+    # one random number decides on all of them: where it is, those above it go up
+    first = ups.index(True)
+    assert 0 < first < 199
+    assert all(ups[first:])
+
+
+@pytest.mark.parametrize("cls", [Adam, AdamW, NAdam, RAdam], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("spread", [3, 9])
+def test_steps_are_not_much_longer_in_eight_bits(cls, spread):
+    rng = np.random.default_rng(0)
+    n = 2048
+    scale = 10.0 ** rng.uniform(-spread, 0, n)
+    grads = [(scale * rng.normal(size=n)).astype(np.float32) for _ in range(500)]
+    longest = {}
+    for state_dtype in (None, "8bit"):
+        p = np.zeros(n, np.float32)
+        opt = cls(p, lr=1.0, weight_decay=0.0, state_dtype=state_dtype)
+        for t, g in enumerate(grads):
+            before = p.copy()
+            opt.step(g)
+            if t >= 100:
+                moved = abs(p - before).max()
+                longest[state_dtype] = max(longest.get(state_dtype, 0), moved)
+    assert longest["8bit"] < 2.5 * longest[None]
+
+
+@pytest.mark.parametrize(("cls", "state_dtype"), RULES, ids=NAMES)
+def test_every_rule_goes_the_way_of_float32(cls, state_dtype):
+    rng = np.random.default_rng(0)
+    scale = 10.0 ** rng.uniform(-1.5, 1.5, 512)
+    noise = 0.1 * rng.normal(size=(300, 512))
+    ways = []
+    for kept in (None, state_dtype):
+        p = np.ones(512, np.float32)
+        opt = cls(p, **options_of(cls, kept))
+        for t in range(300):  # down a noisy quadratic
+            opt.step((scale * (p + noise[t])).astype(np.float32))
+        ways.append(1 - p.astype(float))
+    apart = np.linalg.norm(ways[1] - ways[0]) / np.linalg.norm(ways[0])
+    assert apart < (0.03 if state_dtype == "bfloat16" else 0.12)
+    assert abs(ways[1].mean() / ways[0].mean() - 1) < 0.02
 
 
 def test_what_bfloat16_holds_is_kept():
@@ -403,7 +476,9 @@ def test_the_names_of_the_parameters_own_dtype():
         (lambda p: Adafactor(p, **LOW), ValueError, "would spoil Adafactor"),
         (lambda p: RMSprop(p, centered=True, **LOW), ValueError, "would spoil RMSprop"),
         (lambda p: RMSprop(p, centered=True, **EIGHT), ValueError, "would spoil RMSprop"),
-        (lambda p: Adam(p, amsgrad=True, **EIGHT), ValueError, "would spoil Adam"),
+        (lambda p: Adam(p, amsgrad=True, **EIGHT), ValueError, "Adam .* None or 'bfloat16'"),
+        (lambda p: Adamax(p, **EIGHT), ValueError, "would spoil Adamax"),
+        (lambda p: fl.optim.AdaGrad(p, initial_accumulator_value=1e39), ValueError, "is inf in fl"),
     ],
 )
 def test_what_cannot_be(make, error, match):

@@ -203,6 +203,9 @@ class Adamax(_Adaptive):
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
         return ("exp_avg", "exp_inf")
 
+    def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        return ("8bit",)  # of averages it keeps less range than of their norms, and errors pile up
+
 
 class NAdam(_Adaptive):
     """Adam with Nesterov's momentum.

@@ -20,7 +20,7 @@ from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.described import Described
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim import schedules
-from fastloss.optim.stored import check_state_dtype, is_low, make_state, step_dtype
+from fastloss.optim.stored import ROUNDED, check_state_dtype, is_low, make_state, step_dtype
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Arrays: TypeAlias = Array | Sequence[Array] | Mapping[Any, Array]
@@ -232,9 +232,11 @@ class Optimizer(BaseOptimizer):
         for array, label, k in zip(self._arrays, labels, self._members, strict=True):
             options = self._options[k]
             if state_dtype in self._refused_state(options):
+                others = [name for name in ROUNDED if name not in self._refused_state(options)]
+                usable = " or ".join(map(repr, (None, *others)))
                 raise ValueError(
                     f"state_dtype={state_dtype!r} would spoil {type(self).__name__} with these "
-                    f"options by its rounding errors; it must be None"
+                    f"options by its rounding errors; take {usable}"
                 )
             make_state(array, label, "", 0.0, state_dtype, (0,))  # it raises, if none is needed too
             made = {"master": array.astype(np.float32)} if is_low(array) else {}
@@ -436,7 +438,7 @@ class Optimizer(BaseOptimizer):
         Parameters
         ----------
         state : dict
-            Of an optimizer of the same class and of parameters of the same keys, shapes, dtypes.
+            Of an optimizer of the same class, with state of the same keys, shapes and dtypes.
             It is copied: `lr` is then the schedule in use.
 
         Raises
@@ -633,7 +635,7 @@ def _check_parameter(array: Any, name: str) -> None:
     if not (array.dtype in (np.float32, np.float64) or is_low(array)) or not array.dtype.isnative:
         raise TypeError(
             f"{name} must be a native float32, float64, float16 or bfloat16; got "
-            f"{array.dtype.str}, of which .astype('float32') makes an array that can be updated"
+            f"{array.dtype}, of which .astype('float32') makes an array that can be updated"
         )
     if not array.flags.writeable:
         raise ValueError(f"{name} is read-only; it is to be updated in place")
@@ -662,12 +664,17 @@ def check_number(name: str, value: Any, domain: Domain) -> float:
 
 
 def _check_numbers(options: Mapping[str, Any], array: Array, label: str) -> None:
-    """An error if the dtype of an array rounds to 0 what must not be."""
-    for name in ("eps", "lr"):
-        value = options.get(name)
-        dtype = step_dtype(array)
-        if isinstance(value, float) and value > 0 and dtype.type(value) == 0:
-            raise ValueError(f"{name} = {value!r} is 0 in {dtype}, which steps of {label} are in")
+    """An error if the dtype of an array rounds to 0 or to infinity what must not be."""
+    dtype = step_dtype(array)
+    for name, value in options.items():
+        if not isinstance(value, float):
+            continue
+        with np.errstate(over="ignore"):
+            rounded = dtype.type(value)
+        if np.isinf(rounded) or (name in ("eps", "lr") and value > 0 and rounded == 0):
+            raise ValueError(
+                f"{name} = {value!r} is {rounded:g} in {dtype}, which steps of {label} are in"
+            )
 
 
 def _check_prox(options: Mapping[str, Any], array: Array, label: str) -> None:

@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss._core import nearest_bfloat16, nearest_eight, state_chunk
+
 Array: TypeAlias = NDArray[Any]
 
 ROUNDED = ("bfloat16", "8bit")
 STATE_DTYPES = (None, *ROUNDED, "float32", "float64")
-CHUNK = 256  # numbers that share a scale
 
 
 def check_state_dtype(given: Any) -> str | None:
@@ -55,26 +56,9 @@ def make_state(
         return np.full_like(parameter, value, dtype=dtype, subok=False, shape=shape)
 
     if state_dtype == "bfloat16":
-        return {name: full(bfloat16_bits(initial), np.uint16)}
+        return {name: full(nearest_bfloat16(initial), np.uint16)}
     if state_dtype == "8bit":
-        code, scale = eight_bits(initial)
-        chunks = -(-math.prod(shape) // CHUNK)
+        code, scale = nearest_eight(initial)
+        chunks = -(-math.prod(shape) // state_chunk)
         return {name: full(code, np.uint8), f"{name}_scale": np.full(chunks, scale, np.float32)}
     return {name: full(initial, own)}
-
-
-def bfloat16_bits(value: float) -> int:
-    """The bits of the nearest bfloat16, of two equally near the even one."""
-    bits = int(np.float32(value).view(np.uint32))
-    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-
-
-def eight_bits(value: float) -> tuple[int, float]:
-    """A code and a scale for numbers that are all the same, positive or 0: the nearest."""
-    if value == 0:
-        return 0, 0.0
-    unit = math.ldexp(1.0, max(math.frexp(value)[1] - 33, -126))
-    if value < 8 * unit:
-        return max(round(value / unit), 1), -unit
-    fraction, exponent = math.frexp(value / unit)
-    return (exponent - 3 << 3) + round(16 * fraction) - 8, -unit
