@@ -6,7 +6,6 @@ import copy
 import inspect
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
 from types import MethodType
@@ -20,7 +19,17 @@ from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.described import Described
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim import schedules
-from fastloss.optim.stored import ROUNDED, check_state_dtype, is_low, make_state, step_dtype
+from fastloss.optim.checks import (
+    check_apart,
+    check_keys,
+    check_like,
+    check_number,
+    check_numbers,
+    check_parameter,
+    check_prox,
+    has_prox_only,
+)
+from fastloss.optim.stored import ROUNDED, check_state_dtype, is_low, make_state
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Arrays: TypeAlias = Array | Sequence[Array] | Mapping[Any, Array]
@@ -144,7 +153,7 @@ class Optimizer(BaseOptimizer):
             options | {"lr": self._check("lr", rate)}
             for options, rate in zip(self._options, rates, strict=True)
         ]
-        self._check_fit(groups, _check_numbers)
+        self._check_fit(groups, check_numbers)
         self._set(groups, self._numbers(), self._common, self.step_count)
 
     # ---- what a rule may override --------------------------------------------------------------
@@ -216,10 +225,10 @@ class Optimizer(BaseOptimizer):
         if not arrays:
             raise ValueError("params holds no arrays")
         for array, name in zip(arrays, names, strict=True):
-            _check_parameter(array, f"params{name}")
-        _check_apart(arrays, names)
+            check_parameter(array, f"params{name}")
+        check_apart(arrays, names)
         self._arrays, self._names = arrays, names
-        self._check_fit(groups, _check_numbers, _check_prox)
+        self._check_fit(groups, check_numbers, check_prox)
         self._options = groups
         self._make_state(names, common["state_dtype"])
         grads = [f"grads{name}" for name in names]
@@ -274,7 +283,7 @@ class Optimizer(BaseOptimizer):
         proximal = [
             (i, k, groups[k]["penalty"])
             for i, k in enumerate(self._members)
-            if _has_prox_only(groups[k].get("penalty"))
+            if has_prox_only(groups[k].get("penalty"))
         ]
         self._configure(
             kernels,
@@ -391,7 +400,7 @@ class Optimizer(BaseOptimizer):
                 f"{name} must be an array: {type(self).__name__} takes no sparse gradients, pairs "
                 f"(row indices, values); those that do: {takers}"
             )
-        if _has_prox_only(self._options[group].get("penalty")):
+        if has_prox_only(self._options[group].get("penalty")):
             raise TypeError(
                 f"{name} must be an array: the penalty takes its proximal step on all rows; "
                 f"got a pair (row indices, values)"
@@ -448,7 +457,7 @@ class Optimizer(BaseOptimizer):
         """
         self._check_idle()
         expected = ("optimizer", "version", "step", *DEFAULTS, "groups", "state")
-        _check_keys("state", state, expected)
+        check_keys("state", state, expected)
         for key, own_value in (
             ("optimizer", type(self).__name__),
             ("version", VERSION),
@@ -467,14 +476,14 @@ class Optimizer(BaseOptimizer):
         groups, carried = [], []
         for k, (given, own) in enumerate(zip(state["groups"], self._options, strict=True)):
             label = f"state['groups'][{k}]"
-            _check_keys(label, given, (*own, *self.carried))
+            check_keys(label, given, (*own, *self.carried))
             groups.append(self._check_each(label, {key: given[key] for key in own}))
             carried.append(
                 {key: check_number(key, given[key], NONNEGATIVE) for key in self.carried}
             )
         groups = _copied(groups)
-        self._check_fit(groups, _check_numbers, _check_prox)
-        _check_keys("state['state']", state["state"], self._keys)
+        self._check_fit(groups, check_numbers, check_prox)
+        check_keys("state['state']", state["state"], self._keys)
         for key, held, k, parameter in zip(
             self._keys, self._state, self._members, self._arrays, strict=True
         ):
@@ -485,9 +494,9 @@ class Optimizer(BaseOptimizer):
                     f"state['groups'][{k}] are options that need other arrays of state than "
                     f"those of this optimizer ({', '.join(own_names) or 'none'})"
                 )
-            _check_keys(label, given, held)
+            check_keys(label, given, held)
             for name, array in held.items():
-                _check_like(f"{label}[{name!r}]", given[name], array)
+                check_like(f"{label}[{name!r}]", given[name], array)
         for key, held in zip(self._keys, self._state, strict=True):
             for name, array in held.items():
                 np.copyto(array, state["state"][key][name])
@@ -581,7 +590,7 @@ def load(path: str | Path, params: Params) -> Optimizer:
         if len(given) != len(options):
             raise ValueError(f"params must be {len(options)} groups; got {len(given)}")
         for k, group in enumerate(given):
-            _check_keys(f"params[{k}]", group, ("params",))  # options are those that were saved
+            check_keys(f"params[{k}]", group, ("params",))  # options are those that were saved
         params = [{"params": g["params"]} | o for g, o in zip(given, options, strict=True)]
         made = cls(params, state_dtype=state.get("state_dtype"))
     else:
@@ -589,7 +598,7 @@ def load(path: str | Path, params: Params) -> Optimizer:
             raise ValueError(f"params must be a list of {len(options)} groups")
         made = cls(params, **options[0], state_dtype=state.get("state_dtype"))
     keys = {str(key): key for key in made._keys}
-    _check_keys("params", keys, held)
+    check_keys("params", keys, held)
     state["state"] = {keys.get(key, key): arrays for key, arrays in held.items()}
     made.load_state_dict(state)
     return cast("Optimizer", made)
@@ -607,7 +616,7 @@ def optimizer_names() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
-# ---- checks ------------------------------------------------------------------------------------
+# ---- parameters --------------------------------------------------------------------------------
 
 
 def _is_grouped(params: Params) -> bool:
@@ -626,108 +635,6 @@ def _flatten(params: Any, name: str) -> tuple[Any, list[Any], list[Any]]:
         f"{name} must be an array, a list or dict of arrays, or a list of groups; "
         f"got {type(params).__name__}"
     )
-
-
-def _check_parameter(array: Any, name: str) -> None:
-    """An error unless the array can be updated in place."""
-    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a numpy.ndarray; got {type(array).__name__}")
-    if not (array.dtype in (np.float32, np.float64) or is_low(array)) or not array.dtype.isnative:
-        raise TypeError(
-            f"{name} must be a native float32, float64, float16 or bfloat16; got "
-            f"{array.dtype}, of which .astype('float32') makes an array that can be updated"
-        )
-    if not array.flags.writeable:
-        raise ValueError(f"{name} is read-only; it is to be updated in place")
-    if not array.flags.forc or not array.flags.aligned:
-        raise ValueError(
-            f"{name} must be contiguous, in C or Fortran order, and aligned, to be updated in "
-            f"place; got shape {array.shape} and strides {array.strides}"
-        )
-
-
-def _check_apart(arrays: Sequence[Array], names: Sequence[str]) -> None:
-    """An error if two of the arrays share memory."""
-    spans = sorted(
-        (array.ctypes.data, array.ctypes.data + array.nbytes, name)
-        for array, name in zip(arrays, names, strict=True)
-        if array.nbytes
-    )
-    for (_, end, first), (start, _, second) in pairwise(spans):
-        if start < end:
-            raise ValueError(f"params{first} and params{second} share memory")
-
-
-def check_number(name: str, value: Any, domain: Domain) -> float:
-    number: float = domain.parameter(name, value)
-    return number
-
-
-def _check_numbers(options: Mapping[str, Any], array: Array, label: str) -> None:
-    """An error if the dtype of an array rounds to 0 or to infinity what must not be."""
-    dtype = step_dtype(array)
-    for name, value in options.items():
-        if not isinstance(value, float):
-            continue
-        with np.errstate(over="ignore"):
-            rounded = dtype.type(value)
-        if np.isinf(rounded) or (name in ("eps", "lr") and value > 0 and rounded == 0):
-            raise ValueError(
-                f"{name} = {value!r} is {rounded:g} in {dtype}, which steps of {label} are in"
-            )
-
-
-def _check_prox(options: Mapping[str, Any], array: Array, label: str) -> None:
-    """An error unless the penalty takes proximal steps of an array, in place, if it is to."""
-    penalty: Any = options.get("penalty")
-    if not _has_prox_only(penalty):
-        return
-    if is_low(array):
-        raise TypeError(
-            f"{label} must be float32 or float64 for the proximal step of {penalty!r}; "
-            f"got {array.dtype}"
-        )
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{label} must be C-contiguous for the proximal step of {penalty!r}")
-    zeros = np.zeros_like(array)
-    try:
-        result = penalty.prox(zeros, 0.0, out=zeros)
-    except (TypeError, ValueError) as error:
-        raise (TypeError if isinstance(error, TypeError) else ValueError)(
-            f"{type(penalty).__name__} does not fit {label}: {error}; groups of parameters may "
-            f"have penalties of their own"
-        ) from error
-    if result is not None and result is not zeros:
-        raise TypeError(
-            f"prox of {penalty!r} must write its result into out, and return out or None; "
-            f"it returned another {type(result).__name__}"
-        )
-
-
-def _has_prox_only(penalty: Any) -> bool:
-    return penalty is not None and not hasattr(penalty, "l1") and not hasattr(penalty, "l2")
-
-
-def _check_keys(name: str, given: Any, wanted: Collection[Any]) -> None:
-    wanted = dict.fromkeys(wanted)
-    known = ", ".join(map(repr, wanted)) or "none"
-    if not isinstance(given, Mapping):
-        raise ValueError(f"{name} must be a dict with the keys {known}; got {type(given).__name__}")
-    for key in wanted:
-        if key not in given:
-            raise ValueError(f"{name} lacks the key {key!r}; its keys must be {known}")
-    for key in given:
-        if key not in wanted:
-            raise ValueError(f"{name} must not have the key {key!r}; its keys must be {known}")
-
-
-def _check_like(name: str, given: Any, wanted: Array) -> None:
-    shape, dtype = np.shape(given), getattr(given, "dtype", type(given).__name__)
-    if shape != wanted.shape or dtype != wanted.dtype:
-        raise ValueError(
-            f"{name} must have shape {wanted.shape} and dtype {wanted.dtype}; "
-            f"got {shape} and {dtype}"
-        )
 
 
 def _indented(text: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
-from fastloss.optim.base import Array, Common, Optimizer, Params, Rate, check_number
+from fastloss.optim.base import Array, Common, Optimizer, Params, Rate
+from fastloss.optim.checks import check_number
 from fastloss.optim.stored import ROUNDED, is_low
 
 
