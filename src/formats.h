@@ -65,12 +65,13 @@ static inline uint16_t fl_to_bfloat16_at_random(float x, uint32_t random) {
 
 /* ---- eight bits, and a scale for a chunk --------------------------------------------------------
 
-   The scale is a power of two, so that it can change without any number being rounded anew.  A code
-   is a small float, of three bits behind the leading one: with four bits of exponent and one of
-   sign, or, where no number of the chunk is negative, which a negative scale says, with five bits
-   of exponent.  A code below 8 counts units of the scale, as subnormal numbers do: added to eight
-   units, it gives the digits of a float of its own exponent, in both directions.  The two codes of
-   the largest size, `largest` and the one before, are NaN and infinity. */
+   The scale is a power of two, so that it can change without rounding anew what keeps its digits: a
+   running average would drown in that.  A code is a small float, of three bits behind the leading
+   one: with four bits of exponent and one of sign, or, where no number of the chunk is negative,
+   which a negative scale says, with five bits of exponent.  A code below 8 counts units of the
+   scale, as subnormal numbers do: added to eight units, it gives the digits of a float of its own
+   exponent, in both directions.  The two codes of the largest size, `largest` and the one before,
+   are NaN and infinity. */
 
 static inline float fl_from_eight(int32_t code, float scale, uint32_t largest) {
     uint32_t bits = (uint32_t)code << 20 & (largest << 20 | FL_SIGN), one = 129u << 23;
@@ -86,7 +87,7 @@ static inline uint32_t fl_to_eight(float x, uint32_t unit, uint32_t largest, uin
     uint32_t few = ((sum + (random >> 12)) >> 20) - ((unit + 3) << 3);
     uint32_t code = ((size + (random >> 12)) >> 20) - ((unit + 2) << 3);
     code = size < eight ? few : code;
-    if (largest == 0xFF)        /* what roots are taken of: it has no sign, and does not become 0 */
+    if (largest == 0xFF)        /* roots may be taken of it: what is not 0 stays above 0 */
         return code == 0 && size != 0 ? 1 : code;
     return code | (bits >> 24 & 0x80);
 }
