@@ -58,8 +58,7 @@ static inline uint16_t fl_to_bfloat16(float x) {
 
 /* random: 32 bits, of which the upper half decides */
 static inline uint16_t fl_to_bfloat16_at_random(float x, uint32_t random) {
-    uint32_t bits = fl_bits_f32(x);
-    bits = (bits & ~FL_SIGN) > FL_INFINITE ? FL_NAN : bits;     /* or the sum might lose it */
+    uint32_t bits = x == x ? fl_bits_f32(x) : FL_NAN;           /* or the sum might lose it */
     return (uint16_t)((bits + (random >> 16)) >> 16);
 }
 
