@@ -116,7 +116,7 @@ def bench(quick: bool, only: str | None, peers: str | None, out: Path, old: Path
     """Measure losses and optimizers against what people use, and what the machine allows.
 
     All do the same work on the same data with the same number of threads, in turns; results are
-    checked against each other before they are timed. The full run takes about half an hour, best
+    checked against each other before they are timed. The full run takes about forty minutes, best
     on a machine that does nothing else.
     """
     from fastloss.bench.command import bench

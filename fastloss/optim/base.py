@@ -29,7 +29,7 @@ from fastloss.optim.checks import (
     check_prox,
     has_prox_only,
 )
-from fastloss.optim.stored import ROUNDED, check_state_dtype, is_low, make_state
+from fastloss.optim.stored import ROUNDED, check_fits, check_state_dtype, is_low, make_state
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Arrays: TypeAlias = Array | Sequence[Array] | Mapping[Any, Array]
@@ -247,11 +247,11 @@ class Optimizer(BaseOptimizer):
                     f"state_dtype={state_dtype!r} would spoil {type(self).__name__} with these "
                     f"options by its rounding errors; take {usable}"
                 )
-            make_state(array, label, "", 0.0, state_dtype, (0,))  # it raises, if none is needed too
+            check_fits(array, label, state_dtype)
             made = {"master": array.astype(np.float32)} if is_low(array) else {}
             for name, shape in self._shapes(options, array).items():
                 initial = self._initial(name, options)
-                made |= make_state(array, label, name, initial, state_dtype, shape)
+                made |= make_state(array, name, initial, state_dtype, shape)
             self._state.append(made)
 
     def _held(self) -> tuple[list[Any], list[Any]]:

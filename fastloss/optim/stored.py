@@ -34,16 +34,8 @@ def step_dtype(array: Array) -> np.dtype[Any]:
     return np.dtype(np.float32) if is_low(array) else array.dtype
 
 
-def make_state(
-    parameter: Array,
-    label: str,
-    name: str,
-    initial: float,
-    state_dtype: str | None,
-    shape: tuple[int, ...],
-) -> dict[str, Array]:
-    """A state in the memory order of its parameter, all of it at its initial value; and the
-    scales that it needs, if any."""
+def check_fits(parameter: Array, label: str, state_dtype: str | None) -> None:
+    """An error unless steps of a parameter are in the dtype that its state is rounded from."""
     own = step_dtype(parameter)
     wanted = own if state_dtype is None else "float32" if state_dtype in ROUNDED else state_dtype
     if own != wanted:
@@ -51,6 +43,17 @@ def make_state(
             f"state_dtype={state_dtype!r} is for steps in {wanted}; those of params{label}, which "
             f"is {parameter.dtype}, are in {own}"
         )
+
+
+def make_state(
+    parameter: Array,
+    name: str,
+    initial: float,
+    state_dtype: str | None,
+    shape: tuple[int, ...],
+) -> dict[str, Array]:
+    """A state in the memory order of its parameter, all of it at its initial value; and the
+    scales that it needs, if any."""
 
     def full(value: float, dtype: Any) -> Array:
         return np.full_like(parameter, value, dtype=dtype, subok=False, shape=shape)
@@ -61,4 +64,4 @@ def make_state(
         code, scale = nearest_eight(initial)
         chunks = -(-math.prod(shape) // state_chunk)
         return {name: full(code, np.uint8), f"{name}_scale": np.full(chunks, scale, np.float32)}
-    return {name: full(initial, own)}
+    return {name: full(initial, step_dtype(parameter))}
