@@ -73,36 +73,34 @@ cdef struct GroupJob:
     Py_ssize_t width            # groups of a line
     Py_ssize_t together, strips # groups of a unit, units of a line
     Py_ssize_t units
-    double* sums                # of the norms of each unit
-    int threads
+    double sums[MAX_TASKS]      # of the norms; tasks do not depend on the threads
+    int tasks
 
 
-cdef void run_unit(const GroupJob* job, Py_ssize_t unit) noexcept nogil:
+cdef double run_unit(const GroupJob* job, Py_ssize_t unit) noexcept nogil:
     cdef Py_ssize_t first = unit % job.strips * job.together
     cdef Py_ssize_t start = unit // job.strips * job.members * job.width + first * job.apart
-    job.sums[unit] = job.kernel.norms(
+    return job.kernel.norms(
         job.penalty, job.strength, job.w + start * job.itemsize, job.members, job.stride,
         min(job.together, job.width - first),
         job.out + start * job.itemsize if job.out != NULL else NULL)
 
 
-cdef void run_units(const GroupJob* job) noexcept nogil:
+cdef void group_task(void* given, int task, int thread) noexcept nogil:
+    cdef GroupJob* job = <GroupJob*>given
     cdef Py_ssize_t unit
-    if job.threads == 1:
-        for unit in range(job.units):
-            run_unit(job, unit)
-    else:
-        for unit in prange(job.units, schedule="static", num_threads=job.threads):
-            run_unit(job, unit)
+    job.sums[task] = 0
+    for unit in range(job.units * task // job.tasks, job.units * (task + 1) // job.tasks):
+        job.sums[task] += run_unit(job, unit)
 
 
 cdef double norms_along(
         int penalty, double strength, cnp.ndarray w, int axis, cnp.ndarray out) except? -1:
     """The sum of the norms along an axis of a contiguous array."""
     cdef GroupJob job
-    cdef Py_ssize_t unit, lines = 1
+    cdef Py_ssize_t lines = 1
     cdef double total = 0
-    cdef int i
+    cdef int i, task
     job.kernel = &kernels.groups[0 if cnp.PyArray_TYPE(w) == cnp.NPY_FLOAT else 1]
     job.penalty, job.strength = penalty, strength
     job.w = cnp.PyArray_BYTES(w)
@@ -121,16 +119,14 @@ cdef double norms_along(
         job.apart, job.width, job.together = 1, job.stride, BLOCK
     job.strips = (job.width + job.together - 1) // job.together
     job.units = lines * job.strips
-    job.threads = min(thread_count, job.units) if (
-        cnp.PyArray_SIZE(w) >= PARALLEL_MIN and not serial) else 1
-    job.sums = <double*>PyMem_Calloc(max(job.units, 1), sizeof(double))
-    if job.sums == NULL:
-        raise MemoryError()
+    job.tasks = <int>min(job.units, <Py_ssize_t>MAX_TASKS)
     with nogil:
-        run_units(&job)
-        for unit in range(job.units):
-            total += job.sums[unit]
-    PyMem_Free(job.sums)
+        if thread_count > 1 and cnp.PyArray_SIZE(w) >= PARALLEL_MIN and not serial:
+            in_parallel(group_task, &job, job.tasks, thread_count)
+        else:
+            in_turn(group_task, &job, job.tasks)
+        for task in range(job.tasks):
+            total += job.sums[task]
     return total
 
 

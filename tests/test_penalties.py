@@ -473,3 +473,15 @@ def test_objectives_of_scikit_learn(model, options, reduction, penalty):
     w = fit.fit(X, y, sample_weight=weights).coef_
     grad = fl.SquaredError().grad(y, X @ w, sample_weight=weights, reduction=reduction)
     np.testing.assert_allclose(penalty.prox(w - 0.01 * (X.T @ grad), 0.01), w, atol=1e-12)
+
+
+def test_groups_along_a_middle_axis_do_not_depend_on_threads():
+    w = sample(np.float32, (70_000, 2, 3))
+    penalty, found = GroupLasso(0.3, axis=1), set()
+    for threads in (1, 2, 7):
+        with fl.num_threads(threads):
+            value, grad = penalty.value_and_grad(w)
+        found.add((value, grad.tobytes()))
+    assert len(found) == 1
+    norms = np.sqrt((w.astype(float) ** 2).sum(axis=1))
+    assert value == pytest.approx(0.3 * norms.sum(), rel=1e-12)
