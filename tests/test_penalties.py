@@ -476,7 +476,7 @@ def test_objectives_of_scikit_learn(model, options, reduction, penalty):
 
 
 def test_groups_along_a_middle_axis_do_not_depend_on_threads():
-    w = sample(np.float32, (70_000, 2, 3))
+    w = sample(np.float32, (420_000, 3)).reshape(70_000, 6, 3)
     penalty, found = GroupLasso(0.3, axis=1), set()
     for threads in (1, 2, 7):
         with fl.num_threads(threads):
