@@ -100,7 +100,7 @@ class BuildExt(build_ext):
 
 def extensions() -> list[Extension]:
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
-    headers = [str(path) for path in sorted(Path("src").glob("*.h"))]
+    headers = [str(path) for path in sorted(Path("src").rglob("*.h"))]
     kernels = [
         Extension(f"fastloss._kernels_{name}", [f"src/_kernels_{name}.pyx"], depends=headers)
         for name in INSTRUCTION_SETS
@@ -110,6 +110,7 @@ def extensions() -> list[Extension]:
         ["src/_core.pyx"],
         include_dirs=[numpy.get_include()],
         define_macros=macros,
+        depends=headers,
     )
     return [core, *kernels]
 

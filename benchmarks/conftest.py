@@ -1,14 +1,8 @@
-"""What the benchmarks share: the peers that are installed, and a line on those that are not."""
+"""A line on the peers that run, and on those that do not."""
 
 from __future__ import annotations
 
-import fastloss
-from fastloss.bench.peers.fastloss_peer import Fastloss
-from fastloss.bench.run import find_peers
-
-THREADS = fastloss.get_num_threads()
-OTHERS, ABSENT = find_peers(None, THREADS, slow=True)
-PEERS = [Fastloss(), *OTHERS]
+from peers import ABSENT, PEERS, THREADS
 
 
 def pytest_report_header() -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import pytest
-from conftest import PEERS
+from peers import PEERS
 
 from fastloss.bench.cases import Task
 from fastloss.bench.peers.base import GIVEN
@@ -19,14 +19,14 @@ ENTRIES = [
     (case, peer, outputs)
     for case in full_plan().cases
     for peer in PEERS
-    for outputs in case.ways(peer)
+    for outputs in peer.ways(case)
 ]
 
 
 @lru_cache(maxsize=1)
 def data_and_results(case: Task):
     data = case.data()
-    return data, case.work(PEERS[0], data, GIVEN).call()
+    return data, PEERS[0].prepare(case, data, GIVEN).call()
 
 
 @pytest.mark.benchmark(max_time=0.1, min_rounds=5, warmup=False)
@@ -37,7 +37,7 @@ def data_and_results(case: Task):
 )
 def test_case(benchmark, case, peer, outputs):
     data, expected = data_and_results(case)
-    work = case.work(peer, data, outputs)
+    work = peer.prepare(case, data, outputs)
     assert difference(work.call(), expected) <= case.agreement
     benchmark.group = str(case)
     benchmark(work.run)

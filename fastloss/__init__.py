@@ -33,92 +33,26 @@ array([-0.1,  0.1,  0. ])
 import importlib as _importlib
 import os as _os
 import typing as _typing
-from types import ModuleType as _ModuleType
 
-from fastloss import _core
-from fastloss._core import (
-    DomainError as DomainError,
-    log_softmax as log_softmax,
-    logsumexp as logsumexp,
-    softmax as softmax,
-)
-from fastloss.adversarial import Adversarial as Adversarial
-from fastloss.base import Loss as Loss, get_loss as get_loss, loss_names as loss_names
-from fastloss.classification import (
-    BinaryKL as BinaryKL,
-    Brier as Brier,
-    Exponential as Exponential,
-    Focal as Focal,
-    Hinge as Hinge,
-    Logistic as Logistic,
-    LogLoss as LogLoss,
-    ModifiedHuber as ModifiedHuber,
-    Perceptron as Perceptron,
-    SquaredHinge as SquaredHinge,
-)
-from fastloss.clustering import KMeansLoss as KMeansLoss
-from fastloss.config import last_level_cache as _last_level_cache, show_config as show_config
-from fastloss.linear import LinearCrossEntropy as LinearCrossEntropy
-from fastloss.metric_learning import Contrastive as Contrastive, TripletMargin as TripletMargin
-from fastloss.multiclass import (
-    CrossEntropy as CrossEntropy,
-    MultiClassHinge as MultiClassHinge,
-    MultiClassPerceptron as MultiClassPerceptron,
-    MultiLabelLogistic as MultiLabelLogistic,
-    PolyLoss as PolyLoss,
-    SoftmaxCrossEntropy as SoftmaxCrossEntropy,
-    SoftmaxFocal as SoftmaxFocal,
-    sigmoid as sigmoid,
-)
-from fastloss.regression import (
-    AbsoluteError as AbsoluteError,
-    AbsolutePercentageError as AbsolutePercentageError,
-    EpsilonInsensitive as EpsilonInsensitive,
-    Expectile as Expectile,
-    Gamma as Gamma,
-    GammaDeviance as GammaDeviance,
-    GaussianNLL as GaussianNLL,
-    Huber as Huber,
-    LogCosh as LogCosh,
-    Poisson as Poisson,
-    PoissonDeviance as PoissonDeviance,
-    Quantile as Quantile,
-    RootMeanSquaredError as RootMeanSquaredError,
-    SmoothL1 as SmoothL1,
-    SmoothL2 as SmoothL2,
-    SquaredEpsilonInsensitive as SquaredEpsilonInsensitive,
-    SquaredError as SquaredError,
-    SquaredLogError as SquaredLogError,
-    SymmetricAbsolutePercentageError as SymmetricAbsolutePercentageError,
-    Tweedie as Tweedie,
-    TweedieDeviance as TweedieDeviance,
-)
-from fastloss.robust import (
-    Cauchy as Cauchy,
-    GemanMcClure as GemanMcClure,
-    GeneralRobust as GeneralRobust,
-    Welsch as Welsch,
-)
-from fastloss.scoring import Scorer as Scorer, Scores as Scores, score as score
-from fastloss.similarity import (
-    CosineDistance as CosineDistance,
-    Dice as Dice,
-    JensenShannon as JensenShannon,
-    KLDivergence as KLDivergence,
-    ListwiseSoftmax as ListwiseSoftmax,
-)
+from fastloss import _core, losses
+from fastloss.config import last_level_cache as _last_level_cache, show_config
+from fastloss.losses import *
+from fastloss.scoring import Scorer, Scores, score
 from fastloss.threads import (
     default_threads as _default_threads,
-    get_num_threads as get_num_threads,
-    num_threads as num_threads,
-    set_num_threads as set_num_threads,
+    get_num_threads,
+    num_threads,
+    set_num_threads,
     was_forked as _was_forked,
 )
+from fastloss.version import __version__
 
 if _typing.TYPE_CHECKING:
-    from fastloss import optim as optim, penalties as penalties
+    from fastloss import optim, penalties
 
-__version__ = "0.1.0"
+__all__ = ["Scorer", "Scores", "losses", "optim", "penalties", "score", "show_config"]
+__all__ += ["__version__", "get_num_threads", "num_threads", "set_num_threads"]
+__all__ += losses.__all__
 
 _core.configure(threads=_default_threads(), cache=_last_level_cache())
 if _was_forked():
@@ -147,5 +81,4 @@ if not _typing.TYPE_CHECKING:  # which would take any name for one that there is
 
 
 def __dir__() -> list[str]:
-    own = [name for name, value in globals().items() if not isinstance(value, _ModuleType)]
-    return [*own, "optim", "penalties"]
+    return __all__

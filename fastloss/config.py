@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 
-import fastloss
 from fastloss import _core
 from fastloss.threads import default_threads, get_num_threads
+from fastloss.version import __version__
 
 
 def last_level_cache() -> int:
@@ -45,6 +45,6 @@ def show_config() -> None:
         "Python": sys.version.split()[0],
         "platform": platform.platform(),
     }
-    print(f"fastloss {fastloss.__version__}")
+    print(f"fastloss {__version__}")
     for name, value in rows.items():
         print(f"  {name + ':':<18}{value}")

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
-from fastloss.domain import Ranged
+from fastloss.domains import Ranged
 
 D = TypeVar("D", bound="Described")
 

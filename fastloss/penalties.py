@@ -17,7 +17,7 @@ from fastloss._core import (
     penalty_value_and_grad,
 )
 from fastloss.described import Described, from_description, public_names
-from fastloss.domain import INTEGERS, NONNEGATIVE
+from fastloss.domains import INTEGERS, NONNEGATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,2 +1,2 @@
 # cython: language_level=3, cdivision=True, freethreading_compatible=True
-include "kernels.pxi"
+include "kernels/kernels.pxi"

@@ -53,7 +53,7 @@ cdef struct Passes:
     void (*stream)(const void* source, Py_ssize_t bytes, void* target) noexcept nogil
 
 # Blocks of rows: see rows.h.
-cdef extern from "rows.h":
+cdef extern from "kernels/rows.h":
     int FL_ROOM, FL_ROWS, FL_FEW
     int FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY
     int FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN

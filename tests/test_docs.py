@@ -12,13 +12,9 @@ from pathlib import Path
 import pytest
 
 import fastloss as fl
-import fastloss.optim
 
-MODULES = ["fastloss"]
-for package in (fl, fastloss.optim):
-    found = pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
-    MODULES += [module.name for module in found]
-DOCUMENTED = [name for name in MODULES if "._kernels" not in name]
+FOUND = pkgutil.walk_packages(fl.__path__, "fastloss.")
+DOCUMENTED = ["fastloss", *(module.name for module in FOUND if "._kernels" not in module.name)]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

@@ -7,17 +7,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
-import fastloss
-from fastloss.base import loss_class
-from fastloss.domain import REAL, UNIT, Domain
-from fastloss.rows import RowLoss
-
-if TYPE_CHECKING:
-    from fastloss.bench.peers.base import Peer, Work
+from fastloss.domains import REAL, UNIT, Domain
+from fastloss.losses import Logistic, get_loss, loss_names
+from fastloss.losses.base import loss_class
+from fastloss.losses.rows import RowLoss
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
@@ -73,14 +70,6 @@ class Task(ABC):
     def data(self) -> tuple[Array, Array]:
         """What it works on, of everyday size, the same in every run."""
 
-    @abstractmethod
-    def ways(self, peer: Peer) -> Sequence[str]:
-        """Those in which a peer can do it; none if it cannot."""
-
-    @abstractmethod
-    def work(self, peer: Peer, data: tuple[Array, Array], way: str) -> Work:
-        """What the peer does to these data, which are left as they are."""
-
     def __str__(self) -> str:
         return f"{self.name} {self.method} n={size(self.shape)} {self.dtype}"
 
@@ -100,7 +89,7 @@ class Case(Task):
     @property
     def loss(self) -> Any:
         """The loss, with its default parameters."""
-        return fastloss.get_loss(self.name, **({"axis": 1} if self.of_rows else {}))
+        return get_loss(self.name, **({"axis": 1} if self.of_rows else {}))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -143,12 +132,6 @@ class Case(Task):
     def one(self) -> Self:
         return replace(self, shape=(1, *self.shape[1:2]))
 
-    def ways(self, peer: Peer) -> Sequence[str]:
-        return peer.outputs(self)
-
-    def work(self, peer: Peer, data: tuple[Array, Array], way: str) -> Work:
-        return peer.work(self, *data, way)
-
     def data(self) -> tuple[Array, Array]:
         """Targets and predictions."""
         rng = np.random.default_rng(0)
@@ -157,7 +140,7 @@ class Case(Task):
     def _elements(self, rng: np.random.Generator) -> tuple[Array, Array]:
         loss = self.loss
         y = _draw(loss.y_domain, self.n, rng)
-        if fastloss.Logistic().y_domain == loss.y_domain:  # classes, as people have them
+        if Logistic().y_domain == loss.y_domain:  # classes, as people have them
             y = np.where(y < 0.5, 0.0, 1.0)
         return y.astype(self.dtype), _draw(loss.z_domain, self.n, rng).astype(self.dtype)
 
@@ -206,7 +189,7 @@ def _fitting(name: str, shape: Shape) -> Shape:
 
 def row_names() -> tuple[str, ...]:
     """Names of the losses of rows."""
-    return tuple(n for n in fastloss.loss_names() if issubclass(loss_class(n), RowLoss))
+    return tuple(n for n in loss_names() if issubclass(loss_class(n), RowLoss))
 
 
 def size(shape: Shape) -> str:

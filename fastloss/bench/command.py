@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from click import UsageError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -15,7 +16,6 @@ from fastloss.bench import charts, run
 from fastloss.bench.peers import PEERS
 from fastloss.bench.report import print_comparison, print_results
 from fastloss.bench.results import Results, ResultsError, compare
-from fastloss.cli import Failure
 
 
 def bench(
@@ -35,7 +35,7 @@ def bench(
     if peers is not None:
         for name, why in run.find_peers(peers, 1, slow=False)[1].items():
             if name in peers:
-                raise Failure(f"--peers {name}: {why}")
+                raise UsageError(f"--peers {name}: {why}")
     path = out / "results.json"
     try:
         before = None if old is None else Results.read(old)
@@ -43,16 +43,16 @@ def bench(
         with tempfile.TemporaryFile(dir=out):  # better now than after half an hour
             pass
     except ResultsError as error:
-        raise Failure(f"--compare {error}") from error
+        raise UsageError(f"--compare {error}") from error
     except OSError as error:
-        raise Failure(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
     with _progress() as show:
         results = run.bench(plan, peers, show)
     try:
         results.write(path)
         written = [path, *charts.draw(results, out)]
     except OSError as error:
-        raise Failure(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"--out {out}: {(error.strerror or str(error)).lower()}") from error
     console = Console(highlight=False, markup=False)
     print_results(results, console)
     console.print(f"{'written:':<18}{', '.join(map(str, written))}")
@@ -61,7 +61,7 @@ def bench(
     try:
         comparison = compare(before, results)
     except ResultsError as error:
-        raise Failure(f"--compare {old}: {error}") from error
+        raise UsageError(f"--compare {old}: {error}") from error
     print_comparison(comparison, console)
     return 1 if comparison.slower else 0
 
@@ -69,7 +69,7 @@ def bench(
 def _check(option: str, given: Iterable[str] | None, what: str, known: Iterable[str]) -> None:
     for name in given or ():
         if name not in known:
-            raise Failure(f"{option} {name!r}: no such {what}; there are {', '.join(known)}")
+            raise UsageError(f"{option} {name!r}: no such {what}; there are {', '.join(known)}")
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-import fastloss
 from fastloss import _core
 from fastloss.bench.cases import Array, Task
 from fastloss.bench.peers.base import GIVEN
 from fastloss.bench.peers.fastloss_peer import Fastloss
 from fastloss.bench.timing import Effort, interleaved
 from fastloss.config import last_level_cache
+from fastloss.threads import num_threads
 
 L1 = 24 * 1024  # bytes that fit the first-level data cache of today's processors
 LINE = 64  # bytes of a cache line
@@ -89,8 +89,8 @@ def compute_seconds(one: Task) -> float:
     counts = [n // 64 * 64 or max(n, part) for n, part in zip(fit, (1, 3), strict=True)]
     peer = Fastloss()
     cases = [replace(one, shape=(n, *one.shape[1:])) for n in counts]
-    with fastloss.num_threads(1):
-        runs = [case.work(peer, case.data(), GIVEN).run for case in cases]
+    with num_threads(1):
+        runs = [peer.prepare(case, case.data(), GIVEN).run for case in cases]
         small, large = interleaved(runs, Effort(0, 7, 7))
     return max(large.median - small.median, 0.0) / (cases[1].n - cases[0].n)
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import fastloss
-from fastloss.base import pointwise_names
 from fastloss.bench import machine
 from fastloss.bench.cases import (
     DTYPES,
@@ -32,7 +30,10 @@ from fastloss.bench.results import Results, Row
 from fastloss.bench.steps import LINEAR, RESNET50, steps, steps_of_list, steps_with_less_state
 from fastloss.bench.timing import Effort, interleaved
 from fastloss.config import last_level_cache
+from fastloss.losses.base import pointwise_names
 from fastloss.optim import optimizer_names
+from fastloss.threads import get_num_threads, set_num_threads
+from fastloss.version import __version__
 
 LARGE = 10_000_000  # from here memory is measured too: arrays that malloc gives back at once
 
@@ -149,13 +150,13 @@ class Runner:
     def run(self, case: Task, data: tuple[Array, Array]) -> list[Row]:
         """A row for each peer and way that can do the case and agrees with us."""
         ours = Fastloss()
-        expected = case.work(ours, data, GIVEN).call()
+        expected = ours.prepare(case, data, GIVEN).call()
         works = []
         for peer in [ours, *self.peers]:
-            for outputs in case.ways(peer):
+            for outputs in peer.ways(case):
                 what = f"{peer.name}: {case}, {outputs}"
                 try:
-                    work = case.work(peer, data, outputs)
+                    work = peer.prepare(case, data, outputs)
                     error = difference(work.outcome(), expected)
                 except Exception as failure:
                     self.disagreeing.append(f"{what}: {type(failure).__name__}: {failure}")
@@ -216,7 +217,7 @@ def bench(
     progress: Callable[[int, int, str], None] = lambda done, total, text: None,
 ) -> Results:
     """Run a plan. ``progress`` is told how many cases of how many are done, and what comes."""
-    threads = fastloss.get_num_threads()
+    threads = get_num_threads()
     peers, absent = find_peers(asked, threads, plan.slow_peers)
     stages = [(threads, *stage) for stage in plan.stages]
     stages += [(k, plan.scaling, plan.stages[-1][1]) for k in fewer_threads(threads)]
@@ -241,12 +242,12 @@ def bench(
                     rows += runner.run(case, data)
                     done += 1
     finally:
-        fastloss.set_num_threads(threads)
+        set_num_threads(threads)
     return Results(
         date=datetime.date.today().isoformat(),
         machine=machine.description(),
         threads=threads,
-        versions={"fastloss": fastloss.__version__} | {p.name: p.version for p in peers},
+        versions={"fastloss": __version__} | {p.name: p.version for p in peers},
         absent=absent,
         disagreeing=disagreeing,
         bandwidth=bandwidth,

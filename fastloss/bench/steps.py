@@ -9,15 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 
-import fastloss
+from fastloss import optim
 from fastloss.bench.cases import Array, Task
-from fastloss.bench.peers.base import GIVEN, Peer, Work
 
 STEP = "step"  # of one array
 # Where the default is not what people use.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {"SGD": {"momentum": 0.9}}
-# Steps before results are compared: only then does RAdam leave its first, plain steps behind.
-COMPARED = 6
 
 
 def _resnet50() -> Iterator[int]:
@@ -60,7 +57,7 @@ class Step(Task):
     def optimizer(self, params: Any) -> Any:
         """Ours, of these arrays."""
         state = STATES.get(self.method)
-        return getattr(fastloss.optim, self.name)(params, **self.options, state_dtype=state)
+        return getattr(optim, self.name)(params, **self.options, state_dtype=state)
 
     @cached_property
     def _state(self) -> Mapping[str, Array]:
@@ -90,19 +87,6 @@ class Step(Task):
         """Parameters and gradients, all arrays in one."""
         rng, dtype = np.random.default_rng(0), np.dtype(self.dtype).type
         return rng.standard_normal(self.n, dtype), rng.standard_normal(self.n, dtype)
-
-    def ways(self, peer: Peer) -> Sequence[str]:
-        return (GIVEN,) if self.name in peer.rules else ()
-
-    def work(self, peer: Peer, data: tuple[Array, Array], way: str) -> Work:
-        """Steps along the same gradients; what is compared is how far the parameters have moved."""
-        start, grads = (np.split(array, np.cumsum(self.sizes)[:-1]) for array in data)
-        params = [part.copy() for part in start]
-
-        def moved(_: Any) -> list[Array]:
-            return [p - s for p, s in zip(params, start, strict=True)]
-
-        return Work(peer.step(self, params, grads), moved, calls=COMPARED)
 
 
 def steps(names: Sequence[str], n: int, dtype: str = "float32") -> list[Step]:

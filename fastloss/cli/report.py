@@ -11,7 +11,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import fastloss
+from fastloss.losses import Loss
+from fastloss.scoring import Scores
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +21,7 @@ ALL = "all"
 INDENT = "    "
 
 
-def print_scores(scores: fastloss.Scores, by: str | None, form: str) -> None:
+def print_scores(scores: Scores, by: str | None, form: str) -> None:
     """Print to standard output as "table", "json" or "csv"."""
     if form == "json":
         print(json.dumps(_finite(scores.to_dict()), indent=2, allow_nan=False))
@@ -32,7 +33,7 @@ def print_scores(scores: fastloss.Scores, by: str | None, form: str) -> None:
         _print_grouped(scores, by)
 
 
-def print_losses(losses: Iterable[fastloss.Loss]) -> None:
+def print_losses(losses: Iterable[Loss]) -> None:
     """Print each loss as --loss takes it, with its default parameters, and its formula."""
     width = shutil.get_terminal_size().columns
     for loss in losses:
@@ -59,7 +60,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _print_csv(scores: fastloss.Scores, by: str | None) -> None:
+def _print_csv(scores: Scores, by: str | None) -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow([*([] if by is None else [by]), *scores.names, "weight", "count"])
     for label, values, weight, count in _rows(scores):
@@ -67,7 +68,7 @@ def _print_csv(scores: fastloss.Scores, by: str | None) -> None:
         out.writerow([*group, *map(float, values), weight, count])
 
 
-def _print_plain(scores: fastloss.Scores) -> None:
+def _print_plain(scores: Scores) -> None:
     table = _table("loss", numbers=["value"])
     for name, value in zip(scores.names, scores.values, strict=True):
         table.add_row(name, _number(value))
@@ -76,7 +77,7 @@ def _print_plain(scores: fastloss.Scores) -> None:
     print(f"\n{scores.count:,} rows{weight}")
 
 
-def _print_grouped(scores: fastloss.Scores, by: str) -> None:
+def _print_grouped(scores: Scores, by: str) -> None:
     """Groups as rows, losses as columns: one table under the other where the screen is narrow."""
     from rich.console import Console
 
@@ -96,7 +97,7 @@ def _print_grouped(scores: fastloss.Scores, by: str) -> None:
         first = last
 
 
-def _group_table(scores: fastloss.Scores, by: str, part: slice) -> Table:
+def _group_table(scores: Scores, by: str, part: slice) -> Table:
     weighted = _weighted(scores)
     table = _table(by, numbers=["rows", *(["weight"] if weighted else []), *scores.names[part]])
     for label, values, weight, count in _rows(scores):
@@ -107,11 +108,11 @@ def _group_table(scores: fastloss.Scores, by: str, part: slice) -> Table:
     return table
 
 
-def _weighted(scores: fastloss.Scores) -> bool:
+def _weighted(scores: Scores) -> bool:
     return bool(scores.weight != scores.count)
 
 
-def _rows(scores: fastloss.Scores) -> Iterable[tuple[Any, Any, float, int]]:
+def _rows(scores: Scores) -> Iterable[tuple[Any, Any, float, int]]:
     """Label, values, weight and count of each group, then of all rows, whose label is None."""
     if scores.groups is not None:
         yield from zip(

@@ -1,4 +1,4 @@
-"""The commands: ``fastloss score``, ``bench``, ``losses``, ``info``."""
+"""``fastloss score``: the scores of files of predictions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from typing import Any, TypeVar
 
 import click
 
-import fastloss
-from fastloss.tables import Batch, TableError, read, split_columns
+from fastloss.cli.errors import Failure, Interrupted
+from fastloss.losses import DomainError, get_loss
+from fastloss.losses.rows import RowLoss
+from fastloss.scoring import Scorer, Scores
+from fastloss.scoring.tables import Batch, TableError, read, split_columns
+from fastloss.threads import get_num_threads, num_threads
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,109 +30,7 @@ Rows = dict[str, Any]  # losses and gradients by the names of their columns
 DEFAULT_LOSSES = ("mse", "rmse", "mae")
 
 
-class Failure(click.ClickException):
-    """What the user can mend, said in one line."""
-
-    exit_code = 2
-
-
-class Interrupted(click.ClickException):
-    """Ctrl-C."""
-
-    exit_code = 130
-
-
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line, by default with the process's arguments; the exit status."""
-    try:
-        status = cli.main(arguments, prog_name="fastloss", standalone_mode=False)
-        sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.ClickException as error:
-        print(f"fastloss: {' '.join(error.format_message().split())}", file=sys.stderr)
-        return error.exit_code
-    except click.Abort:
-        return Interrupted.exit_code
-    except BrokenPipeError:  # the reader of the output left; Python would complain at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status if isinstance(status, int) else 0
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(fastloss.__version__, message="%(prog)s %(version)s")
-def cli() -> None:
-    """Score files of predictions; measure what this build gains."""
-
-
-@cli.command()
-def info() -> None:
-    """Show the version, instruction set and threads in use."""
-    fastloss.show_config()
-
-
-@cli.command()
-def losses() -> None:
-    """List the losses with their parameters and formulas.
-
-    In the formulas y is the target and z the prediction.
-
-    In those of losses of rows z is a row of predictions, of which p is the softmax: exp(z) over its
-    sum. y is the class of the row, and p[y] the element of that class. q is the row of targets: of
-    a class, 1 for it and 0 for the others. dot(a, b) is the sum of the products of a and b,
-    0*log(0) is 0, and others(z, y) are the elements but that of the class.
-    """
-    from fastloss.report import print_losses
-
-    print_losses(map(fastloss.get_loss, fastloss.loss_names()))
-
-
-@cli.command()
-@click.option("--quick", is_flag=True, help="Measure less, in about a minute.")
-@click.option(
-    "--only",
-    metavar="NAME,...",
-    help="Measure these losses and rules alone, as logistic,Adam.  [default: all]",
-)
-@click.option(
-    "--peers",
-    metavar="NAME,...",
-    help="Compare with these alone.  [default: all that are installed]",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("fastloss-bench"),
-    show_default=True,
-    metavar="DIR",
-    help="Where results.json and the charts are written.",
-)
-@click.option(
-    "--compare",
-    "old",
-    type=click.Path(path_type=Path),
-    metavar="OLD.json",
-    help="Tell what became slower since these results, beyond the noise; exit with 1 if any did.",
-)
-def bench(quick: bool, only: str | None, peers: str | None, out: Path, old: Path | None) -> int:
-    """Measure losses and optimizers against what people use, and what the machine allows.
-
-    All do the same work on the same data with the same number of threads, in turns; results are
-    checked against each other before they are timed. The full run takes about forty minutes, best
-    on a machine that does nothing else.
-    """
-    from fastloss.bench.command import bench
-
-    return bench(quick, _names(only), _names(peers), out, old)
-
-
-def _names(given: str | None) -> list[str] | None:
-    return None if given is None else [name.strip() for name in given.split(",")]
-
-
-@cli.command()
+@click.command()
 @click.argument("files", nargs=-1, metavar="FILE...")
 @click.option(
     "--y-true",
@@ -202,7 +104,7 @@ def score(
     CSV file's header is not a row. JSON shows values that it cannot express as "NaN", "Infinity"
     and "-Infinity".
     """
-    from fastloss.report import print_scores
+    from fastloss.cli.report import print_scores
 
     losses = _losses(specs)
     try:
@@ -217,17 +119,17 @@ def score(
         columns["sample_weight"] = [weight]
     work = partial(_score_batch, losses, columns, nan_policy, per_row is not None)
     try:
-        scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
+        scorer = Scorer(losses.values(), nan_policy=nan_policy)
     except ValueError as error:  # losses that do not go together, or have weights of their own
         raise Failure(str(error).replace("sample_weight", "--weight")) from error
-    threads = threads or fastloss.get_num_threads()
+    threads = threads or get_num_threads()
     try:
         batches = read(files, sum(columns.values(), []), by)
         with (
             _row_writer(per_row, files, losses, columns, by) as write,
             _progress() as show,
             closing(_in_order(work, batches, threads)) as parts,
-            fastloss.num_threads(1),  # each batch on one thread: none waits for another
+            num_threads(1),  # each batch on one thread: none waits for another
         ):
             for batch, part, rows in parts:
                 scorer.merge(part)
@@ -259,16 +161,16 @@ def _score_batch(
     nan_policy: str,
     each_row: bool,
     batch: Batch,
-) -> tuple[Batch, fastloss.Scorer, Rows]:
+) -> tuple[Batch, Scorer, Rows]:
     """Score a batch alone; if asked, its losses and gradients row by row too."""
     arrays = {argument: _array(batch, names) for argument, names in columns.items()}
     if _of_classes(losses) and len(columns["y_true"]) == 1:
         _read_classes(batch, columns["y_true"][0], nan_policy, arrays)
-    scorer = fastloss.Scorer(losses.values(), nan_policy=nan_policy)
+    scorer = Scorer(losses.values(), nan_policy=nan_policy)
     rows: Rows = {}
     try:
         scorer.update(**arrays, groups=batch.groups)
-    except fastloss.DomainError as error:
+    except DomainError as error:
         raise Failure(_domain_message(error, batch, columns, losses, arrays)) from error
     except (TypeError, ValueError) as error:  # a loss of rows without rows, or the other way round
         raise Failure(f"{batch.path}: {error}") from error
@@ -318,7 +220,7 @@ def _grad_names(loss: str, columns: Mapping[str, list[str]]) -> list[str]:
     return [f"{loss}_grad"] if len(names) == 1 else [f"{loss}_grad_{name}" for name in names]
 
 
-def _result(scorer: fastloss.Scorer) -> fastloss.Scores:
+def _result(scorer: Scorer) -> Scores:
     try:
         return scorer.result()
     except ValueError as error:  # a mean over nothing
@@ -331,8 +233,6 @@ def _of_classes(losses: Mapping[str, Any]) -> bool:
 
 def _check_columns(losses: Mapping[str, Any], y_true: list[str], y_pred: list[str]) -> None:
     """Losses of rows need a column for each class, the others have one."""
-    from fastloss.rows import RowLoss
-
     shown = [",".join([*names[:8], *["..."][: len(names) > 8]]) for names in (y_true, y_pred)]
     given = f"got --y-true {shown[0]} --y-pred {shown[1]}"
     for option, names in (("--y-true", y_true), ("--y-pred", y_pred)):
@@ -367,7 +267,7 @@ def _losses(specs: Sequence[str]) -> dict[str, Any]:
     losses: dict[str, Any] = {}
     for spec in specs:
         try:
-            loss = fastloss.get_loss(spec)
+            loss = get_loss(spec)
         except (ValueError, TypeError) as error:
             raise Failure(f"--loss {spec}: {error}") from error
         if loss.spec in losses:
@@ -377,7 +277,7 @@ def _losses(specs: Sequence[str]) -> dict[str, Any]:
 
 
 def _domain_message(
-    error: fastloss.DomainError,
+    error: DomainError,
     batch: Batch,
     columns: Mapping[str, list[str]],
     losses: Mapping[str, Any],
@@ -398,7 +298,7 @@ def _domain_message(
 def _takes(loss: Any, y: Any, p: Any) -> bool:
     try:
         loss(y, p, reduction="none")
-    except fastloss.DomainError:
+    except DomainError:
         return False
     return True
 
@@ -415,7 +315,7 @@ def _row_writer(
     if path is None:
         yield lambda batch, rows: None
         return
-    from fastloss.per_row import parquet_writer
+    from fastloss.scoring.per_row import parquet_writer
 
     if path.suffix != ".parquet":
         raise Failure(f"--per-row {path}: the file is Parquet, so name it .parquet")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import input_array, output_array
-from fastloss.base import Pointwise
-from fastloss.classification import Hinge, Logistic
-from fastloss.regression import SquaredError
+from fastloss.losses.base import Pointwise
+from fastloss.losses.classification import Hinge, Logistic
+from fastloss.losses.regression import SquaredError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

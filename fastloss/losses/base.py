@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from fastloss._core import BaseLoss, PointwiseLoss
-from fastloss.domain import REAL, Domain
+from fastloss.domains import REAL, Domain
 
 Parameters = Mapping[str, Any]
 
@@ -118,7 +118,7 @@ class Loss(BaseLoss):
 class Pointwise(Loss, PointwiseLoss):
     """Base of the losses of one target and one prediction.
 
-    What a loss computes stands in the branch of its name in ``src/pointwise.pxi``.
+    What a loss computes stands in the branch of its name in ``src/kernels/pointwise.pxi``.
     """
 
     kernel: ClassVar[str]  # that branch

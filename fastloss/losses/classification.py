@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastloss.base import Parameters, Pointwise
-from fastloss.domain import NONNEGATIVE, SIGNS, UNIT
+from fastloss.domains import NONNEGATIVE, SIGNS, UNIT
+from fastloss.losses.base import Parameters, Pointwise
 
 
 class LogLoss(Pointwise):

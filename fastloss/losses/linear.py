@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import input_array
-from fastloss.chunks import adding_product, check_chunk_size, rows_at_a_time
-from fastloss.multiclass import SoftmaxCrossEntropy
+from fastloss.losses.chunks import adding_product, check_chunk_size, rows_at_a_time
+from fastloss.losses.multiclass import SoftmaxCrossEntropy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 import numpy as np
 
 from fastloss import _core
-from fastloss.chunks import adding_product, check_chunk_size, rows_at_a_time
-from fastloss.domain import NONNEGATIVE, POSITIVE
-from fastloss.multiclass import SoftmaxCrossEntropy
+from fastloss.domains import NONNEGATIVE, POSITIVE
+from fastloss.losses.chunks import adding_product, check_chunk_size, rows_at_a_time
+from fastloss.losses.multiclass import SoftmaxCrossEntropy
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

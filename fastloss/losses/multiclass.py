@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from fastloss import _core
-from fastloss.classification import Logistic
-from fastloss.domain import NONNEGATIVE, UNIT
-from fastloss.rows import AXIS, EITHER, LABEL, POS_WEIGHT, WEIGHTS, RowLoss
+from fastloss.domains import NONNEGATIVE, UNIT
+from fastloss.losses.classification import Logistic
+from fastloss.losses.rows import AXIS, EITHER, LABEL, POS_WEIGHT, WEIGHTS, RowLoss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastloss.base import Parameters, Pointwise
-from fastloss.domain import (
+from fastloss.domains import (
     ABOVE_MINUS_ONE,
     NONNEGATIVE,
     NONZERO,
@@ -15,7 +14,8 @@ from fastloss.domain import (
     UNIT,
     Domain,
 )
-from fastloss.rows import AXIS, FLAG, RowLoss
+from fastloss.losses.base import Parameters, Pointwise
+from fastloss.losses.rows import AXIS, FLAG, RowLoss
 
 
 class SquaredError(Pointwise):

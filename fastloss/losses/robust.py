@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from fastloss.base import Parameters, Pointwise
-from fastloss.domain import Domain
+from fastloss.domains import Domain
+from fastloss.losses.base import Parameters, Pointwise
 
 SCALE = Domain("[1e-15, 1e15]", low=1e-15, high=1e15)  # its square stays in float32's range
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastloss import _core
-from fastloss.base import Loss
-from fastloss.domain import FINITE_NONNEGATIVE, NONNEGATIVE, REAL, Domain
+from fastloss.domains import FINITE_NONNEGATIVE, NONNEGATIVE, REAL, Domain
+from fastloss.losses.base import Loss
 
 WEIGHTS = Domain("None, or a number in [0, inf) for each class")
 POS_WEIGHT = Domain("[0, inf), one for all labels or one for each", low=0)
@@ -44,7 +44,7 @@ booleans as float64.
 class RowLoss(Loss, _core.RowLoss):
     """Base of the losses of rows of logits."""
 
-    kernel: ClassVar[str]  # of src/rows.h
+    kernel: ClassVar[str]  # of src/kernels/rows.h
     takes: ClassVar[tuple[str, ...]] = ("labels",)  # and, or: targets, numbers
     relevances: ClassVar[bool] = False  # the targets are the softmax of y_true
     item: ClassVar[str] = "class"  # what a row of y_pred holds

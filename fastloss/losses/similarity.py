@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastloss.domain import NONNEGATIVE, NONPOSITIVE, REAL, UNIT, Domain
-from fastloss.rows import AXIS, FLAG, TARGETS, RowLoss
+from fastloss.domains import NONNEGATIVE, NONPOSITIVE, REAL, UNIT, Domain
+from fastloss.losses.rows import AXIS, FLAG, TARGETS, RowLoss
 
 
 class KLDivergence(RowLoss):

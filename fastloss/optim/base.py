@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fastloss import penalties
 from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.described import Described
-from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
+from fastloss.domains import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim import schedules
 from fastloss.optim.checks import (
     check_apart,
@@ -87,7 +87,7 @@ class Optimizer(BaseOptimizer):
     """Base of all optimizers.
 
     A subclass says what its options are, and which arrays of state its kernel has. What it
-    computes stands in the branch of its ``kernel`` in ``src/rules.pxi``.
+    computes stands in the branch of its ``kernel`` in ``src/kernels/rules.pxi``.
     """
 
     kernel: ClassVar[str]

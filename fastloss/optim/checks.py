@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastloss.domain import Domain
+from fastloss.domains import Domain
 from fastloss.optim.stored import Array, is_low, step_dtype
 
 

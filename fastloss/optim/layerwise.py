@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from fastloss.domain import NONNEGATIVE, POSITIVE, Domain
+from fastloss.domains import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim.base import Array, Common, Optimizer, Params, Rate
 from fastloss.optim.checks import check_number
 from fastloss.optim.stored import ROUNDED, is_low

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from fastloss.domain import NONNEGATIVE
+from fastloss.domains import NONNEGATIVE
 from fastloss.optim.base import BELOW_ONE, Common, Optimizer, Params, Rate
 
 

@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 from fastloss.described import Described, from_description, public_names
-from fastloss.domain import (
+from fastloss.domains import (
     COUNT,
     COUNT_OR_0,
     FACTOR,

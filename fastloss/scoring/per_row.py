@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastloss.files import written_whole
-from fastloss.tables import Groups
+from fastloss.scoring.tables import Groups
 
 Write = Callable[[Mapping[str, NDArray[Any]], Groups | None], None]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss.base import Loss
-from fastloss.rows import RowLoss
+from fastloss.losses.base import Loss
+from fastloss.losses.rows import RowLoss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -1,142 +1,20 @@
-"""Scores: many losses in one pass, by group, a part at a time."""
+"""Many losses in one pass, by group, a part at a time."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastloss import _core
-from fastloss.base import Loss, as_loss
-from fastloss.row_scores import check_losses, fixed_items, row_sums, rows_shape
+from fastloss.losses.base import Loss, as_loss
+from fastloss.scoring.groups import codes_of, sort_key
+from fastloss.scoring.row_scores import check_losses, fixed_items, row_sums, rows_shape
+from fastloss.scoring.scores import Scores
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped, unused-ignore]
     from numpy.typing import ArrayLike, NDArray
-
-MAX_SPREAD = 1 << 20  # integer groups in a range up to this are counted, not sorted
-
-
-class Scores:
-    """Values of losses, of all samples and of each group.
-
-    Attributes
-    ----------
-    names : tuple of str
-        The losses, as `get_loss` reads them.
-    values : ndarray, shape (n_losses,)
-        Their values over all samples.
-    weight : float
-        Sum of the weights.
-    count : int
-        Number of samples whose weight is not 0.
-    groups : tuple or None
-        Labels of the groups, in order.
-    group_values : ndarray, shape (n_groups, n_losses)
-    group_weights, group_counts : ndarray, shape (n_groups,)
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> scores = fl.score([1, 0, 1], [0.9, 0.2, 0.6], ["log_loss", "brier"], groups=["a", "b", "a"])
-    >>> round(scores["brier"], 4)
-    0.07
-    >>> scores
-         log_loss  brier  weight  count
-    a    0.308093  0.085       2      2
-    b    0.223144   0.04       1      1
-    all  0.279777   0.07       3      3
-    >>> scores.to_dict()["groups"]["b"]["count"]
-    1
-    """
-
-    def __init__(
-        self,
-        losses: Sequence[Loss],
-        total: NDArray[np.float64],
-        groups: Sequence[Hashable] | None,
-        sums: NDArray[np.float64],
-    ) -> None:
-        self._losses = tuple(losses)
-        self.names = tuple(loss.spec for loss in losses)
-        values, weights, counts = _reduce(self._losses, total[None])
-        self.values: NDArray[np.float64] = values[0]
-        self.weight, self.count = float(weights[0]), int(counts[0])
-        self.groups = None if groups is None else tuple(groups)
-        self.group_values, self.group_weights, self.group_counts = _reduce(self._losses, sums)
-
-    def __getitem__(self, loss: str | Loss) -> float:
-        """The value of a loss over all samples, by the loss, its full or its short name."""
-        if isinstance(loss, Loss):
-            found = [i for i, own in enumerate(self._losses) if own == loss]
-        else:
-            found = [i for i, own in enumerate(self._losses) if loss in (own.spec, own.name)]
-        if len(found) != 1:
-            problem = "several" if found else "none"
-            raise KeyError(f"{loss!r} is {problem} of the losses {', '.join(self.names)}")
-        return float(self.values[found[0]])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Losses, ``weight`` and ``count`` by name; the same per group under ``groups``."""
-
-        def row(values: Any, weight: Any, count: Any) -> dict[str, Any]:
-            pairs = zip(self.names, map(float, values), strict=True)
-            return {**dict(pairs), "weight": float(weight), "count": int(count)}
-
-        result = row(self.values, self.weight, self.count)
-        if self.groups is not None:
-            rows = zip(self.group_values, self.group_weights, self.group_counts, strict=True)
-            result["groups"] = {
-                label: row(*parts) for label, parts in zip(self.groups, rows, strict=True)
-            }
-        return result
-
-    def to_pandas(self) -> pd.DataFrame:
-        """A pandas DataFrame with a row per group, if there are any, and a row "all"."""
-        import pandas as pd
-
-        result = self.to_dict()
-        groups = result.pop("groups", {})
-        return pd.DataFrame([*groups.values(), result], index=[*groups, "all"])
-
-    def __repr__(self) -> str:
-        header = ["", *self.names, "weight", "count"]
-        rows = [
-            [str(label), *(f"{value:.6g}" for value in values), f"{weight:.6g}", str(int(count))]
-            for label, values, weight, count in [
-                *zip(
-                    self.groups or (),
-                    self.group_values,
-                    self.group_weights,
-                    self.group_counts,
-                    strict=False,
-                ),
-                ("all", self.values, self.weight, self.count),
-            ]
-        ]
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if i == 0 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in (header, *rows)
-        ]
-        return "\n".join(line.rstrip() for line in lines)
-
-
-def _reduce(
-    losses: Sequence[Loss], sums: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Values, weights and counts from sums; the mean over nothing is NaN for a group."""
-    weights, counts = sums[:, -2].copy(), sums[:, -1].astype(np.int64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.where((weights != 0)[:, None], sums[:, :-2] / weights[:, None], math.nan)
-        roots = [i for i, loss in enumerate(losses) if loss.root]
-        values[:, roots] = np.sqrt(values[:, roots])
-    return values, weights, counts
 
 
 class Scorer:
@@ -219,7 +97,7 @@ class Scorer:
         else:
             shape = np.shape(y_true)
         if grouped:
-            labels, codes = _codes(groups, shape)
+            labels, codes = codes_of(groups, shape)
         else:
             labels, codes = [None], None
         sums = add_up(
@@ -292,60 +170,8 @@ class Scorer:
         if not self._grouped:
             return Scores(self.losses, total, None, rows[:0])
         labels = list(self._sums)
-        order = sorted(range(len(labels)), key=lambda i: _sort_key(labels[i]))
+        order = sorted(range(len(labels)), key=lambda i: sort_key(labels[i]))
         return Scores(self.losses, total, [labels[i] for i in order], rows[order])
-
-
-def _sort_key(label: Hashable) -> tuple[bool, Any]:
-    """Numbers in their order before strings in theirs."""
-    number = isinstance(label, (int, float))
-    return (not number, label if number else str(label))
-
-
-def _codes(groups: Any, shape: tuple[int, ...]) -> tuple[list[Hashable], NDArray[np.intp]]:
-    """The labels that occur, and each sample's place among them."""
-    if hasattr(groups, "cat"):  # a pandas Series of categories
-        groups = groups.cat
-    labels: list[Hashable]
-    if hasattr(groups, "codes") and hasattr(groups, "categories"):
-        codes = np.asarray(groups.codes)
-        if (codes < 0).any():
-            raise ValueError(f"groups[{int(np.flatnonzero(codes < 0)[0])}] is missing")
-        categories = list(groups.categories)
-        found, places = _compact(codes)
-        labels = [categories[i] for i in found]
-    else:
-        array = np.asarray(groups)
-        kind = array.dtype.kind
-        if kind in "iub" or array.size == 0:
-            labels, places = _compact(array)
-        elif kind in "UST" or kind == "O" and all(isinstance(item, str) for item in array.flat):
-            distinct, places = np.unique(array, return_inverse=True)
-            labels = distinct.tolist()
-        else:
-            raise TypeError(
-                f"groups must be integers, strings or categories; got dtype {array.dtype}"
-            )
-    if places.shape != shape:
-        raise ValueError(f"groups must have y_true's shape {shape}; got {places.shape}")
-    return labels, np.ascontiguousarray(places, dtype=np.intp)
-
-
-def _compact(codes: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
-    """The distinct integers among codes, in order, and each one's place."""
-    if codes.size == 0:
-        return [], np.zeros(codes.shape, np.intp)
-    low, high = int(codes.min()), int(codes.max())
-    if high - low >= MAX_SPREAD or codes.dtype.kind == "b":
-        distinct, places = np.unique(codes, return_inverse=True)
-        return distinct.tolist(), places
-    if codes.dtype.kind == "u":
-        offsets = (codes - codes.dtype.type(low)).astype(np.intp)
-    else:
-        offsets = codes.astype(np.intp) - low
-    occurs = np.bincount(offsets.ravel()) > 0
-    rank = np.cumsum(occurs) - 1
-    return [int(i) + low for i in np.flatnonzero(occurs)], rank[offsets]
 
 
 def score(

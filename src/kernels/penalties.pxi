@@ -155,27 +155,3 @@ cdef void multiply_labelled(
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = <real>(w[i] * factors[labels[i]])
-
-
-# ---- the table ---------------------------------------------------------------------------------
-
-cdef void fill_penalties(real tag) noexcept:
-    cdef PenaltyFn* maps = kernels.penalties[0 if real is float else 1]
-    cdef GroupKernel* groups = &kernels.groups[0 if real is float else 1]
-    maps[PENALTY_VALUE] = <PenaltyFn>penalty_value[real]
-    maps[PENALTY_GRAD] = <PenaltyFn>penalty_grad[real]
-    maps[PENALTY_VALUE_GRAD] = <PenaltyFn>penalty_value_grad[real]
-    maps[PENALTY_PROX] = <PenaltyFn>penalty_prox[real]
-    groups.norms = <double (*)(
-        int, double, const void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, void*) noexcept nogil>(
-            group_norms[real])
-    groups.squares = <double (*)(const void*, Py_ssize_t) noexcept nogil>squares_of[real]
-    groups.add = <void (*)(const void*, const Py_ssize_t*, Py_ssize_t, double*) noexcept nogil>(
-        add_labelled[real])
-    groups.multiply = <void (*)(
-        const void*, const Py_ssize_t*, Py_ssize_t, const double*, void*) noexcept nogil>(
-            multiply_labelled[real])
-
-
-fill_penalties[float](0)
-fill_penalties[double](0)

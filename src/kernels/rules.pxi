@@ -576,39 +576,3 @@ cdef Survey survey(const real* g, Py_ssize_t n, double shrink) noexcept nogil:
     found.of_direction = 0
     found.finite = not odd
     return found
-
-
-# ---- the table ---------------------------------------------------------------------------------
-
-def add_rule(int index, Rule options):
-    """Enter one rule; return the names of its struct, in order."""
-    kernels.rules[index].prepare = <PrepareFn>prepare[Rule]
-    kernels.rules[index].update[0] = <UpdateFn>update[Rule, float, float]
-    kernels.rules[index].update[1] = <UpdateFn>update[Rule, double, double]
-    kernels.rules[index].update[2] = <UpdateFn>update[Rule, float, uint16_t]
-    if Rule is LAMB:
-        kernels.rules[index].measure[0] = <UpdateFn>measure_lamb[float, float]
-        kernels.rules[index].measure[1] = <UpdateFn>measure_lamb[double, double]
-        kernels.rules[index].measure[2] = <UpdateFn>measure_lamb[float, uint16_t]
-    elif Rule is Adafactor:
-        kernels.rules[index].measure[0] = <UpdateFn>measure_adafactor[float]
-        kernels.rules[index].measure[1] = <UpdateFn>measure_adafactor[double]
-    kernels.rules[index].trust = <TrustFn>trust[Rule]
-    return tuple(options)
-
-
-def _fill_rules():
-    kernels.survey[0] = <SurveyFn>survey[float]
-    kernels.survey[1] = <SurveyFn>survey[double]
-    kernels.squares[0] = <SquaresFn>squares[float]
-    kernels.squares[1] = <SquaresFn>squares[double]
-    kernels.factors[0] = <FactorsFn>factors[float]
-    kernels.factors[1] = <FactorsFn>factors[double]
-    return {
-        name: (index, specialised(index, _Parameters()))
-        for index, (name, specialised) in enumerate(add_rule.__signatures__.items())}
-
-
-# name of a rule -> (its index in the table, the names of its options and constants)
-rules = _fill_rules()
-assert len(rules) <= MAX_RULES

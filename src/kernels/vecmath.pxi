@@ -4,7 +4,7 @@ ctypedef fused real:
     float
     double
 
-cdef extern from "vecmath.h" nogil:
+cdef extern from "kernels/vecmath.h" nogil:
     float fl_exp_f32(float) noexcept
     double fl_exp_f64(double) noexcept
     float fl_exp_neg_f32(float) noexcept

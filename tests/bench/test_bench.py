@@ -11,7 +11,6 @@ import pytest
 
 import fastloss as fl
 from fastloss import cli
-from fastloss.base import pointwise_names
 from fastloss.bench import charts, command, machine, run
 from fastloss.bench.cases import DTYPES, METHODS, ROW_METHODS, Case, row_names, size, sweep, times
 from fastloss.bench.peers import PEERS
@@ -29,8 +28,9 @@ from fastloss.bench.steps import (
     steps_with_less_state,
 )
 from fastloss.bench.timing import Effort, interleaved
+from fastloss.losses.base import pointwise_names
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "results.json"
 TINY = Effort(0, 2, 2)
 SMALL = (32,)
@@ -64,8 +64,8 @@ def test_a_peer_agrees_with_fastloss(cls):
     less = steps_with_less_state({"Adam"} & set(peer.rules), 1000)
     for case in [*cases, *less, *steps_of_list(list(peer.rules), LINEAR)]:
         data = case.data()
-        expected = case.work(Fastloss(), data, GIVEN).call()
-        got = case.work(peer, data, GIVEN).call()
+        expected = Fastloss().prepare(case, data, GIVEN).call()
+        got = peer.prepare(case, data, GIVEN).call()
         assert run.difference(got, expected) <= case.agreement, case
         assert all(np.any(part) for part in got)
         done += 1
@@ -141,7 +141,7 @@ def test_a_step():
     assert (sgd.bytes, sgd.traffic) == (40 * 1000, "update 2")
     data = sgd.data()
     before = [array.copy() for array in data]
-    [moved] = sgd.work(Fastloss(), data, GIVEN).call()
+    [moved] = Fastloss().prepare(sgd, data, GIVEN).call()
     np.testing.assert_array_equal(data, before)
     # by momentum 0.9 the six steps are 1, 1 + 0.9, ... times the gradient
     lengths = np.cumsum(0.9 ** np.arange(6))

@@ -1,4 +1,4 @@
-"""The functions of src/vecmath.h, compiled on their own for each instruction set."""
+"""The functions of src/kernels/vecmath.h, compiled on their own for each instruction set."""
 
 import ast
 import ctypes
@@ -14,12 +14,11 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from isa import EVERY
 from mpmath import mp
 from oracle import error, two_doubles
 
-from fastloss import _core
-
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DTYPES = (np.float32, np.float64)
 LETTER = {np.float32: "f32", np.float64: "f64"}
 
@@ -64,7 +63,7 @@ def source():
     return "\n".join(parts)
 
 
-@pytest.fixture(scope="module", params=_core.available_isas())
+@pytest.fixture(scope="module", params=EVERY)
 def library(request, tmp_path_factory):
     """The functions of one instruction set: run(name, dtype, x[, y]) -> one or two arrays."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()
@@ -74,7 +73,7 @@ def library(request, tmp_path_factory):
     file, shared = folder / "loops.c", folder / "loops.so"
     file.write_text(source())
     command = [*compiler, *flags(request.param), "-fvisibility=default", "-fPIC", "-shared"]
-    command += [f"-I{ROOT / 'src'}", str(file), "-o", str(shared)]
+    command += [f"-I{ROOT / 'src' / 'kernels'}", str(file), "-o", str(shared)]
     subprocess.run(command, check=True, timeout=60)
     loaded = ctypes.CDLL(str(shared))
 

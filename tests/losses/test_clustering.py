@@ -40,7 +40,7 @@ def test_value_assignments_and_gradient(n, k, dtype):
 def test_chunks(monkeypatch):
     X, centers = data()
     expected = LOSS.value_and_grad(X, centers)
-    monkeypatch.setattr("fastloss.clustering.CHUNK", 100)
+    monkeypatch.setattr("fastloss.losses.clustering.CHUNK", 100)
     value, grad = LOSS.value_and_grad(X, centers)
     assert value == pytest.approx(expected[0], rel=1e-13)
     np.testing.assert_allclose(grad, expected[1], rtol=1e-12, atol=1e-15)

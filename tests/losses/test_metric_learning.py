@@ -416,7 +416,7 @@ def test_objects(loss):
     for name in vars(loss):
         with pytest.raises(AttributeError):
             setattr(loss, name, 1.0)
-    assert type(loss).__module__ == "fastloss.metric_learning"
+    assert type(loss).__module__ == "fastloss.losses.metric_learning"
 
 
 # ---- contrast ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from row_samples import CE, LOSSES, SOFTMAX, both_dtypes, data, every_loss, typical
 
 import fastloss as fl
-from fastloss.rows import RowLoss
+from fastloss.losses.rows import RowLoss
 
 
 @pytest.mark.parametrize("loss", SOFTMAX[:3], ids=lambda loss: loss.spec)

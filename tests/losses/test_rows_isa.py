@@ -1,17 +1,11 @@
 """The tests of losses of rows, on the instruction sets that this process does not use."""
 
-import os
-import subprocess
-import sys
+import contextlib
+import io
 from pathlib import Path
 
 import pytest
-
-from fastloss import _core
-
-OTHERS = [isa for isa in _core.available_isas() if isa != _core.isa]
-if not OTHERS:
-    OTHERS = [pytest.param("", marks=pytest.mark.skip(reason="there is no other here"))]
+from isa import OTHERS, result_on
 
 HERE = Path(__file__).parent
 TESTS = {
@@ -31,24 +25,19 @@ TESTS = {
 # 60 digits of 130 classes take seconds for each loss: one shows how more classes than few do.
 CHOSEN = "not 130 or poly"
 
-RUN = """
-import sys, pytest
-from fastloss import _core
-assert _core.isa == sys.argv[1], _core.isa
-sys.exit(pytest.main(sys.argv[2:]))
-"""
+
+def run_tests(arguments):
+    """What pytest returns, and what it prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        status = pytest.main(arguments)
+    return int(status), printed.getvalue()
 
 
 @pytest.mark.parametrize("isa", OTHERS)
 def test_losses_of_rows(isa):
     tests = [f"{HERE / file}::{name}" for file, names in TESTS.items() for name in names]
-    options = ["-q", "-x", "-k", CHOSEN, "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, isa, *options, *tests],
-        env=os.environ | {"FASTLOSS_ISA": isa},
-        capture_output=True,
-        text=True,
-        timeout=300,
+    status, printed = result_on(
+        isa, run_tests, ["-q", "-x", "-k", CHOSEN, "-p", "no:cacheprovider", *tests]
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "skipped" not in done.stdout
+    assert status == 0, printed
+    assert "skipped" not in printed

@@ -1,14 +1,9 @@
 """Update rules: their recurrences in high precision, every element, torch, and convergence."""
 
-import os
-import pickle
-import subprocess
-import sys
-from pathlib import Path
-
 import mpmath
 import numpy as np
 import pytest
+from isa import OTHERS, result_on
 from mpmath import mp, mpf
 from optim_rules import IDS, L1L2, LAYERWISE, RULES, VARIANTS, WHOLE, all_options
 
@@ -138,26 +133,17 @@ def final(cls, options, dtype):
     return run(cls, options, p, grads)[0]
 
 
-@pytest.mark.parametrize("isa", [isa for isa in _core.available_isas() if isa != _core.isa])
-def test_instruction_sets_agree(isa, tmp_path):
-    program = (
-        "import pickle, sys\n"
-        "from pathlib import Path\n"
-        "import test_optim as t\n"
-        "found = [t.final(c, o, d) for c, o in t.VARIANTS for d in t.DTYPES]\n"
-        "for c, o in t.VARIANTS: t.every_size(c, o | ({'l1': 1e-3} if o.get('l1') else {}), "
-        "t.DTYPES[0])\n"
-        "Path(sys.argv[1]).write_bytes(pickle.dumps((t._core.isa, found)))\n"
-    )
-    out = tmp_path / "found"
-    here = str(Path(__file__).parent)
-    env = os.environ | {"FASTLOSS_ISA": isa}
-    env["PYTHONPATH"] = os.pathsep.join([here, str(Path(here).parent)])
-    subprocess.run([sys.executable, "-c", program, str(out)], check=True, env=env, timeout=120)
-    used, found = pickle.loads(out.read_bytes())
-    assert used == isa
-    cases = [(c, o, d) for c, o in VARIANTS for d in DTYPES]
-    for (cls, options, dtype), got in zip(cases, found, strict=True):
+def outcomes():
+    """The final parameters of every variant, which take every size too."""
+    for cls, options in VARIANTS:
+        every_size(cls, options | ({"l1": 1e-3} if options.get("l1") else {}), DTYPES[0])
+    return [final(cls, options, dtype) for cls, options in VARIANTS for dtype in DTYPES]
+
+
+@pytest.mark.parametrize("isa", OTHERS)
+def test_instruction_sets_agree(isa):
+    cases = [(cls, options, dtype) for cls, options in VARIANTS for dtype in DTYPES]
+    for (cls, options, dtype), got in zip(cases, result_on(isa, outcomes), strict=True):
         eps = np.finfo(dtype).eps
         np.testing.assert_allclose(got, final(cls, options, dtype), rtol=100 * eps, atol=100 * eps)
 

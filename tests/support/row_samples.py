@@ -5,7 +5,7 @@ import pytest
 from samples import DTYPES
 
 import fastloss as fl
-from fastloss.domain import REAL, UNIT
+from fastloss.domains import REAL, UNIT
 
 CE = fl.SoftmaxCrossEntropy()
 SOFTMAX = [

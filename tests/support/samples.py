@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import fastloss as fl
-from fastloss.base import pointwise_names
+from fastloss.losses.base import pointwise_names
 
 SIZES = (0, 1, 2, 15, 16, 17, 31, 32, 33, 511, 512, 513, 1024, 32767, 32768, 32769, 131077)
 DTYPES = (np.float32, np.float64)

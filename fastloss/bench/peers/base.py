@@ -5,16 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from fastloss.bench.cases import Array, Case
-
-if TYPE_CHECKING:
-    from fastloss.bench.steps import Step
+from fastloss.bench.cases import Array, Case, Task
+from fastloss.bench.steps import Step
 
 GIVEN, FRESH = "given", "fresh"
+# Steps before results are compared: only then does RAdam leave its first, plain steps behind.
+COMPARED = 6
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,29 @@ class Peer(ABC):
     def step(self, case: Step, params: list[Array], grads: list[Array]) -> Callable[[], Any]:
         """A step of one of its rules: it changes the parameters in place."""
         raise NotImplementedError
+
+    def ways(self, task: Task) -> Sequence[str]:
+        """Those in which it can do a task; none if it cannot."""
+        if isinstance(task, Case):
+            return self.outputs(task)
+        return (GIVEN,) if task.name in self.rules else ()
+
+    def prepare(self, task: Task, data: tuple[Array, Array], way: str) -> Work:
+        """A task on these data, which are left as they are, in one of those ways."""
+        if isinstance(task, Case):
+            return self.work(task, *data, way)
+        assert isinstance(task, Step)
+        return self._steps(task, *data)
+
+    def _steps(self, case: Step, params: Array, grads: Array) -> Work:
+        """Steps along the same gradients; what is compared is how far the parameters have moved."""
+        start, along = (np.split(x, np.cumsum(case.sizes)[:-1]) for x in (params, grads))
+        moving = [part.copy() for part in start]
+
+        def moved(_: Any) -> list[Array]:
+            return [p - s for p, s in zip(moving, start, strict=True)]
+
+        return Work(self.step(case, moving, along), moved, calls=COMPARED)
 
 
 class Arrays:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import fastloss
 from fastloss.bench.cases import OUTPUTS, Array, Case
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
-
-if TYPE_CHECKING:
-    from fastloss.bench.steps import Step
+from fastloss.bench.steps import Step
+from fastloss.optim import optimizer_names
+from fastloss.threads import set_num_threads
+from fastloss.version import __version__
 
 
 class Fastloss(Peer):
@@ -19,11 +19,11 @@ class Fastloss(Peer):
 
     name = "fastloss"
     library = "fastloss"
-    version = fastloss.__version__
-    rules = fastloss.optim.optimizer_names()
+    version = __version__
+    rules = optimizer_names()
 
     def set_threads(self, threads: int) -> None:
-        fastloss.set_num_threads(threads)
+        set_num_threads(threads)
 
     def outputs(self, case: Case) -> Sequence[str]:
         return (GIVEN, FRESH) if OUTPUTS[case.method] else (GIVEN,)

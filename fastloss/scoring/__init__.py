@@ -1,0 +1,4 @@
+"""Scores of predictions: many losses in one pass, by group, a part at a time, from files."""
+
+from fastloss.scoring.scorer import Scorer as Scorer, score as score
+from fastloss.scoring.scores import Scores as Scores

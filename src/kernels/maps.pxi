@@ -1,0 +1,95 @@
+# The loops over a block around the branch of a loss: one for each set of outputs.
+
+cdef inline void run_stages(
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, real* first, real* second
+        ) noexcept nogil:
+    # for a loss without stages the compiler sees that nobody reads the zeros, and drops it all
+    cdef Py_ssize_t i
+    cdef int soft = 0
+    if Loss is LogLoss:
+        # labels of 0 and 1, the common case, need one logarithm of the two
+        for i in range(n & -LANES):
+            soft |= (y[i] != 0) & (y[i] != 1)
+        if not soft:
+            for i in range(n & -LANES):
+                first[i] = log_or_log1p(z[i], -z[i], y[i] == 1)
+                second[i] = first[i]
+            return
+    for i in range(n & -LANES):
+        first[i] = first_stage(p, y[i], z[i])
+    for i in range(n & -LANES):
+        second[i] = second_stage(p, y[i], z[i], first[i])
+
+
+cdef inline void evaluate(
+        const Loss* p, real y, real z, real first, real second,
+        real* value, real* grad, real* hess) noexcept nogil:
+    """pointwise(), with NaN out wherever NaN went in."""
+    cdef bint nan = (y != y) | (z != z)     # "or" would branch
+    cdef real v, g, h, s = y + z
+    pointwise(p, y, z, first, second, &v, &g, &h)
+    value[0] = s if nan else v
+    grad[0] = s if nan else g
+    hess[0] = s if nan else h
+
+
+cdef void map_value(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
+    cdef real v, g, h
+    cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
+        value[i] = v
+
+
+cdef void map_grad(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
+    cdef real v, g, h, factor = <real>scale
+    cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
+        grad[i] = factor * g
+
+
+cdef void map_value_grad(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
+    cdef real v, g, h, factor = <real>scale
+    cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
+        value[i] = v
+        grad[i] = factor * g
+
+
+cdef void map_grad_hess(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
+    cdef real v, g, h, factor = <real>scale
+    cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
+        grad[i] = factor * g
+        hess[i] = factor * h

@@ -1,0 +1,88 @@
+# The passes over a block that all losses share.
+
+cdef void pass_sum(const real* v, Py_ssize_t n, double* lanes) noexcept nogil:
+    # a fixed number of lanes, so that every instruction set adds in the same order
+    cdef double own[LANES]
+    cdef Py_ssize_t i, k
+    for k in range(LANES):
+        own[k] = lanes[k]
+    for i in range(n // LANES):
+        for k in range(LANES):
+            own[k] += v[i * LANES + k]
+    for k in range(LANES):
+        lanes[k] = own[k]
+
+
+cdef bint pass_outside(
+        const real* v, Py_ssize_t n, bint of_magnitude, double low, double high) noexcept nogil:
+    cdef real x, least = <real>low, most = <real>high
+    cdef Py_ssize_t i
+    cdef int found = 0
+    if of_magnitude:
+        for i in range(n & -LANES):
+            x = absolute(v[i])
+            found |= (x < least) | (x > most)
+    else:
+        for i in range(n & -LANES):
+            found |= (v[i] < least) | (v[i] > most)
+    return found
+
+
+cdef bint pass_any_nan(const real* v, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int found = 0
+    for i in range(n & -LANES):
+        found |= v[i] != v[i]
+    return found
+
+
+cdef void pass_multiply(real* restrict v, const real* restrict w, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        v[i] *= w[i]
+
+
+cdef void pass_scale(
+        const real* restrict w, double factor, Py_ssize_t n, real* restrict scaled) noexcept nogil:
+    # in double: a factor of 1 / sum(w) need not fit float32
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        scaled[i] = <real>(w[i] * factor)
+
+
+cdef WeightStats pass_weight_stats(const real* w, Py_ssize_t n) noexcept nogil:
+    cdef WeightStats stats
+    cdef double lanes[LANES]
+    cdef Py_ssize_t i
+    cdef int nonzero = 0
+    for i in range(n & -LANES):
+        nonzero += w[i] != 0
+    stats.nonzero = nonzero
+    for i in range(LANES):
+        lanes[i] = 0
+    pass_sum(w, n, lanes)
+    stats.total = fold(lanes)
+    stats.finite = stats.total - stats.total == 0
+    return stats
+
+
+cdef void pass_drop_nan(
+        const real* restrict y, const real* restrict z, Py_ssize_t n, real* restrict w
+        ) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        w[i] = 0 if (y[i] != y[i]) | (z[i] != z[i]) else w[i]
+
+
+cdef void pass_neutralise(real* restrict v, const real* restrict w, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        v[i] = 1 if w[i] == 0 else v[i]
+
+
+cdef void pass_root_hess(
+        const real* restrict grad, double root, Py_ssize_t n, real* restrict hess) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real inverse = <real>(1 / root)
+    for i in range(n & -LANES):
+        hess[i] -= grad[i] * grad[i] * inverse

@@ -1,0 +1,45 @@
+"""The command line, run in an empty directory."""
+
+import json
+
+import pytest
+
+from fastloss.cli import run
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Run a command in an empty directory: its status, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        status = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def scores(command):
+    """The scores of a command that must succeed."""
+
+    def call(*arguments):
+        status, out, err = command("score", *arguments, "--format", "json")
+        assert (status, err) == (0, "")
+        return json.loads(out)
+
+    return call
+
+
+@pytest.fixture
+def failure(command):
+    """The message of a command that must fail: one line, and no output."""
+
+    def call(*arguments):
+        status, out, err = command(*arguments)
+        assert (status, out) == (2, "")
+        assert err.startswith("fastloss: ") and err.count("\n") == 1 and err.endswith("\n")
+        return err.removeprefix("fastloss: ").strip()
+
+    return call
