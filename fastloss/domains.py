@@ -32,14 +32,16 @@ class Domain:
     absolute: bool = False
     infinite: bool = False
     integer: bool = False
+    each: bool = False  # several numbers, each of which lies here
 
     def __str__(self) -> str:
         return self.text
 
-    @property
-    def phrase(self) -> str:
-        """The domain behind "is", in a sentence."""
-        return f"in {self}" if self.text[0] in "[({" else self.text
+    def refusal(self, name: str) -> str:
+        """The words for a parameter that does not lie here; none where types alone decide."""
+        if self.text[0] not in "[({":
+            return ""
+        return f"a number of {name} is not in {self}" if self.each else f"{name} is not in {self}"
 
     @property
     def bounded(self) -> bool:

@@ -11,6 +11,7 @@ from fastloss._core import (
     group_prox,
     group_value,
     group_value_and_grad,
+    input_array,
     penalty_grad,
     penalty_prox,
     penalty_value,
@@ -18,6 +19,7 @@ from fastloss._core import (
 )
 from fastloss.described import Described, from_description, public_names
 from fastloss.domains import INTEGERS, NONNEGATIVE
+from fastloss.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.floating[Any]]
 
-_REGISTRY: dict[str, type[Penalty]] = {}
+_REGISTRY: Registry[Penalty] = Registry()
 
 
 class Penalty(Described):
@@ -59,7 +61,7 @@ class Penalty(Described):
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
-            _REGISTRY[cls.name] = cls
+            _REGISTRY.add(cls.name, cls)
 
     def value(self, w: ArrayLike) -> float:
         """Compute the penalty of parameters ``w``.
@@ -315,7 +317,7 @@ class GroupLasso(Penalty):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.groups is not None:
-            codes = np.asarray(self.groups)
+            codes = input_array(self.groups, "groups")
             if codes.ndim != 1 or (codes.dtype.kind not in "iu" and codes.size):
                 raise TypeError(
                     f"groups must be a sequence of integers below 2**63; got {self.groups!r}"

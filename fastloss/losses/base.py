@@ -8,14 +8,15 @@ import re
 import textwrap
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastloss._core import BaseLoss, PointwiseLoss
 from fastloss.domains import REAL, Domain
+from fastloss.registry import Registry, is_own
 
 Parameters = Mapping[str, Any]
 
-_REGISTRY: dict[str, type[Loss]] = {}
+_REGISTRY: Registry[Loss] = Registry()
 _ALIASES: dict[str, str] = {}  # the class's name in snake case -> the registry's name
 
 _EVALUATING = {
@@ -42,6 +43,15 @@ integers and booleans as float64.
 """
 
 
+class _OfInstances(property):
+    """A property that the class itself does not have."""
+
+    def __get__(self, loss: Any, cls: type | None = None) -> Any:
+        if loss is None:
+            raise AttributeError(f"of {cls and cls.__name__} only instances have it")
+        return super().__get__(loss, cls)
+
+
 class Loss(BaseLoss):
     """Base of all losses: immutable, hashable, picklable.
 
@@ -62,8 +72,8 @@ class Loss(BaseLoss):
     def __init_subclass__(cls) -> None:
         if "name" not in cls.__dict__:  # shared by losses, not one
             return
-        _REGISTRY[cls.name] = cls
-        _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
+        if _REGISTRY.add(cls.name, cls):
+            _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
         for parameter, domain in cls.ranges.items():
             setattr(cls, parameter, _parameter(parameter, domain))
         if cls.__doc__:  # python -OO leaves none
@@ -84,6 +94,17 @@ class Loss(BaseLoss):
     def _check(self, name: str, value: Any) -> Any:
         """A parameter as a float, if it is in its range."""
         return self.ranges[name].parameter(name, value)
+
+    # What scikit-learn and XGBoost look for in a metric, which is a function for them.
+    if not TYPE_CHECKING:  # a type checker would take it for the class's name
+
+        @property
+        def __name__(self) -> str:
+            return self.name
+
+    @_OfInstances
+    def __signature__(self) -> inspect.Signature:  # Cython keeps none of __call__
+        return inspect.signature(self.grad)
 
     @property
     def spec(self) -> str:
@@ -134,7 +155,7 @@ class Pointwise(Loss, PointwiseLoss):
         return REAL
 
     def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__:
+        if "name" in cls.__dict__ and is_own(cls):
             cls.kernel = cls.__name__
         super().__init_subclass__()
 
@@ -175,8 +196,10 @@ def _documented(cls: type[Loss], text: str) -> str:
     place = found.start() if found else len(text)
     errors = dict(_EVALUATING)
     if cls.ranges:
-        outside = [f"{name} is not {domain.phrase}" for name, domain in cls.ranges.items()]
-        errors["ValueError"] = f"If {', or '.join(outside)}. {errors['ValueError']}"
+        refusals = [domain.refusal(name) for name, domain in cls.ranges.items()]
+        if any(refusals):
+            outside = ", or ".join(filter(None, refusals))
+            errors["ValueError"] = f"If {outside}. {errors['ValueError']}"
         errors["TypeError"] = f"If a parameter is of another type. {errors['TypeError']}"
     raises = "Raises\n------\n" + "".join(
         f"{error}\n{_wrapped(when)}\n" for error, when in errors.items()
@@ -239,7 +262,7 @@ def get_loss(name: str, **parameters: Any) -> Loss:
     Raises
     ------
     ValueError
-        If there is no such loss, or a parameter is out of its range.
+        If there is no such loss, or a parameter is out of its range or given twice.
     TypeError
         If a parameter is not one of the loss's, or not a number.
 
@@ -256,8 +279,11 @@ def get_loss(name: str, **parameters: Any) -> Loss:
     given: dict[str, Any] = {}
     for part in rest.split(",") if colon else ():
         key, _, text = part.partition("=")
+        key = key.strip()
+        if key in given or key in parameters:
+            raise ValueError(f"{name}: parameter {key!r} is given twice")
         try:
-            given[key.strip()] = _number(text)
+            given[key] = _number(text)
         except ValueError:
             raise ValueError(
                 f"{name}: expected PARAMETER=NUMBER behind the colon (several numbers: 1;2;3); "

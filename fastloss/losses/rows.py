@@ -14,9 +14,10 @@ import numpy as np
 from fastloss import _core
 from fastloss.domains import FINITE_NONNEGATIVE, NONNEGATIVE, REAL, Domain
 from fastloss.losses.base import Loss
+from fastloss.registry import is_own
 
-WEIGHTS = Domain("None, or a number in [0, inf) for each class")
-POS_WEIGHT = Domain("[0, inf), one for all labels or one for each", low=0)
+WEIGHTS = Domain("[0, inf)", low=0, each=True)  # None, or one for each class
+POS_WEIGHT = Domain("[0, inf)", low=0, each=True)  # one for all labels, or one for each
 LABEL = Domain("None, or an integer")
 AXIS = Domain("the integers")
 FLAG = Domain("False or True")
@@ -65,7 +66,7 @@ class RowLoss(Loss, _core.RowLoss):
         return REAL
 
     def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__ and "kernel" not in cls.__dict__:
+        if "name" in cls.__dict__ and "kernel" not in cls.__dict__ and is_own(cls):
             cls.kernel = cls.__name__
         if "name" in cls.__dict__ and "__init__" not in cls.__dict__:
             cls.__init__ = _renamed(cls)  # type: ignore[method-assign]

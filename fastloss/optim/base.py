@@ -30,6 +30,7 @@ from fastloss.optim.checks import (
     has_prox_only,
 )
 from fastloss.optim.stored import ROUNDED, check_fits, check_state_dtype, is_low, make_state
+from fastloss.registry import Registry
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Arrays: TypeAlias = Array | Sequence[Array] | Mapping[Any, Array]
@@ -42,7 +43,7 @@ StateDtype: TypeAlias = Literal["bfloat16", "8bit", "float32", "float64"]
 VERSION = 1  # of the layout of state_dict()
 BELOW_ONE = Domain("[0, 1)", low=0, high=1, open_high=True)
 
-_REGISTRY: dict[str, type[Optimizer]] = {}
+_REGISTRY: Registry[Optimizer] = Registry()
 # what reads the descriptions of objects that save() writes
 _READERS: dict[str, Callable[[Any], Any]] = {
     "lr": schedules.from_dict,
@@ -99,8 +100,8 @@ class Optimizer(BaseOptimizer):
     def __init_subclass__(cls, register: bool = True) -> None:
         if not register:  # shared by optimizers, not one
             return
-        _REGISTRY[cls.__name__] = cls
-        if "kernel" not in cls.__dict__ and cls.__name__ in kernel_rules:
+        own = _REGISTRY.add(cls.__name__, cls)
+        if own and "kernel" not in cls.__dict__ and cls.__name__ in kernel_rules:
             cls.kernel = cls.__name__
         _spell_out(cls.__init__)
         if cls.__doc__:  # python -OO leaves none
@@ -512,11 +513,16 @@ class Optimizer(BaseOptimizer):
         Raises
         ------
         TypeError
-            If a schedule of learning rates or a penalty is not one of ``fastloss``: it could not be
-            loaded.
+            If the optimizer, a schedule of learning rates or a penalty is not of a class of
+            ``fastloss``: it could not be loaded.
         """
         from fastloss.optim import storage
 
+        if _REGISTRY.get(type(self).__name__) is not type(self):
+            raise TypeError(
+                f"{type(self).__name__} is none of fastloss's optimizers, so that load would not "
+                f"know it; save its state_dict() by other means"
+            )
         state = self.state_dict()
         for group in state["groups"]:
             for name, value in group.items():
@@ -677,9 +683,11 @@ def _described(name: str, value: Any) -> dict[str, Any]:
         )
     description = value.to_dict()
     try:
-        _READERS[name](description)
+        again = _READERS[name](description)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"{name} cannot be saved: {value!r} could not be loaded: {error}"
         ) from error
+    if again != value:
+        raise TypeError(f"{name} cannot be saved: {value!r} would be loaded as {again!r}")
     return description

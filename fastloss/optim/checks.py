@@ -106,6 +106,8 @@ def check_keys(name: str, given: Any, wanted: Collection[Any]) -> None:
 
 
 def check_like(name: str, given: Any, wanted: Array) -> None:
+    if isinstance(given, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; a plain one is wanted, such as its .filled(0)")
     shape, dtype = np.shape(given), getattr(given, "dtype", type(given).__name__)
     if shape != wanted.shape or dtype != wanted.dtype:
         raise ValueError(

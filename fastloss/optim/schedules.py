@@ -20,8 +20,9 @@ from fastloss.domains import (
     REAL,
     UNIT,
 )
+from fastloss.registry import Registry
 
-_REGISTRY: dict[str, type[Schedule]] = {}
+_REGISTRY: Registry[Schedule] = Registry()
 
 
 class Schedule(Described):
@@ -31,7 +32,8 @@ class Schedule(Described):
     """
 
     def __init_subclass__(cls) -> None:
-        _REGISTRY[cls.name] = cls
+        if "name" in cls.__dict__:
+            _REGISTRY.add(cls.name, cls)
 
     def __call__(self, step: int) -> float:
         """Compute the learning rate of a step.

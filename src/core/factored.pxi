@@ -73,7 +73,7 @@ cdef void factor_part(const Update* job, int part) noexcept nogil:
     cdef const Parameter* p
     for k in range(job.count):
         p = &job.parameters[k]
-        if p.matrices == 0:
+        if p.matrices == 0 or p.given == 0:
             continue
         n = tiles_of(p) if job.work == SQUARES else p.matrices
         for i in range(n * part // job.threads, n * (part + 1) // job.threads):

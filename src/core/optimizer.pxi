@@ -349,6 +349,10 @@ cdef class BaseOptimizer:
 
         Notes
         -----
+        An array whose gradient is None, or whose key the dict lacks, is left alone, as in torch: it
+        keeps its numbers and its state, without weight decay, momentum or penalty. The one count of
+        steps goes on.
+
         What is no array, such as a list, a Series of pandas or a tensor of torch, is made one by
         ``numpy.asarray``.
 
@@ -407,6 +411,8 @@ cdef class BaseOptimizer:
             self.step_count += 1
             if self.proximal is not None:
                 for index, group, penalty in self.proximal:
+                    if flat[<Py_ssize_t>index] is None:
+                        continue
                     array = self.views[index]
                     penalty.prox(array, self.groups[<Py_ssize_t>group].lr, out=array)
             return True
@@ -435,6 +441,7 @@ cdef class BaseOptimizer:
         return flat
 
     cdef int collect(self, object structure, object grads, str name, list flat) except -1:
+        cdef Py_ssize_t found = 0
         if structure is None:
             flat.append(grads)
         elif type(structure) is tuple:
@@ -442,10 +449,9 @@ cdef class BaseOptimizer:
                 raise TypeError(
                     f"{name} must be a dict, as the parameters are; got {type(grads).__name__}")
             for key in structure:
-                if key not in grads:
-                    raise ValueError(f"{name} lacks the key {key!r}")
-                flat.append(grads[key])
-            if len(grads) != len(structure):
+                flat.append(grads.get(key))
+                found += key in grads
+            if len(grads) != found:
                 unknown = next(key for key in grads if key not in structure)
                 raise ValueError(f"{name} has a key that the parameters lack: {unknown!r}")
         else:
@@ -454,7 +460,9 @@ cdef class BaseOptimizer:
         return 0
 
     cdef int convert(self, list flat, Py_ssize_t k) except -1:
-        """Make the k-th gradient an array, or a pair of arrays."""
+        """Make the k-th gradient an array, or a pair of arrays, or leave it None."""
+        if flat[k] is None and (self.grouped or self.structures[0] is not None):
+            return 0
         if type(flat[k]) is tuple:
             flat[k] = tuple([
                 self.as_gradient(part, k, f"[{i}]") for i, part in enumerate(flat[k])])
@@ -484,6 +492,9 @@ cdef class BaseOptimizer:
         p.given = p.n
         p.rows = NULL
         p.held[GRADIENT].format = p.low.format
+        if flat[k] is None:
+            p.given = 0
+            return 0
         if type(flat[k]) is tuple:
             return self.check_sparse(flat, k)
         grad = <cnp.ndarray>flat[k]
@@ -623,7 +634,7 @@ cdef class BaseOptimizer:
             for block in range(p.block, p.block + blocks_of(p)):
                 of_parameter += self.surveys[block].squares
                 of_direction += self.surveys[block].of_direction
-            if p.n:
+            if p.given:
                 p.trust = self.groups[p.group].kernel.trust(
                     self.groups[p.group].rule, of_parameter, of_direction, <double>p.n)
 

@@ -225,6 +225,22 @@ def test_the_docstring_has_formula_domain_and_example(loss):
     assert loss.__doc__ == type(loss).__doc__
 
 
+def test_what_raises_is_said_in_a_sentence():
+    def raises(cls):
+        text = inspect.getdoc(cls)
+        found = text[text.index("Raises\n------") : text.index("Notes\n-----")]
+        return " ".join(found.split())
+
+    text = raises(fl.CrossEntropy)
+    refused = "If a number of class_weight is not in [0, inf), or label_smoothing is not in [0, 1]."
+    assert refused in text
+    for words in ("axis", "ignore_index", "None"):
+        assert words not in text
+    assert "ValueError If delta is not in [0, inf). When called:" in raises(fl.Huber)
+    assert "ValueError When called:" in raises(fl.JensenShannon)
+    assert "is not None" not in "".join(raises(type(fl.get_loss(n))) for n in fl.loss_names())
+
+
 def test_the_import_leaves_what_takes_long_for_later():
     code = (
         "import sys, numpy; before = {*sys.modules}; import fastloss as fl\n"

@@ -123,7 +123,8 @@ def test_gradients_that_share_memory_with_a_parameter():
         ([GRAD, GRAD.astype(">f8")], ValueError, r"grads\[1\] must be a native array"),
         ([GRAD, np.repeat(GRAD, 2)[::2]], ValueError, r"strides \(16,\)"),
         ([GRAD, np.ma.array(GRAD)], TypeError, "masked"),
-        ([GRAD, None], TypeError, r"grads\[1\]"),
+        ([GRAD, [None] * 3], TypeError, r"grads\[1\]"),
+        (None, TypeError, "grads must be a list"),
     ],
 )
 def test_a_rejected_step_changes_nothing(grads, error, match):
@@ -136,7 +137,7 @@ def test_a_rejected_step_changes_nothing(grads, error, match):
 def test_wrong_keys():
     params = {"a": np.zeros(3), "b": np.zeros(3)}
     opt = SGD(params)
-    rejected(opt, params.values(), {"a": GRAD}, ValueError, "lacks the key 'b'")
+    rejected(opt, params.values(), {"a": GRAD, "B": GRAD}, ValueError, "lack: 'B'")
     rejected(opt, params.values(), {"a": GRAD, "b": GRAD, "c": GRAD}, ValueError, "lack: 'c'")
     rejected(opt, params.values(), [GRAD, GRAD], TypeError, "must be a dict")
 
@@ -246,7 +247,7 @@ def test_groups():
         assert mine.tobytes() == theirs.tobytes()
     assert set(opt.state_dict()["state"][2]) == {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}
     rejected(opt, [a, b, c], [grads[0]], ValueError, "grads must hold 2 groups")
-    rejected(opt, [a, b, c], [{"a": GRAD}, grads[1]], ValueError, r"grads\[0\] lacks the key 'c'")
+    rejected(opt, [a, b, c], [{"d": GRAD}, grads[1]], ValueError, r"grads\[0\] has a key")
     rejected(
         opt, [a, b, c], [{"a": GRAD, "c": GRAD[:1]}, grads[1]], ValueError, r"grads\[0\]\['c'\]"
     )
@@ -581,12 +582,60 @@ def test_a_penalty_that_could_not_be_loaded_is_not_saved(tmp_path):
 def test_a_subclass_keeps_its_kernel():
     p, other = np.ones(3), np.ones(3)
 
-    class Mine(fl.optim.AdamW, register=False):
+    class Mine(fl.optim.AdamW):
         """Somebody's own."""
 
-    Mine(p, lr=0.1).step(GRAD)
+    own = Mine(p, lr=0.1)
+    own.step(GRAD)
     fl.optim.AdamW(other, lr=0.1).step(GRAD)
     np.testing.assert_array_equal(p, other)
+    with pytest.raises(TypeError, match="Mine is none of fastloss's optimizers"):
+        own.save("never written")
+
+
+@pytest.mark.parametrize(
+    "numbers", [np.float64, np.float32, np.float16], ids=lambda dtype: dtype.__name__
+)
+@pytest.mark.parametrize(("cls", "options"), [*VARIANTS, *WHOLE], ids=[*IDS, *map(str, WHOLE)])
+def test_an_array_without_a_gradient_is_left_alone(cls, options, numbers):
+    if numbers == np.float16 and cls is fl.optim.Adafactor:
+        numbers = np.float32
+    rng = np.random.default_rng(0)
+    start = {"a": rng.normal(size=(5, 7)), "b": rng.normal(size=(6, 3)), "c": np.ones(0)}
+    start = {key: array.astype(numbers) for key, array in start.items()}
+    grads = {key: rng.normal(size=a.shape).astype(a.dtype) for key, a in start.items()}
+    both, alone = (
+        cls({key: array.copy() for key, array in start.items() if key in keys}, **options)
+        for keys in ("abc", "a")
+    )
+    first = both.state_dict()["state"]["b"]
+    for given in ({"a": grads["a"]}, {"a": grads["a"], "b": None}):
+        both.step(given)
+        alone.step({"a": grads["a"]})
+    np.testing.assert_array_equal(both._arrays[0], alone._arrays[0])
+    np.testing.assert_array_equal(both._arrays[1], start["b"])
+    for name, array in both.state_dict()["state"]["b"].items():
+        np.testing.assert_array_equal(array, first[name])
+    assert both.step_count == 2
+    both.step(grads)
+    assert (both._arrays[1] != start["b"]).any()
+
+
+def test_norms_and_penalties_leave_out_what_has_no_gradient():
+    params = [np.ones(3), np.ones((4, 2)), np.ones(3)]
+    groups = [
+        {"params": params[:1]},
+        {"params": params[1], "penalty": fl.penalties.GroupLasso(0.5)},
+        {"params": params[2:]},
+    ]
+    opt = SGD(groups, lr=0.1, max_norm=1.0, nonfinite="raise")
+    opt.step([[3 * GRAD], None, [None]])
+    np.testing.assert_allclose(params[0], 1 - 0.1 * GRAD / np.linalg.norm(GRAD), rtol=1e-15)
+    assert (params[1] == 1).all() and (params[2] == 1).all()
+    with pytest.raises(fl.DomainError, match=r"grads\[2\]\[0\]\[1\] = nan"):
+        opt.step([[None], None, [np.array([1.0, np.nan, 1.0])]])
+    opt.step([[None], np.zeros((4, 2)), [None]])
+    assert (params[1] < 1).all()
 
 
 def test_an_optimizer_is_made_once():

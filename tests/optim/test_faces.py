@@ -289,11 +289,13 @@ def test_a_prox_may_return_nothing():
         (np.ones(3, np.float32), r"must be float64.*got float32, which .astype\('float64'\) conv"),
     ],
 )
-def test_gradients_that_are_none(grads, message):
+def test_gradients_that_are_no_arrays(grads, message):
     p = zeros()
     with pytest.raises(TypeError, match=message):
         Adam(p).step(grads)
     assert not p.any()
+    if grads is None:  # of several arrays it means that this one is left alone
+        return
     with pytest.raises(TypeError, match=message.replace("grads ", r"grads\['w'\] ")):
         Adam({"w": p}).step({"w": grads})
 
