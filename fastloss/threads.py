@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,9 @@ def get_num_threads() -> int:
 def num_threads(n: int) -> Iterator[None]:
     """Set the number of threads for a ``with`` block.
 
-    The number is that of the process: other Python threads see it too.
+    The number is that of the process: other Python threads see it too. Of blocks that overlap in
+    several threads the last one entered rules, and when all are left the number is that of before
+    the first.
 
     Examples
     --------
@@ -58,12 +61,34 @@ def num_threads(n: int) -> Iterator[None]:
     ...     fl.get_num_threads()
     1
     """
-    before = get_num_threads()
-    set_num_threads(n)
+    block = _Block()
+    with _lock:
+        block.before = get_num_threads()
+        set_num_threads(n)
+        _blocks.append(block)
     try:
         yield
     finally:
-        set_num_threads(before)
+        with _lock:
+            block.leave()
+
+
+class _Block:
+    """A ``with`` block of `num_threads` that was entered and not left."""
+
+    before: int  # the number to go back to
+
+    def leave(self) -> None:
+        place = _blocks.index(self)
+        del _blocks[place]
+        if place == len(_blocks):
+            set_num_threads(self.before)
+        else:  # the block entered next goes back to what this one would have
+            _blocks[place].before = self.before
+
+
+_blocks: list[_Block] = []  # in the order in which they were entered
+_lock = threading.Lock()
 
 
 def was_forked() -> bool:

@@ -33,11 +33,19 @@ cdef cnp.ndarray as_array(object given, str name):
     cdef cnp.ndarray array
     if cnp.PyArray_CheckExact(given):
         return given
-    if isinstance(given, np.ma.MaskedArray):
+    if is_masked(given):
         raise TypeError(
             f"{name} is a masked array; pass its data, and the mask as sample_weight=~mask")
     array = np.asarray(given)
     return array
+
+
+cdef bint is_masked(object given) except -1:
+    """Whether something, or one of a sequence of arrays, has a mask, which asarray would drop."""
+    if isinstance(given, (list, tuple)):
+        return len(given) > 0 and not isinstance(given[0], (int, float)) and any(
+            [is_masked(item) for item in given])
+    return isinstance(given, np.ma.MaskedArray)
 
 
 def input_array(given, name):

@@ -137,6 +137,44 @@ def test_num_threads_is_restored():
     assert fl.get_num_threads() == before
 
 
+@pytest.mark.parametrize("order", ["abBA", "abAB", "abcACB", "abcBAC", "abAcBC"])
+def test_overlapping_blocks_leave_the_number_of_before(order):
+    before = fl.get_num_threads()
+    blocks = {name: fl.num_threads(k) for k, name in enumerate("abc", before + 1)}
+    entered = []
+    for step in order:
+        name = step.lower()
+        if step == name:
+            blocks[name].__enter__()
+            entered.append(name)
+        else:
+            blocks[name].__exit__(None, None, None)
+            last = entered[-1] == name
+            entered.remove(name)
+            if last and entered:  # the block entered before it rules again
+                assert fl.get_num_threads() == before + 1 + "abc".index(entered[-1])
+    assert fl.get_num_threads() == before
+
+
+def test_blocks_of_two_threads_overlap():
+    before = fl.get_num_threads()
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with fl.num_threads(before + 1):
+            entered.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert entered.wait(10)
+    with fl.num_threads(before + 2):
+        leave.set()
+        thread.join(10)
+        assert fl.get_num_threads() == before + 2
+    assert fl.get_num_threads() == before
+
+
 @pytest.mark.parametrize(("bad", "error"), [
     (0, ValueError), (-1, ValueError), (1025, ValueError), (2.0, TypeError), ("2", TypeError),
     (True, TypeError), (None, TypeError),
