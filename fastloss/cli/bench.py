@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from fastloss.cli.options import Command
 
-@click.command()
+
+@click.command(cls=Command)
 @click.option("--quick", is_flag=True, help="Measure less, in about a minute.")
 @click.option(
     "--only",

@@ -17,7 +17,6 @@ from fastloss.scoring import Scores
 if TYPE_CHECKING:
     from rich.table import Table
 
-ALL = "all"
 INDENT = "    "
 
 
@@ -64,7 +63,7 @@ def _print_csv(scores: Scores, by: str | None) -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow([*([] if by is None else [by]), *scores.names, "weight", "count"])
     for label, values, weight, count in _rows(scores):
-        group = [] if by is None else [ALL if label is None else label]
+        group = [] if by is None else [scores.total_label if label is None else label]
         out.writerow([*group, *map(float, values), weight, count])
 
 
@@ -104,7 +103,9 @@ def _group_table(scores: Scores, by: str, part: slice) -> Table:
         if label is None:
             table.add_section()
         sizes = [f"{count:,}", f"{weight:.7g}"][: 1 + weighted]
-        table.add_row(ALL if label is None else str(label), *sizes, *map(_number, values[part]))
+        table.add_row(
+            scores.total_label if label is None else str(label), *sizes, *map(_number, values[part])
+        )
     return table
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from fastloss.cli.errors import Failure, Interrupted
+from fastloss.cli.options import Command
 from fastloss.losses import DomainError, get_loss
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring import Scorer, Scores
@@ -30,7 +31,7 @@ Rows = dict[str, Any]  # losses and gradients by the names of their columns
 DEFAULT_LOSSES = ("mse", "rmse", "mae")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, metavar="FILE...")
 @click.option(
     "--y-true",

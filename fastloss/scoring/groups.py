@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastloss._core import input_array
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ def sort_key(label: Hashable) -> tuple[bool, Any]:
 
 def codes_of(groups: Any, shape: tuple[int, ...]) -> tuple[list[Hashable], NDArray[np.intp]]:
     """The labels that occur, and each sample's place among them."""
-    if hasattr(groups, "cat"):  # a pandas Series of categories
+    if hasattr(groups, "cat") and hasattr(groups.cat, "codes"):  # a pandas Series of categories
         groups = groups.cat
     labels: list[Hashable]
     if hasattr(groups, "codes") and hasattr(groups, "categories"):
@@ -32,7 +34,7 @@ def codes_of(groups: Any, shape: tuple[int, ...]) -> tuple[list[Hashable], NDArr
         found, places = _compact(codes)
         labels = [categories[i] for i in found]
     else:
-        array = np.asarray(groups)
+        array = input_array(groups, "groups")
         kind = array.dtype.kind
         if kind in "iub" or array.size == 0:
             labels, places = _compact(array)

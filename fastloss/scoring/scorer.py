@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss import _core
+from fastloss._core import input_array, score_sums
 from fastloss.losses.base import Loss, as_loss
 from fastloss.scoring.groups import codes_of, sort_key
 from fastloss.scoring.row_scores import check_losses, fixed_items, row_sums, rows_shape
@@ -15,6 +16,8 @@ from fastloss.scoring.scores import Scores
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+UNGROUPED = "groups must be given with every part, or with none"
 
 
 class Scorer:
@@ -59,6 +62,16 @@ class Scorer:
         self._grouped: bool | None = None  # until the first update
         self._items: tuple[int, str] | None = None  # of a row, where all rows have as many
         self._sums: dict[Hashable, NDArray[np.float64]] = {}
+        self._lock = threading.Lock()  # of the three above
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            state = self.__dict__ | {"_sums": dict(self._sums)}
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     def update(
         self,
@@ -67,7 +80,7 @@ class Scorer:
         sample_weight: ArrayLike | None = None,
         groups: Any = None,
     ) -> None:
-        """Add a part of the data.
+        """Add a part of the data. Several threads may do so at once.
 
         Parameters
         ----------
@@ -88,14 +101,10 @@ class Scorer:
         """
         grouped = groups is not None
         if self._grouped not in (None, grouped):
-            raise ValueError("groups must be given with every part, or with none")
-        y_true = np.asanyarray(y_true)
-        add_up: Any = row_sums if self._of_rows else _core.score_sums
-        if self._of_rows:
-            y_pred = np.asarray(y_pred)
-            shape = rows_shape(y_pred, self.losses)
-        else:
-            shape = np.shape(y_true)
+            raise ValueError(UNGROUPED)
+        y_true, y_pred = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
+        add_up: Any = row_sums if self._of_rows else score_sums
+        shape = rows_shape(y_pred, self.losses) if self._of_rows else y_true.shape
         if grouped:
             labels, codes = codes_of(groups, shape)
         else:
@@ -103,11 +112,8 @@ class Scorer:
         sums = add_up(
             list(self.losses), y_true, y_pred, sample_weight, self.nan_policy, codes, len(labels)
         )
-        if self._of_rows:
-            self._check_items(fixed_items(y_pred, self.losses))
-        self._grouped = grouped
-        for label, row in zip(labels, sums, strict=True):
-            self._add(label, row)
+        items = fixed_items(y_pred, self.losses) if self._of_rows else None
+        self._take(grouped, items, zip(labels, sums, strict=True))
 
     def merge(self, other: Scorer) -> None:
         """Add what another scorer of the same losses has seen.
@@ -130,23 +136,31 @@ class Scorer:
             return
         if self._grouped not in (None, other._grouped):
             raise ValueError("a scorer with groups cannot be merged with one without")
-        self._check_items(other._items)
-        self._grouped = other._grouped
-        for label, row in list(other._sums.items()):
-            self._add(label, row)
+        with other._lock:
+            parts = list(other._sums.items())
+        self._take(other._grouped, other._items, parts)
 
-    def _check_items(self, items: tuple[int, str] | None) -> None:
-        if self._items is None:
-            self._items = items
-        elif items is not None and items != self._items:
-            count, name = self._items
-            raise ValueError(
-                f"all parts must have {count} {name}, as the first has; got {items[0]}"
-            )
-
-    def _add(self, label: Hashable, row: NDArray[np.float64]) -> None:
-        own = self._sums.get(label)
-        self._sums[label] = row.copy() if own is None else own + row
+    def _take(
+        self,
+        grouped: bool,
+        items: tuple[int, str] | None,
+        parts: Iterable[tuple[Hashable, NDArray[np.float64]]],
+    ) -> None:
+        """Add sums to those of their labels: all of them, or none if they do not fit."""
+        with self._lock:
+            if self._grouped not in (None, grouped):  # another thread was faster
+                raise ValueError(UNGROUPED)
+            if self._items is not None and items not in (None, self._items):
+                count, name = self._items
+                raise ValueError(
+                    f"all parts must have {count} {name}, as the first has; "
+                    f"got {items and items[0]}"
+                )
+            self._items = self._items or items
+            self._grouped = grouped
+            for label, row in parts:
+                own = self._sums.get(label)
+                self._sums[label] = row.copy() if own is None else own + row
 
     def result(self) -> Scores:
         """The scores of all that was added.
@@ -157,7 +171,9 @@ class Scorer:
             If there is nothing to take the mean of.
         """
         width = len(self.losses) + 2
-        rows = np.array(list(self._sums.values())).reshape(-1, width)
+        with self._lock:
+            sums = dict(self._sums)
+        rows = np.array(list(sums.values())).reshape(-1, width)
         total = np.zeros(width)
         for row in rows:
             total += row
@@ -169,7 +185,7 @@ class Scorer:
             raise ValueError("the mean is undefined: the weights add up to 0")
         if not self._grouped:
             return Scores(self.losses, total, None, rows[:0])
-        labels = list(self._sums)
+        labels = list(sums)
         order = sorted(range(len(labels)), key=lambda i: sort_key(labels[i]))
         return Scores(self.losses, total, [labels[i] for i in order], rows[order])
 

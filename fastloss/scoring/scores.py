@@ -89,13 +89,21 @@ class Scores:
             }
         return result
 
+    @property
+    def total_label(self) -> str:
+        """What the row over all samples is called: "all", or "(all)" if that is a group."""
+        label, groups = "all", {str(group) for group in self.groups or ()}
+        while label in groups:
+            label = f"({label})"
+        return label
+
     def to_pandas(self) -> pd.DataFrame:
-        """A pandas DataFrame with a row per group, if there are any, and a row "all"."""
+        """A pandas DataFrame with a row per group, if there are any, and a row `total_label`."""
         import pandas as pd
 
         result = self.to_dict()
         groups = result.pop("groups", {})
-        return pd.DataFrame([*groups.values(), result], index=[*groups, "all"])
+        return pd.DataFrame([*groups.values(), result], index=[*groups, self.total_label])
 
     def __repr__(self) -> str:
         header = ["", *self.names, "weight", "count"]
@@ -109,7 +117,7 @@ class Scores:
                     self.group_counts,
                     strict=False,
                 ),
-                ("all", self.values, self.weight, self.count),
+                (self.total_label, self.values, self.weight, self.count),
             ]
         ]
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

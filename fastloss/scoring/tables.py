@@ -178,10 +178,10 @@ def _csv_message(text: str, names: list[str]) -> str:
 def _read_parquet(path: str, columns: list[str], text: str | None) -> Iterator[Part]:
     from pyarrow import parquet
 
+    _check_columns(columns, parquet.read_schema(path).names)
     encoded = [text] if text else None
     # pre_buffer would keep what it has read until the end of the file
     with parquet.ParquetFile(path, read_dictionary=encoded, pre_buffer=False) as file:
-        _check_columns(columns, file.schema_arrow.names)
         rows = 0
         for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
             rows += batch.num_rows
@@ -382,12 +382,15 @@ def _groups(name: str, column: Any) -> Groups:
 
 
 def _label(value: object) -> Label:
+    """The same for the same group in files of every kind: 1, 1.0 and "1" are one."""
     if value is None or value == "" or value != value:
         return MISSING
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
+    if isinstance(value, str) and re.fullmatch(r"0|-?[1-9]\d{0,99}", value, re.ASCII):
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 

@@ -24,6 +24,10 @@ FIRST = str(columns_of(100)["g"][0])
         (["data.xlsx", *COLUMNS], "data.xlsx: not a file type that is read here (.csv, "),
         (["y.npy", "p.npy", *COLUMNS], "y.npy: name .npy files as the columns"),
         (["data.csv", "--y-pred", "p"], "Missing option '--y-true'."),
+        (["data.csv", *COLUMNS, "--y-pred", "w"], "--y-pred is given 2 times; it takes one value"),
+        (["data.csv", *COLUMNS, *["--by", "g"] * 3], "--by is given 3 times; it takes one value"),
+        (["data.csv", *COLUMNS, *["--threads", "1"] * 2], "--threads is given 2 times"),
+        (["data.csv", *COLUMNS, "--loss", "huber:delta=1,delta=2"], "--loss huber:delta=1,del"),
         (
             ["data.csv", "--y-true", "y", "--y-pred", "pp"],
             "data.csv: no column 'pp'; did you mean: p",
@@ -126,6 +130,15 @@ def test_text_in_a_number_column(name, failure):
     message = failure("score", name, "--y-true", "y", "--y-pred", "g")
     assert message.startswith(f"{name}: column 'g' holds ")
     assert message.endswith(", not numbers")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("option", ["--by", "--weight", "--y-true", "--y-pred"])
+def test_a_column_that_is_not_there(name, option, failure):
+    save(columns_of(10), name)
+    options = {"--y-true": "y", "--y-pred": "p", "--by": "g"} | {option: "gone"}
+    message = failure("score", name, *[item for pair in options.items() for item in pair])
+    assert message == f"{name}: no column 'gone'; the columns are: id, y, p, w, g"
 
 
 def test_two_columns_of_one_name(failure):

@@ -112,6 +112,44 @@ def test_csv_with_quoted_line_breaks_and_byte_order_mark(scores):
     assert scores("data.csv", *COLUMNS, "--loss", "mae")["count"] == 100_000
 
 
+@pytest.mark.parametrize("kinds", [
+    ("data.parquet", "data.csv"), ("data.csv", "data.parquet"), ("data.parquet", "data.feather"),
+    ("data.npz", "data.parquet"), ("data.csv", "data.npz"), ("data.arrows", "data.csv.gz"),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("types", [("int64", "U9"), ("U9", "float64"), ("float32", "uint8")])
+def test_a_group_is_one_in_files_of_several_kinds(kinds, types, command, scores):
+    groups = [np.array([1, 10, 2]), np.array([2, 1, 1])]
+    for name, type_, own in zip(kinds, types, groups, strict=True):
+        save({"y": [0.0] * 3, "p": [1.0, 2.0, 4.0], "g": own.astype(type_)}, name)
+    found = scores(*kinds, *COLUMNS, "--loss", "mae", "--by", "g")
+    assert {key: (row["mae"], row["count"]) for key, row in found["groups"].items()} == {
+        "1": (7 / 3, 3),
+        "2": (2.5, 2),
+        "10": (2.0, 1),
+    }
+    for form in ("csv", "table"):
+        out = command("score", *kinds, *COLUMNS, "--loss", "mae", "--by", "g", "--format", form)[1]
+        lines = [line.replace(",", " ").split() for line in out.splitlines()]
+        assert [line[0] for line in lines if line[1:]] == ["g", "1", "2", "10", "all"]
+
+
+def test_text_that_is_not_how_integers_are_written_stays_as_it_is(scores):
+    labels = ["01", "1", "-0", "+1", "1.0", "1e0", "9" * 30, "-5", "x"]
+    save({"y": [0.0] * 9, "p": [1.0] * 9, "g": labels}, "data.csv")
+    found = scores("data.csv", *COLUMNS, "--loss", "mae", "--by", "g")["groups"]
+    assert {*found} == {*labels}
+    assert list(found)[:3] == ["-5", "1", "9" * 30]
+
+
+def test_a_group_named_all_is_told_from_all(command):
+    save({"y": [0.0, 0.0], "p": [1.0, 3.0], "g": ["all", "b"]}, "data.csv")
+    options = ["data.csv", *COLUMNS, "--loss", "mae", "--by", "g"]
+    out = command("score", *options, "--format", "csv")[1]
+    assert [line.split(",")[0] for line in out.splitlines()] == ["g", "all", "b", "(all)"]
+    lines = command("score", *options)[1].splitlines()
+    assert [line.split()[0] for line in lines if line.split()[1:]] == ["g", "all", "b", "(all)"]
+
+
 # Missing values.
 
 

@@ -96,3 +96,44 @@ def test_scikit_learn_losses(loss, factor, theirs):
     if not isinstance(theirs, half.AbsoluteError | half.PinballLoss | half.HuberLoss):
         _, hessians = theirs.gradient_hessian(y, z)
         np.testing.assert_allclose(hess, factor * hessians, rtol=1e-11)
+
+
+def test_tweedie_at_power_0_lacks_what_depends_on_y_alone():
+    y, z, _ = inputs(fl.Tweedie(power=0))
+    theirs = half.HalfTweedieLoss(power=0)
+    ours = fl.Tweedie(power=0)
+    kept = theirs.loss(y_true=y, raw_prediction=z) - y**2 / 2
+    np.testing.assert_allclose(ours(y, z, reduction="none"), kept, rtol=1e-12, atol=1e-12)
+    grad, hess = theirs.gradient_hessian(y_true=y, raw_prediction=z)
+    own_grad, own_hess = ours.grad_and_hess(y, z, reduction="none")
+    np.testing.assert_allclose(own_grad, grad, rtol=1e-12)
+    np.testing.assert_allclose(own_hess, hess, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "theirs"),
+    [
+        (fl.AbsoluteError(), half.AbsoluteError()),
+        (fl.Quantile(q=0.3), half.PinballLoss(quantile=0.3)),
+    ],
+)
+def test_hessians_of_0_that_are_1_there(loss, theirs):
+    y, z, w = inputs(loss)
+    grad, hess = theirs.gradient_hessian(y_true=y, raw_prediction=z, sample_weight=w)
+    ours, zero = loss.grad_and_hess(y, z, sample_weight=w, reduction="none")
+    np.testing.assert_allclose(ours, grad, rtol=1e-12)
+    assert (zero == 0).all() and (hess == w).all()
+
+
+def test_focal_loss_of_soft_labels_is_a_mixture():
+    y, z, _ = inputs(fl.Focal())
+    s = 1 / (1 + np.exp(-z))
+    loss = fl.Focal(gamma=2.0)
+    mixture = y * loss(np.ones(N), z, reduction="none")
+    mixture += (1 - y) * loss(np.zeros(N), z, reduction="none")
+    np.testing.assert_allclose(loss(y, z, reduction="none"), mixture, rtol=1e-12)
+    hard = (y > 0.5).astype(float)
+    for labels, same in ((hard, True), (y, False)):  # the formula of Keras and of optax
+        p = labels * s + (1 - labels) * (1 - s)
+        theirs = (1 - p) ** 2 * fl.Logistic()(labels, z, reduction="none")
+        assert np.allclose(loss(labels, z, reduction="none"), theirs, rtol=1e-10) == same

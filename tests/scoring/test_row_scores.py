@@ -140,10 +140,12 @@ def test_missing_classes_of_the_command(tmp_path, capsys):
         ([*classes, "--nan-policy", "raise"], "row 2: column 'y' is missing or NaN"),
         (["--loss", "cross_entropy:class_weight=1;2"], "has to be part of --weight"),
         (["--loss", "cross_entropy:axis=0"], "leave out axis"),
-        ([*classes, "--y-pred", "p0,p0"], "column 'p0' is named twice"),
     ):
         assert run([*options, *extra]) == 2
         assert message in capsys.readouterr().err
+    twice = [option.replace("p1", "p0") for option in options]
+    assert run([*twice, *classes]) == 2
+    assert "column 'p0' is named twice" in capsys.readouterr().err
 
 
 def test_weights_are_those_of_the_losses():

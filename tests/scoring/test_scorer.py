@@ -3,6 +3,8 @@
 import pickle
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -358,7 +360,78 @@ def test_to_pandas(scores):
 
 def test_a_group_named_all_keeps_its_row():
     scores = fl.score([0.0, 0.0], [1.0, 3.0], ["mae"], groups=["all", "b"])
-    assert sorted(scores.to_pandas()["mae"]) == [1.0, 2.0, 3.0]
+    assert scores.to_pandas()["mae"].to_dict() == {"all": 1.0, "b": 3.0, "(all)": 2.0}
+    assert [line.split()[0] for line in str(scores).splitlines()[1:]] == ["all", "b", "(all)"]
+    assert scores.to_dict()["mae"] == 2.0 and scores.to_dict()["groups"]["all"]["mae"] == 1.0
+    scores = fl.score([0.0, 0.0], [1.0, 3.0], ["mae"], groups=["all", "(all)"])
+    assert [line.split()[0] for line in str(scores).splitlines()[1:]] == ["(all)", "all", "((all))"]
+
+
+SERIES = {
+    "strings": lambda pl: pl.Series(["b", "a", "b"]),
+    "categories": lambda pl: pl.Series(["b", "a", "b"], dtype=pl.Categorical),
+    "an enumeration": lambda pl: pl.Series(["b", "a", "b"], dtype=pl.Enum(["b", "a"])),
+    "integers": lambda pl: pl.Series([7, 3, 7], dtype=pl.Int8),
+    "unsigned integers": lambda pl: pl.Series([7, 3, 7], dtype=pl.UInt64),
+    "booleans": lambda pl: pl.Series([True, False, True]),
+}
+
+
+@pytest.mark.parametrize("kind", SERIES)
+def test_groups_in_a_series_of_polars(kind):
+    pl = pytest.importorskip("polars", reason="its columns are groups too; CI installs it")
+    groups = SERIES[kind](pl)
+    scores = fl.score([0.0, 0.0, 0.0], [1.0, 2.0, 5.0], "mae", groups=groups)
+    assert dict(zip(scores.groups, scores.group_values[:, 0], strict=True)) == {
+        groups[0]: 3.0,
+        groups[1]: 2.0,
+    }
+
+
+def test_threads_may_update_and_merge_one_scorer():
+    # integers in float64, so that sums do not depend on the order
+    rows, parts = 200, 40
+    rng = np.random.default_rng(0)
+    data = [(rng.integers(0, 9, rows) * 1.0, rng.integers(0, 50, rows)) for _ in range(4 * parts)]
+    scorer = fl.Scorer(["mae"])
+    start = threading.Barrier(5)
+
+    def work(own):
+        start.wait(10)
+        for k, (z, groups) in enumerate(own):
+            if k % 4:
+                scorer.update(np.zeros(rows), z, groups=groups)
+            else:
+                part = fl.Scorer(["mae"])
+                part.update(np.zeros(rows), z, groups=groups)
+                scorer.merge(part)
+
+    def watch():
+        start.wait(10)
+        for _ in range(20):
+            copy = pickle.loads(pickle.dumps(scorer))
+            if copy._grouped:
+                copy.result()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(5) as pool:
+            jobs = [pool.submit(work, data[k::4]) for k in range(4)] + [pool.submit(watch)]
+            for job in jobs:
+                job.result(60)
+    finally:
+        sys.setswitchinterval(interval)
+    whole = fl.score(
+        np.zeros(4 * parts * rows),
+        np.concatenate([z for z, _ in data]),
+        "mae",
+        groups=np.concatenate([groups for _, groups in data]),
+    )
+    got = scorer.result()
+    assert got.groups == whole.groups
+    np.testing.assert_array_equal(got.group_counts, whole.group_counts)
+    np.testing.assert_array_equal(got.group_values, whole.group_values)
 
 
 def test_the_repr_is_a_table(scores):
