@@ -36,6 +36,9 @@ class Domain:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        return f"<Domain {self}>"
+
     @property
     def phrase(self) -> str:
         """The domain behind "is", in a sentence."""
@@ -80,10 +83,10 @@ class Domain:
 class Ranged:
     """Base of frozen dataclasses whose numbers have ranges: they are checked and made floats."""
 
-    ranges: ClassVar[Mapping[str, Domain]] = {}
+    _ranges: ClassVar[Mapping[str, Domain]] = {}
 
     def __post_init__(self) -> None:
-        for name, domain in self.ranges.items():
+        for name, domain in self._ranges.items():
             object.__setattr__(self, name, domain.parameter(name, getattr(self, name)))
 
 

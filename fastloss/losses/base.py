@@ -45,14 +45,23 @@ integers and booleans as float64.
 class Loss(BaseLoss):
     """Base of all losses: immutable, hashable, picklable.
 
-    A subclass says what a loss is: its ``name``, its ``definition``, which the tests evaluate to
-    50 digits, its parameters and their ranges.
+    A subclass says what a loss is: its name, its definition, which the tests evaluate to 50
+    digits, its parameters and their ranges.
+
+    Attributes
+    ----------
+    name : str
+        What `get_loss` makes the loss of.
+    definition : str
+        The loss as an expression in its parameters, y and z.
+    y_domain, z_domain : Domain
+        Where targets and predictions may lie.
     """
 
     name: ClassVar[str]
     definition: ClassVar[str]
-    ranges: ClassVar[Mapping[str, Domain]] = {}
-    root: ClassVar[bool] = False  # the reduced value is the root of what the kernel gives
+    _ranges: ClassVar[Mapping[str, Domain]] = {}
+    _root: ClassVar[bool] = False  # the reduced value is the root of what the kernel gives
 
     @classmethod
     def _notes(cls) -> str:
@@ -64,7 +73,7 @@ class Loss(BaseLoss):
             return
         _REGISTRY[cls.name] = cls
         _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
-        for parameter, domain in cls.ranges.items():
+        for parameter, domain in cls._ranges.items():
             setattr(cls, parameter, _parameter(parameter, domain))
         if cls.__doc__:  # python -OO leaves none
             cls.__doc__ = _Docstring(cls.__doc__)  # type: ignore[assignment]  # gives a str
@@ -83,7 +92,7 @@ class Loss(BaseLoss):
 
     def _check(self, name: str, value: Any) -> Any:
         """A parameter as a float, if it is in its range."""
-        return self.ranges[name].parameter(name, value)
+        return self._ranges[name].parameter(name, value)
 
     @property
     def spec(self) -> str:
@@ -121,7 +130,7 @@ class Pointwise(Loss, PointwiseLoss):
     What a loss computes stands in the branch of its name in ``src/kernels/pointwise.pxi``.
     """
 
-    kernel: ClassVar[str]  # that branch
+    _kernel_name: ClassVar[str]  # that branch
 
     @property
     def y_domain(self) -> Domain:
@@ -135,12 +144,12 @@ class Pointwise(Loss, PointwiseLoss):
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
-            cls.kernel = cls.__name__
+            cls._kernel_name = cls.__name__
         super().__init_subclass__()
 
     def _kernel(self) -> tuple[str, Parameters]:
         """The kernel to run and its parameters."""
-        return self.kernel, self.parameters
+        return self._kernel_name, self.parameters
 
     @classmethod
     def _notes(cls) -> str:
@@ -174,8 +183,8 @@ def _documented(cls: type[Loss], text: str) -> str:
     found = re.search(r"^(References|Examples)\n-", text, re.MULTILINE)
     place = found.start() if found else len(text)
     errors = dict(_EVALUATING)
-    if cls.ranges:
-        outside = [f"{name} is not {domain.phrase}" for name, domain in cls.ranges.items()]
+    if cls._ranges:
+        outside = [f"{name} is not {domain.phrase}" for name, domain in cls._ranges.items()]
         errors["ValueError"] = f"If {', or '.join(outside)}. {errors['ValueError']}"
         errors["TypeError"] = f"If a parameter is of another type. {errors['TypeError']}"
     raises = "Raises\n------\n" + "".join(
@@ -264,9 +273,9 @@ def get_loss(name: str, **parameters: Any) -> Loss:
                 f"got {part!r}"
             ) from None
     given |= parameters
-    unknown = [key for key in given if key not in cls.ranges]
+    unknown = [key for key in given if key not in cls._ranges]
     if unknown:
-        known = ", ".join(cls.ranges) or "none"
+        known = ", ".join(cls._ranges) or "none"
         raise TypeError(f"{name} has no parameter {unknown[0]!r}; it has: {known}")
     return cls(**given)
 

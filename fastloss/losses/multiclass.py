@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class _CrossEntropy(RowLoss):
     """What the cross-entropies of logits and of probabilities share."""
 
-    takes = ("labels", "targets")
-    targets = EITHER
-    ranges = {
+    _takes = ("labels", "targets")
+    _targets = EITHER
+    _ranges = {
         "class_weight": WEIGHTS,
         "label_smoothing": UNIT,
         "ignore_index": LABEL,
@@ -106,7 +106,7 @@ class SoftmaxFocal(RowLoss):
 
     name = "softmax_focal"
     definition = "-(1 - p[y])**gamma*log(p[y])"
-    ranges = {
+    _ranges = {
         "gamma": NONNEGATIVE,
         "class_weight": WEIGHTS,
         "ignore_index": LABEL,
@@ -123,7 +123,7 @@ class SoftmaxFocal(RowLoss):
         self._set(gamma=gamma, class_weight=class_weight, ignore_index=ignore_index, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, self.parameters["gamma"]
+        return self._kernel_name, self.parameters["gamma"]
 
 
 class PolyLoss(RowLoss):
@@ -154,7 +154,7 @@ class PolyLoss(RowLoss):
 
     name = "poly"
     definition = "-log(p[y]) + epsilon*(1 - p[y])"
-    ranges = {
+    _ranges = {
         "epsilon": NONNEGATIVE,
         "class_weight": WEIGHTS,
         "ignore_index": LABEL,
@@ -171,7 +171,7 @@ class PolyLoss(RowLoss):
         self._set(epsilon=epsilon, class_weight=class_weight, ignore_index=ignore_index, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, self.parameters["epsilon"]
+        return self._kernel_name, self.parameters["epsilon"]
 
 
 class CrossEntropy(_CrossEntropy):
@@ -204,7 +204,7 @@ class CrossEntropy(_CrossEntropy):
 
     name = "cross_entropy"
     definition = "-dot(q, log(z))"
-    predictions = "probabilities, [0, 1]"
+    _predictions = "probabilities, [0, 1]"
     z_domain = UNIT
 
 
@@ -236,10 +236,10 @@ class MultiClassHinge(RowLoss):
 
     name = "multiclass_hinge"
     definition = "max(0, 1 + highest(others(z, y)) - z[y])"
-    kernel = "Margin"
-    predictions = "scores, (-inf, inf)"
-    ranges = {"class_weight": WEIGHTS, "ignore_index": LABEL, "axis": AXIS}
-    margin: ClassVar[float] = 1.0
+    _kernel_name = "Margin"
+    _predictions = "scores, (-inf, inf)"
+    _ranges = {"class_weight": WEIGHTS, "ignore_index": LABEL, "axis": AXIS}
+    _margin: ClassVar[float] = 1.0
 
     def __init__(
         self,
@@ -250,7 +250,7 @@ class MultiClassHinge(RowLoss):
         self._set(class_weight=class_weight, ignore_index=ignore_index, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, self.margin
+        return self._kernel_name, self._margin
 
 
 class MultiClassPerceptron(MultiClassHinge):
@@ -280,8 +280,8 @@ class MultiClassPerceptron(MultiClassHinge):
 
     name = "multiclass_perceptron"
     definition = "max(0, highest(others(z, y)) - z[y])"
-    kernel = "Margin"
-    margin = 0.0
+    _kernel_name = "Margin"
+    _margin = 0.0
 
 
 class MultiLabelLogistic(RowLoss):
@@ -315,11 +315,11 @@ class MultiLabelLogistic(RowLoss):
     definition = (
         "dot(label_weight, pos_weight*q*log1p(exp(-z)) + (1 - q)*log1p(exp(z)))/total(label_weight)"
     )
-    item, items = "label", "labels"
-    takes = ("targets",)
+    _item, _items = "label", "labels"
+    _takes = ("targets",)
     y_domain = UNIT
-    targets = "q in [0, 1], of y_pred's shape: 1 for labels that hold"
-    ranges = {"pos_weight": POS_WEIGHT, "label_weight": WEIGHTS, "axis": AXIS}
+    _targets = "q in [0, 1], of y_pred's shape: 1 for labels that hold"
+    _ranges = {"pos_weight": POS_WEIGHT, "label_weight": WEIGHTS, "axis": AXIS}
 
     def __init__(
         self,

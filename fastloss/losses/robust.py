@@ -36,7 +36,7 @@ class Cauchy(Pointwise):
 
     name = "cauchy"
     definition = "log(((z - y)/c)**2/2 + 1)"
-    ranges = {"c": SCALE}
+    _ranges = {"c": SCALE}
     c: float
 
     def __init__(self, c: float = 1.0) -> None:
@@ -67,7 +67,7 @@ class GemanMcClure(Pointwise):
 
     name = "geman_mcclure"
     definition = "2*((z - y)/c)**2/(((z - y)/c)**2 + 4)"
-    ranges = {"c": SCALE}
+    _ranges = {"c": SCALE}
     c: float
 
     def __init__(self, c: float = 1.0) -> None:
@@ -95,7 +95,7 @@ class Welsch(Pointwise):
 
     name = "welsch"
     definition = "1 - exp(-((z - y)/c)**2/2)"
-    ranges = {"c": SCALE}
+    _ranges = {"c": SCALE}
     c: float
 
     def __init__(self, c: float = 1.0) -> None:
@@ -130,7 +130,7 @@ class GeneralRobust(Pointwise):
         "1 - exp(-((z - y)/c)**2/2) if alpha == -inf else "
         "abs(alpha - 2)/alpha*((((z - y)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)"
     )
-    ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": SCALE}
+    _ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": SCALE}
     alpha: float
     c: float
 

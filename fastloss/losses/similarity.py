@@ -31,10 +31,10 @@ class KLDivergence(RowLoss):
 
     name = "kl_divergence"
     definition = "dot(q, log(q)) - dot(q, log(z))"
-    takes = ("targets",)
-    targets = TARGETS
-    predictions = "probabilities, [0, 1], or their logarithms"
-    ranges = {"log_probabilities": FLAG, "axis": AXIS}
+    _takes = ("targets",)
+    _targets = TARGETS
+    _predictions = "probabilities, [0, 1], or their logarithms"
+    _ranges = {"log_probabilities": FLAG, "axis": AXIS}
 
     @property
     def z_domain(self) -> Domain:
@@ -67,11 +67,11 @@ class JensenShannon(RowLoss):
 
     name = "jensen_shannon"
     definition = "(dot(q, log(q)) + dot(z, log(z)) - dot(q + z, log((q + z)/2)))/2"
-    takes = ("targets",)
-    targets = TARGETS
+    _takes = ("targets",)
+    _targets = TARGETS
     z_domain = UNIT
-    predictions = "probabilities, [0, 1]"
-    ranges = {"axis": AXIS}
+    _predictions = "probabilities, [0, 1]"
+    _ranges = {"axis": AXIS}
 
     def __init__(self, axis: int = -1) -> None:
         self._set(axis=axis)
@@ -100,12 +100,12 @@ class CosineDistance(RowLoss):
 
     name = "cosine"
     definition = "1 - dot(q, z)/sqrt(dot(q, q)*dot(z, z))"
-    item, items = "element", "elements"
-    takes = ("targets",)
+    _item, _items = "element", "elements"
+    _takes = ("targets",)
     y_domain = REAL
-    targets = "a vector q for each row, of y_pred's shape"
-    predictions = "vectors, (-inf, inf)"
-    ranges = {"axis": AXIS}
+    _targets = "a vector q for each row, of y_pred's shape"
+    _predictions = "vectors, (-inf, inf)"
+    _ranges = {"axis": AXIS}
 
     def __init__(self, axis: int = -1) -> None:
         self._set(axis=axis)
@@ -132,14 +132,14 @@ class ListwiseSoftmax(RowLoss):
 
     name = "listwise_softmax"
     definition = "-dot(softmax(q), log(p))"
-    kernel = "SoftmaxCrossEntropy"
-    item, items = "item", "items"
-    takes = ("targets",)
-    relevances = True
+    _kernel_name = "SoftmaxCrossEntropy"
+    _item, _items = "item", "items"
+    _takes = ("targets",)
+    _relevances = True
     y_domain = REAL
-    targets = "a relevance q for each item, (-inf, inf), of y_pred's shape"
-    predictions = "scores, (-inf, inf)"
-    ranges = {"axis": AXIS}
+    _targets = "a relevance q for each item, (-inf, inf), of y_pred's shape"
+    _predictions = "scores, (-inf, inf)"
+    _ranges = {"axis": AXIS}
 
     def __init__(self, axis: int = -1) -> None:
         self._set(axis=axis)
@@ -174,16 +174,16 @@ class Dice(RowLoss):
 
     name = "dice"
     definition = "1 - (2*dot(q, z) + smooth)/(total(q) + total(z) + smooth)"
-    item, items = "element", "elements"
-    takes = ("targets",)
+    _item, _items = "element", "elements"
+    _takes = ("targets",)
     y_domain = UNIT
     z_domain = UNIT
-    targets = "memberships q in [0, 1], of y_pred's shape"
-    predictions = "memberships, [0, 1]"
-    ranges = {"smooth": NONNEGATIVE, "axis": AXIS}
+    _targets = "memberships q in [0, 1], of y_pred's shape"
+    _predictions = "memberships, [0, 1]"
+    _ranges = {"smooth": NONNEGATIVE, "axis": AXIS}
 
     def __init__(self, smooth: float = 0.0, axis: int = -1) -> None:
         self._set(smooth=smooth, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, self.parameters["smooth"]
+        return self._kernel_name, self.parameters["smooth"]

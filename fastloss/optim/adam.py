@@ -12,7 +12,7 @@ from fastloss.optim.base import Common, Optimizer, Params, Rate
 class _Adaptive(Optimizer, register=False):
     """Base of those with two averages."""
 
-    ranges = {"eps": NONNEGATIVE, "weight_decay": NONNEGATIVE}
+    _ranges = {"eps": NONNEGATIVE, "weight_decay": NONNEGATIVE}
 
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
         return ("exp_avg", "exp_avg_sq")
@@ -28,6 +28,8 @@ class Adam(_Adaptive):
         v <- beta2 v + (1 - beta2) g^2
         s <- max(s, v)                              (with amsgrad; else s = v)
         p <- p - lr (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + eps)
+
+    It takes sparse gradients: see `step`.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ class Adam(_Adaptive):
     array([0.9, 1.1])
     """
 
-    takes_rows = True
+    _takes_rows = True
 
     def __init__(
         self,
@@ -101,6 +103,8 @@ class AdamW(Adam):
         s <- max(s, v)                              (with amsgrad; else s = v)
         p <- p - lr (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + eps)
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
@@ -132,7 +136,7 @@ class AdamW(Adam):
     array([0.89])
     """
 
-    kernel = "Adam"
+    _kernel_name = "Adam"
 
     def __init__(
         self,
@@ -146,8 +150,8 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **common)
 
-    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
-        return super()._fields(options) | {"decoupled": 1.0}
+    def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
+        return super()._kernel_numbers(options) | {"decoupled": 1.0}
 
 
 class Adamax(_Adaptive):
@@ -249,8 +253,8 @@ class NAdam(_Adaptive):
     array([0.894355])
     """
 
-    ranges = {**_Adaptive.ranges, "momentum_decay": NONNEGATIVE}
-    carried = {"mu_product": 1.0}
+    _ranges = {**_Adaptive._ranges, "momentum_decay": NONNEGATIVE}
+    _carried_numbers = {"mu_product": 1.0}
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ class AdaGrad(Optimizer):
 
         p <- sign(p) max(|p| - r l1, 0) / (1 + r l2)
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
@@ -55,13 +57,13 @@ class AdaGrad(Optimizer):
     array([0.9, 0.9])
     """
 
-    ranges = {
+    _ranges = {
         "lr_decay": NONNEGATIVE,
         "weight_decay": NONNEGATIVE,
         "initial_accumulator_value": NONNEGATIVE,
         "eps": NONNEGATIVE,
     }
-    takes_rows = True
+    _takes_rows = True
 
     def __init__(
         self,
@@ -91,9 +93,9 @@ class AdaGrad(Optimizer):
     def _initial(self, name: str, options: Mapping[str, Any]) -> float:
         return float(options["initial_accumulator_value"])
 
-    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
+    def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
         rest = {k: v for k, v in options.items() if k != "initial_accumulator_value"}
-        return super()._fields(rest)
+        return super()._kernel_numbers(rest)
 
 
 class RMSprop(Optimizer):
@@ -140,7 +142,7 @@ class RMSprop(Optimizer):
     array([0.8])
     """
 
-    ranges = {
+    _ranges = {
         "alpha": BELOW_ONE,
         "eps": NONNEGATIVE,
         "weight_decay": NONNEGATIVE,
@@ -216,7 +218,7 @@ class Adadelta(Optimizer):
     array([0.996838])
     """
 
-    ranges = {"rho": BELOW_ONE, "eps": NONNEGATIVE, "weight_decay": NONNEGATIVE}
+    _ranges = {"rho": BELOW_ONE, "eps": NONNEGATIVE, "weight_decay": NONNEGATIVE}
 
     def __init__(
         self,
@@ -247,6 +249,8 @@ class FTRL(Optimizer):
     It starts from z = n = 0, which stands for p = 0: of other values nothing remains but what the
     first step takes over through s p.
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
@@ -273,8 +277,8 @@ class FTRL(Optimizer):
     array([-0.25,  0.  ])
     """
 
-    ranges = {"lr": POSITIVE, "beta": NONNEGATIVE, "l1": NONNEGATIVE, "l2": NONNEGATIVE}
-    takes_rows = True
+    _ranges = {"lr": POSITIVE, "beta": NONNEGATIVE, "l1": NONNEGATIVE, "l2": NONNEGATIVE}
+    _takes_rows = True
 
     def __init__(
         self,
@@ -335,7 +339,7 @@ class AdaptiveGradient(Optimizer):
     array([0.8])
     """
 
-    ranges = {"beta": BELOW_ONE, "gamma": BELOW_ONE, "eps": NONNEGATIVE}
+    _ranges = {"beta": BELOW_ONE, "gamma": BELOW_ONE, "eps": NONNEGATIVE}
 
     def __init__(
         self,

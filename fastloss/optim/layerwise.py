@@ -51,7 +51,7 @@ class LAMB(Optimizer):
     array([2.5, 4. ])
     """
 
-    ranges = {"eps": POSITIVE, "weight_decay": NONNEGATIVE}
+    _ranges = {"eps": POSITIVE, "weight_decay": NONNEGATIVE}
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Adafactor(Optimizer):
     {'row_var': (2, 1), 'col_var': (1, 2)}
     """
 
-    ranges = {
+    _ranges = {
         "beta2_decay": Domain("[-1, 0]", low=-1, high=0),
         "d": Domain("[1, inf)", low=1),
         "weight_decay": NONNEGATIVE,
@@ -190,7 +190,10 @@ class Adafactor(Optimizer):
         first = None if value[0] is None else check_number("eps[0]", value[0], POSITIVE)
         return first, check_number("eps[1]", value[1], NONNEGATIVE)
 
-    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
+    def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
         first, second = options["eps"]
         rest = {key: value for key, value in options.items() if key != "eps"}
-        return super()._fields(rest) | {"eps1": -1.0 if first is None else first, "eps2": second}
+        return super()._kernel_numbers(rest) | {
+            "eps1": -1.0 if first is None else first,
+            "eps2": second,
+        }

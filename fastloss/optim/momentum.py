@@ -25,6 +25,8 @@ class SGD(Optimizer):
 
         p <- sign(p) max(|p| - lr l1, 0) / (1 + lr l2)
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
@@ -70,9 +72,9 @@ class SGD(Optimizer):
            [-1.5, -2.5]])
     """
 
-    ranges = {"momentum": NONNEGATIVE, "dampening": NONNEGATIVE, "weight_decay": NONNEGATIVE}
-    takes_prox = True
-    takes_rows = True
+    _ranges = {"momentum": NONNEGATIVE, "dampening": NONNEGATIVE, "weight_decay": NONNEGATIVE}
+    _takes_prox = True
+    _takes_rows = True
 
     def __init__(
         self,
@@ -140,7 +142,7 @@ class Momentum(Optimizer):
     array([0.75])
     """
 
-    ranges = {"momentum": BELOW_ONE, "weight_decay": NONNEGATIVE}
+    _ranges = {"momentum": BELOW_ONE, "weight_decay": NONNEGATIVE}
 
     def __init__(
         self,
@@ -232,7 +234,7 @@ class Lion(Optimizer):
     array([0.9, 1.1, 1. ])
     """
 
-    ranges = {"weight_decay": NONNEGATIVE}
+    _ranges = {"weight_decay": NONNEGATIVE}
 
     def __init__(
         self,
