@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from fastloss.domains import NONNEGATIVE, POSITIVE
+from fastloss.domains import POSITIVE
 from fastloss.optim.base import BELOW_ONE, Common, Optimizer, Params, Rate
 from fastloss.optim.stored import ROUNDED
 
@@ -29,12 +29,9 @@ class AdaGrad(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-2
-        The rate, or a function of the number of steps before this one.
     lr_decay : float, default=0.0
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     initial_accumulator_value : float, default=0.0
     eps : float, default=1e-10
     penalty : object, optional
@@ -57,12 +54,7 @@ class AdaGrad(Optimizer):
     array([0.9, 0.9])
     """
 
-    _ranges = {
-        "lr_decay": NONNEGATIVE,
-        "weight_decay": NONNEGATIVE,
-        "initial_accumulator_value": NONNEGATIVE,
-        "eps": NONNEGATIVE,
-    }
+    _state_names = ("sum",)
     _takes_rows = True
 
     def __init__(
@@ -87,9 +79,6 @@ class AdaGrad(Optimizer):
             penalty=penalty,
         )
 
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("sum",)
-
     def _initial(self, name: str, options: Mapping[str, Any]) -> float:
         return float(options["initial_accumulator_value"])
 
@@ -113,14 +102,11 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-2
-        The rate, or a function of the number of steps before this one.
     alpha : float, default=0.99
     eps : float, default=1e-8
         Outside of the root, as in torch.
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     momentum : float, default=0.0
     centered : bool, default=False
         Divide by an estimate of the standard deviation.
@@ -142,12 +128,8 @@ class RMSprop(Optimizer):
     array([0.8])
     """
 
-    _ranges = {
-        "alpha": BELOW_ONE,
-        "eps": NONNEGATIVE,
-        "weight_decay": NONNEGATIVE,
-        "momentum": NONNEGATIVE,
-    }
+    _ranges = {"alpha": BELOW_ONE}
+    _flags = ("centered",)
 
     def __init__(
         self,
@@ -194,13 +176,11 @@ class Adadelta(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1.0
         The rate, or a function of the number of steps before this one; the paper has none.
     rho : float, default=0.9
     eps : float, default=1e-6
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     COMMON
 
     References
@@ -218,7 +198,8 @@ class Adadelta(Optimizer):
     array([0.996838])
     """
 
-    _ranges = {"rho": BELOW_ONE, "eps": NONNEGATIVE, "weight_decay": NONNEGATIVE}
+    _ranges = {"rho": BELOW_ONE}
+    _state_names = ("square_avg", "acc_delta")
 
     def __init__(
         self,
@@ -230,9 +211,6 @@ class Adadelta(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("square_avg", "acc_delta")
 
 
 class FTRL(Optimizer):
@@ -254,7 +232,6 @@ class FTRL(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float, default=0.1
         The paper's alpha. The rates of the coordinates fall by themselves: no schedule.
     beta : float, default=1.0
@@ -277,7 +254,8 @@ class FTRL(Optimizer):
     array([-0.25,  0.  ])
     """
 
-    _ranges = {"lr": POSITIVE, "beta": NONNEGATIVE, "l1": NONNEGATIVE, "l2": NONNEGATIVE}
+    _ranges = {"lr": POSITIVE}
+    _state_names = ("z", "n")
     _takes_rows = True
 
     def __init__(
@@ -290,9 +268,6 @@ class FTRL(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, beta=beta, l1=l1, l2=l2)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("z", "n")
 
     def _check(self, name: str, value: Any) -> Any:
         if name == "lr" and callable(value):
@@ -315,9 +290,7 @@ class AdaptiveGradient(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     beta : float, default=0.9
     gamma : float, default=0.999
     eps : float, default=1e-8
@@ -339,7 +312,8 @@ class AdaptiveGradient(Optimizer):
     array([0.8])
     """
 
-    _ranges = {"beta": BELOW_ONE, "gamma": BELOW_ONE, "eps": NONNEGATIVE}
+    _ranges = {"beta": BELOW_ONE, "gamma": BELOW_ONE}
+    _state_names = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,
@@ -351,6 +325,3 @@ class AdaptiveGradient(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, beta=beta, gamma=gamma, eps=eps)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("exp_avg", "exp_avg_sq")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastloss import penalties
 from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.described import Described
+from fastloss.docstrings import filled
 from fastloss.domains import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim import schedules
 from fastloss.optim.checks import (
@@ -91,20 +92,20 @@ class Optimizer(BaseOptimizer):
     """
 
     _kernel_name: ClassVar[str]
-    _ranges: ClassVar[Mapping[str, Domain]]  # of its options; those it lacks are booleans
+    _ranges: ClassVar[Mapping[str, Domain]] = {}  # of options; NONNEGATIVE where it lacks one
+    _flags: ClassVar[Collection[str]] = ()  # the options that are True or False
+    _state_names: ClassVar[tuple[str, ...]]  # of the arrays of state, in the kernel's order
     _takes_prox: ClassVar[bool] = False  # of any penalty: one step size for all elements
     _takes_rows: ClassVar[bool] = False  # gradients of some rows; the others wait
     _carried_numbers: ClassVar[Mapping[str, float]] = {}  # numbers that go from step to step
 
-    def __init_subclass__(cls, register: bool = True) -> None:
-        if not register:  # shared by optimizers, not one
-            return
+    def __init_subclass__(cls) -> None:
         _REGISTRY[cls.__name__] = cls
         if "_kernel_name" not in cls.__dict__ and cls.__name__ in kernel_rules:
             cls._kernel_name = cls.__name__
         _spell_out(cls.__init__)
         if cls.__doc__:  # python -OO leaves none
-            cls.__doc__ = cls.__doc__.replace("    COMMON\n", _indented(_COMMON))
+            cls.__doc__ = filled(cls.__doc__).replace("    COMMON\n", _indented(_COMMON))
 
     def __init__(self, params: Params, **options: Any) -> None:
         raise TypeError(f"{type(self).__name__} is what optimizers share, not an optimizer")
@@ -159,11 +160,11 @@ class Optimizer(BaseOptimizer):
     # ---- what a rule may override --------------------------------------------------------------
 
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        """Names of the arrays of state in the kernel's order; None for one it does without.
+        """`_state_names`, with None for an array that the kernel does without.
 
         It raises if the options contradict each other.
         """
-        raise NotImplementedError
+        return self._state_names
 
     def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
         """The options as numbers under the kernel's names."""
@@ -374,7 +375,7 @@ class Optimizer(BaseOptimizer):
             if not isinstance(value, (tuple, list)) or len(value) != 2:
                 raise TypeError(f"betas must be a pair of numbers; got {value!r}")
             return tuple(check_number(f"betas[{i}]", b, BELOW_ONE) for i, b in enumerate(value))
-        if name == "lr" or name in self._ranges:
+        if name not in self._flags:
             return check_number(name, value, self._ranges.get(name, NONNEGATIVE))
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{name} must be True or False; got {value!r}")
