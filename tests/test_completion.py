@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastloss as fl
+from fastloss.docstrings import TEXTS, filled
 from fastloss.optim import schedules
 
 OBJECTS = [
@@ -52,3 +53,21 @@ def test_help_shows_no_more_than_completion(cls):
     shown = re.findall(r"^ \|  (_\w*[a-z])\b", text, re.M)
     assert all(name.startswith("__") and name.endswith("__") for name in shown), shown
     assert "cython" not in text
+
+
+@every_object
+def test_help_tells_of_every_parameter(cls):
+    parameters = inspect.signature(cls).parameters.values()
+    named = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    made_by_others = cls in (fl.optim.Optimizer, fl.DomainError, fl.Scores)
+    assert made_by_others or named <= documented_names(cls)
+
+
+def test_shared_texts_stand_below_parameters_without_their_own():
+    given = "    Rows.\n\n    lr : float\n    axis : int\n        Of rows.\n    betas : pair\n    "
+    assert filled(given) == (
+        f"    Rows.\n\n    lr : float\n        {TEXTS['lr']}\n    axis : int\n        Of rows.\n"
+        f"    betas : pair\n        {TEXTS['betas']}\n    "
+    )
+    for name, text in TEXTS.items():
+        assert sum(f"{name} : " in x.__doc__ and text in x.__doc__ for x in OBJECTS) > 2

@@ -6,8 +6,8 @@ import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
+from types import FunctionType, MappingProxyType
 from typing import Any, ClassVar
 
 from fastloss._core import BaseLoss, PointwiseLoss
@@ -75,6 +75,8 @@ class Loss(BaseLoss):
         _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
         for parameter, domain in cls._ranges.items():
             setattr(cls, parameter, _parameter(parameter, domain))
+        if "__init__" not in cls.__dict__:
+            cls.__init__ = _renamed(cls)  # type: ignore[method-assign]
         if cls.__doc__:  # python -OO leaves none
             cls.__doc__ = _Docstring(cls.__doc__)  # type: ignore[assignment]  # gives a str
 
@@ -166,6 +168,16 @@ def _parameter(name: str, domain: Domain) -> property:
     return property(lambda self: self.parameters[name], doc=f"A parameter, in {domain}.")
 
 
+def _renamed(cls: type[Loss]) -> Callable[..., None]:
+    """The inherited constructor under the name of the class, which Python's errors give."""
+    made: Any = cls.__init__
+    own = FunctionType(made.__code__, made.__globals__, closure=made.__closure__)
+    functools.update_wrapper(own, made)
+    own.__defaults__, own.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+    own.__qualname__ = f"{cls.__qualname__}.__init__"
+    return own
+
+
 class _Docstring:
     """A loss's docstring, put together when it is read first: most programs never read it."""
 
@@ -179,7 +191,9 @@ class _Docstring:
 
 def _documented(cls: type[Loss], text: str) -> str:
     """The docstring with what follows from the class itself, before its references or examples."""
-    text = inspect.cleandoc(text)
+    from fastloss.docstrings import filled  # as most programs read no docstring
+
+    text = filled(inspect.cleandoc(text))
     found = re.search(r"^(References|Examples)\n-", text, re.MULTILINE)
     place = found.start() if found else len(text)
     errors = dict(_EVALUATING)

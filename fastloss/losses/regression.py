@@ -526,9 +526,10 @@ class GaussianNLL(RowLoss):
     _targets = "a number for each row, (-inf, inf)"
     _predictions = "the mean z[0], (-inf, inf), and the variance z[1], [0, inf)"
     _ranges = {"full": FLAG, "axis": AXIS}
+    full: bool
 
     def __init__(self, full: bool = False, axis: int = -1) -> None:
         self._set(full=full, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self._kernel_name, math.log(2 * math.pi) / 2 if self.parameters["full"] else 0.0
+        return self._kernel_name, math.log(2 * math.pi) / 2 if self.full else 0.0

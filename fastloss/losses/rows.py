@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from numbers import Integral, Real
-from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,7 +40,10 @@ booleans as float64.
 
 
 class RowLoss(Loss, _core.RowLoss):
-    """Base of the losses of rows of logits."""
+    """Base of the losses of rows of logits, which lie along an axis."""
+
+    _ranges = {"axis": AXIS}
+    axis: int
 
     _kernel_name: ClassVar[str]  # of src/kernels/rows.h
     _takes: ClassVar[tuple[str, ...]] = ("labels",)  # and, or: targets, numbers
@@ -53,6 +54,9 @@ class RowLoss(Loss, _core.RowLoss):
     _bounded_from: ClassVar[int] = 0  # the first of these that z_domain is about
     _targets: ClassVar[str] = "the class of each row, an integer from 0 on"
     _predictions: ClassVar[str] = "logits, (-inf, inf); -inf is a class that cannot be"
+
+    def __init__(self, axis: int = -1) -> None:
+        self._set(axis=axis)
 
     @property
     def y_domain(self) -> Domain:
@@ -67,8 +71,6 @@ class RowLoss(Loss, _core.RowLoss):
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__ and "_kernel_name" not in cls.__dict__:
             cls._kernel_name = cls.__name__
-        if "name" in cls.__dict__ and "__init__" not in cls.__dict__:
-            cls.__init__ = _renamed(cls)  # type: ignore[method-assign]
         super().__init_subclass__()
 
     def _check(self, name: str, value: Any) -> Any:
@@ -108,16 +110,6 @@ class RowLoss(Loss, _core.RowLoss):
             weighted=", weighted by the weights of their classes too"
             * ("class_weight" in cls._ranges),
         )
-
-
-def _renamed(cls: type[RowLoss]) -> Callable[..., None]:
-    """The inherited constructor under the name of the class, which Python's errors give."""
-    made: Any = cls.__init__
-    own = FunctionType(made.__code__, made.__globals__, closure=made.__closure__)
-    functools.update_wrapper(own, made)
-    own.__defaults__, own.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
-    own.__qualname__ = f"{cls.__qualname__}.__init__"
-    return own
 
 
 def _weights(name: str, value: Any, item: str) -> tuple[float, ...] | None:

@@ -15,7 +15,6 @@ class KLDivergence(RowLoss):
         Whether the predictions are the logarithms of probabilities. In the definition z is then
         ``exp(y_pred)``.
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -35,11 +34,12 @@ class KLDivergence(RowLoss):
     _targets = TARGETS
     _predictions = "probabilities, [0, 1], or their logarithms"
     _ranges = {"log_probabilities": FLAG, "axis": AXIS}
+    log_probabilities: bool
 
     @property
     def z_domain(self) -> Domain:
         """[0, 1], or (-inf, 0] with log_probabilities"""
-        return NONPOSITIVE if self.parameters["log_probabilities"] else UNIT
+        return NONPOSITIVE if self.log_probabilities else UNIT
 
     def __init__(self, log_probabilities: bool = False, axis: int = -1) -> None:
         self._set(log_probabilities=log_probabilities, axis=axis)
@@ -51,7 +51,6 @@ class JensenShannon(RowLoss):
     Parameters
     ----------
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -71,10 +70,6 @@ class JensenShannon(RowLoss):
     _targets = TARGETS
     z_domain = UNIT
     _predictions = "probabilities, [0, 1]"
-    _ranges = {"axis": AXIS}
-
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
 
 
 class CosineDistance(RowLoss):
@@ -105,10 +100,6 @@ class CosineDistance(RowLoss):
     y_domain = REAL
     _targets = "a vector q for each row, of y_pred's shape"
     _predictions = "vectors, (-inf, inf)"
-    _ranges = {"axis": AXIS}
-
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
 
 
 class ListwiseSoftmax(RowLoss):
@@ -139,10 +130,6 @@ class ListwiseSoftmax(RowLoss):
     y_domain = REAL
     _targets = "a relevance q for each item, (-inf, inf), of y_pred's shape"
     _predictions = "scores, (-inf, inf)"
-    _ranges = {"axis": AXIS}
-
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
 
 
 class Dice(RowLoss):
@@ -181,9 +168,10 @@ class Dice(RowLoss):
     _targets = "memberships q in [0, 1], of y_pred's shape"
     _predictions = "memberships, [0, 1]"
     _ranges = {"smooth": NONNEGATIVE, "axis": AXIS}
+    smooth: float
 
     def __init__(self, smooth: float = 0.0, axis: int = -1) -> None:
         self._set(smooth=smooth, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self._kernel_name, self.parameters["smooth"]
+        return self._kernel_name, self.smooth

@@ -102,6 +102,12 @@ def test_any_real_number_is_a_parameter(number):
     assert repr(fl.Huber(delta=number)) == "Huber(delta=2.0)"
 
 
+@every_loss
+def test_an_error_of_the_constructor_names_the_class(loss):
+    with pytest.raises(TypeError, match=rf"^{type(loss).__name__}\.__init__\(\) got an unexpected"):
+        type(loss)(nothing=1.0)
+
+
 # ---- names -------------------------------------------------------------------------------------
 
 
