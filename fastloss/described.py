@@ -13,7 +13,13 @@ D = TypeVar("D", bound="Described")
 
 
 class Described(Ranged):
-    """Base of frozen dataclasses with a name among their kind."""
+    """Base of frozen dataclasses with a name among their kind.
+
+    Attributes
+    ----------
+    name : str
+        What `from_dict` makes the object of, in a description.
+    """
 
     name: ClassVar[str]
 

@@ -37,6 +37,9 @@ class Domain:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        return f"<Domain {self}>"
+
     def refusal(self, name: str) -> str:
         """The words for a parameter that does not lie here; none where types alone decide."""
         if self.text[0] not in "[({":
@@ -82,10 +85,10 @@ class Domain:
 class Ranged:
     """Base of frozen dataclasses whose numbers have ranges: they are checked and made floats."""
 
-    ranges: ClassVar[Mapping[str, Domain]] = {}
+    _ranges: ClassVar[Mapping[str, Domain]] = {}
 
     def __post_init__(self) -> None:
-        for name, domain in self.ranges.items():
+        for name, domain in self._ranges.items():
             object.__setattr__(self, name, domain.parameter(name, getattr(self, name)))
 
 

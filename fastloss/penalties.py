@@ -186,7 +186,7 @@ class L1(_Elementwise):
     name = "l1"
     strength: float
 
-    ranges = {"strength": NONNEGATIVE}
+    _ranges = {"strength": NONNEGATIVE}
     l2 = 0.0
 
     @property
@@ -228,7 +228,7 @@ class L2(_Elementwise):
     name = "l2"
     strength: float
 
-    ranges = {"strength": NONNEGATIVE}
+    _ranges = {"strength": NONNEGATIVE}
     l1 = 0.0
 
     @property
@@ -264,7 +264,7 @@ class ElasticNet(_Elementwise):
     l1: float
     l2: float
 
-    ranges = {"l1": NONNEGATIVE, "l2": NONNEGATIVE}
+    _ranges = {"l1": NONNEGATIVE, "l2": NONNEGATIVE}
 
 
 @dataclass(frozen=True)
@@ -312,7 +312,7 @@ class GroupLasso(Penalty):
     _codes: NDArray[np.intp] | None = field(init=False, repr=False, compare=False, default=None)
     _count: int = field(init=False, repr=False, compare=False, default=0)
 
-    ranges = {"strength": NONNEGATIVE, "axis": INTEGERS}
+    _ranges = {"strength": NONNEGATIVE, "axis": INTEGERS}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,4 +1,5 @@
 # cython: language_level=3, cdivision=True, freethreading_compatible=True, embedsignature=True
+# cython: auto_pickle=False
 """The compiled core: argument checks, the drivers, and the bases of losses and optimizers."""
 
 import importlib

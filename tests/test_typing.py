@@ -44,6 +44,10 @@ GOOD = """
     assert_type(loss.delta, float)
     assert_type(loss.name, str)
     assert_type(fl.Focal().alpha, float | None)
+    assert_type(fl.Welsch().c, float)
+    assert_type(fl.SoftmaxCrossEntropy().class_weight, tuple[float, ...] | None)
+    assert_type(fl.PolyLoss().epsilon, float)
+    assert_type(fl.JensenShannon().axis, int)
 
     scores = fl.score(y, p, ["mse", loss], sample_weight=y, groups=["a", "b", "a"])
     assert_type(scores, fl.Scores)

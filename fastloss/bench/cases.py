@@ -110,7 +110,7 @@ class Case(Task):
     @property
     def target(self) -> str:
         """What y is: "targets", one for each element, or "labels" or "numbers" of rows."""
-        takes = self.loss.takes if self.of_rows else ("targets",)
+        takes = self.loss._takes if self.of_rows else ("targets",)
         return str(takes[0])
 
     @property
@@ -183,7 +183,7 @@ def sweep(
 
 def _fitting(name: str, shape: Shape) -> Shape:
     """The shape, if a row of the loss may be of any length."""
-    columns = getattr(loss_class(name), "columns", ())
+    columns = getattr(loss_class(name), "_columns", ())
     return (shape[0], len(columns)) if columns else shape
 
 

@@ -229,7 +229,7 @@ def _result(scorer: Scorer) -> Scores:
 
 
 def _of_classes(losses: Mapping[str, Any]) -> bool:
-    return any("labels" in getattr(loss, "takes", ()) for loss in losses.values())
+    return any("labels" in getattr(loss, "_takes", ()) for loss in losses.values())
 
 
 def _check_columns(losses: Mapping[str, Any], y_true: list[str], y_pred: list[str]) -> None:
@@ -247,15 +247,15 @@ def _check_columns(losses: Mapping[str, Any], y_true: list[str], y_pred: list[st
         if not isinstance(loss, RowLoss):
             fits = len(y_true) == len(y_pred) == 1
             wanted = "one column of targets and one of predictions"
-        elif loss.columns:
-            fits = len(y_true) == 1 and len(y_pred) == len(loss.columns)
-            wanted = f"columns for {' and '.join(loss.columns)}, as in --y-pred mean,variance"
+        elif loss._columns:
+            fits = len(y_true) == 1 and len(y_pred) == len(loss._columns)
+            wanted = f"columns for {' and '.join(loss._columns)}, as in --y-pred mean,variance"
         elif len(y_pred) == 1:
             fits, wanted = False, "a column for each class, as in --y-pred p0,p1"
-        elif "labels" in loss.takes:
-            fits = len(y_true) == 1 or one_by_one and "targets" in loss.takes
+        elif "labels" in loss._takes:
+            fits = len(y_true) == 1 or one_by_one and "targets" in loss._takes
             wanted = "one column of classes" + (
-                ", or a column of targets for each class" if "targets" in loss.takes else ""
+                ", or a column of targets for each class" if "targets" in loss._takes else ""
             )
         else:
             fits, wanted = one_by_one, "a column of targets for each of predictions"

@@ -6,8 +6,8 @@ import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastloss._core import BaseLoss, PointwiseLoss
@@ -55,14 +55,23 @@ class _OfInstances(property):
 class Loss(BaseLoss):
     """Base of all losses: immutable, hashable, picklable.
 
-    A subclass says what a loss is: its ``name``, its ``definition``, which the tests evaluate to
-    50 digits, its parameters and their ranges.
+    A subclass says what a loss is: its name, its definition, which the tests evaluate to 50
+    digits, its parameters and their ranges.
+
+    Attributes
+    ----------
+    name : str
+        What `get_loss` makes the loss of.
+    definition : str
+        The loss as an expression in its parameters, y and z.
+    y_domain, z_domain : Domain
+        Where targets and predictions may lie.
     """
 
     name: ClassVar[str]
     definition: ClassVar[str]
-    ranges: ClassVar[Mapping[str, Domain]] = {}
-    root: ClassVar[bool] = False  # the reduced value is the root of what the kernel gives
+    _ranges: ClassVar[Mapping[str, Domain]] = {}
+    _root: ClassVar[bool] = False  # the reduced value is the root of what the kernel gives
 
     @classmethod
     def _notes(cls) -> str:
@@ -74,8 +83,10 @@ class Loss(BaseLoss):
             return
         if _REGISTRY.add(cls.name, cls):
             _ALIASES[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()] = cls.name
-        for parameter, domain in cls.ranges.items():
+        for parameter, domain in cls._ranges.items():
             setattr(cls, parameter, _parameter(parameter, domain))
+        if "__init__" not in cls.__dict__:
+            cls.__init__ = _renamed(cls)  # type: ignore[method-assign]
         if cls.__doc__:  # python -OO leaves none
             cls.__doc__ = _Docstring(cls.__doc__)  # type: ignore[assignment]  # gives a str
 
@@ -93,7 +104,7 @@ class Loss(BaseLoss):
 
     def _check(self, name: str, value: Any) -> Any:
         """A parameter as a float, if it is in its range."""
-        return self.ranges[name].parameter(name, value)
+        return self._ranges[name].parameter(name, value)
 
     # What scikit-learn and XGBoost look for in a metric, which is a function for them.
     if not TYPE_CHECKING:  # a type checker would take it for the class's name
@@ -142,7 +153,7 @@ class Pointwise(Loss, PointwiseLoss):
     What a loss computes stands in the branch of its name in ``src/kernels/pointwise.pxi``.
     """
 
-    kernel: ClassVar[str]  # that branch
+    _kernel_name: ClassVar[str]  # that branch
 
     @property
     def y_domain(self) -> Domain:
@@ -156,12 +167,12 @@ class Pointwise(Loss, PointwiseLoss):
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__ and is_own(cls):
-            cls.kernel = cls.__name__
+            cls._kernel_name = cls.__name__
         super().__init_subclass__()
 
     def _kernel(self) -> tuple[str, Parameters]:
         """The kernel to run and its parameters."""
-        return self.kernel, self.parameters
+        return self._kernel_name, self.parameters
 
     @classmethod
     def _notes(cls) -> str:
@@ -178,6 +189,16 @@ def _parameter(name: str, domain: Domain) -> property:
     return property(lambda self: self.parameters[name], doc=f"A parameter, in {domain}.")
 
 
+def _renamed(cls: type[Loss]) -> Callable[..., None]:
+    """The inherited constructor under the name of the class, which Python's errors give."""
+    made: Any = cls.__init__
+    own = FunctionType(made.__code__, made.__globals__, closure=made.__closure__)
+    functools.update_wrapper(own, made)
+    own.__defaults__, own.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+    own.__qualname__ = f"{cls.__qualname__}.__init__"
+    return own
+
+
 class _Docstring:
     """A loss's docstring, put together when it is read first: most programs never read it."""
 
@@ -191,12 +212,14 @@ class _Docstring:
 
 def _documented(cls: type[Loss], text: str) -> str:
     """The docstring with what follows from the class itself, before its references or examples."""
-    text = inspect.cleandoc(text)
+    from fastloss.docstrings import filled  # as most programs read no docstring
+
+    text = filled(inspect.cleandoc(text))
     found = re.search(r"^(References|Examples)\n-", text, re.MULTILINE)
     place = found.start() if found else len(text)
     errors = dict(_EVALUATING)
-    if cls.ranges:
-        refusals = [domain.refusal(name) for name, domain in cls.ranges.items()]
+    if cls._ranges:
+        refusals = [domain.refusal(name) for name, domain in cls._ranges.items()]
         if any(refusals):
             outside = ", or ".join(filter(None, refusals))
             errors["ValueError"] = f"If {outside}. {errors['ValueError']}"
@@ -290,9 +313,9 @@ def get_loss(name: str, **parameters: Any) -> Loss:
                 f"got {part!r}"
             ) from None
     given |= parameters
-    unknown = [key for key in given if key not in cls.ranges]
+    unknown = [key for key in given if key not in cls._ranges]
     if unknown:
-        known = ", ".join(cls.ranges) or "none"
+        known = ", ".join(cls._ranges) or "none"
         raise TypeError(f"{name} has no parameter {unknown[0]!r}; it has: {known}")
     return cls(**given)
 

@@ -71,7 +71,7 @@ class Logistic(Pointwise):
     name = "logistic"
     definition = "pos_weight*y*log1p(exp(-z)) + (1 - y)*log1p(exp(z))"
     y_domain = UNIT
-    ranges = {"pos_weight": NONNEGATIVE}
+    _ranges = {"pos_weight": NONNEGATIVE}
     pos_weight: float
 
     def __init__(self, pos_weight: float = 1.0) -> None:
@@ -105,7 +105,7 @@ class Focal(Pointwise):
         " + (1 if alpha is None else 1 - alpha)*(1 - y)*(1 + exp(-z))**-gamma*log1p(exp(z))"
     )
     y_domain = UNIT
-    ranges = {"gamma": NONNEGATIVE, "alpha": UNIT}
+    _ranges = {"gamma": NONNEGATIVE, "alpha": UNIT}
     gamma: float
     alpha: float | None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 import numpy as np
 
 from fastloss import _core
-from fastloss.domains import NONNEGATIVE, POSITIVE
+from fastloss.domains import NONNEGATIVE, POSITIVE, Ranged
 from fastloss.losses.chunks import adding_product, check_chunk_size, rows_at_a_time
 from fastloss.losses.multiclass import SoftmaxCrossEntropy
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TripletMargin:
+class TripletMargin(Ranged):
     """Triplet margin loss: anchors are nearer to positives than to negatives, by a margin.
 
     Distances are Euclidean, without the 1e-6 that torch adds to each difference
@@ -70,8 +70,7 @@ class TripletMargin:
 
     margin: float = 1.0
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "margin", NONNEGATIVE.parameter("margin", self.margin))
+    _ranges = {"margin": NONNEGATIVE}
 
     @overload
     def __call__(
@@ -192,7 +191,7 @@ class TripletMargin:
 
 
 @dataclass(frozen=True)
-class Contrastive:
+class Contrastive(Ranged):
     """NT-Xent, the contrastive loss of SimCLR: each row finds its other view among all rows.
 
     The 2n x 2n similarities never exist at once: beyond its results a call holds the normalised
@@ -242,9 +241,10 @@ class Contrastive:
     temperature: float = 0.5
     chunk_size: int | None = None
 
+    _ranges = {"temperature": POSITIVE}
+
     def __post_init__(self) -> None:
-        checked = POSITIVE.parameter("temperature", self.temperature)
-        object.__setattr__(self, "temperature", checked)
+        super().__post_init__()
         check_chunk_size(self.chunk_size)
 
     def __call__(self, first: ArrayLike, second: ArrayLike) -> float:

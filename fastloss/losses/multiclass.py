@@ -16,17 +16,34 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-class _CrossEntropy(RowLoss):
+class _Labelled(RowLoss):
+    """What losses of a class for each row share: weights of the classes, and one to ignore."""
+
+    _ranges = {"class_weight": WEIGHTS, "ignore_index": LABEL, "axis": AXIS}
+    class_weight: tuple[float, ...] | None
+    ignore_index: int | None
+
+    def __init__(
+        self,
+        class_weight: Sequence[float] | None = None,
+        ignore_index: int | None = None,
+        axis: int = -1,
+    ) -> None:
+        self._set(class_weight=class_weight, ignore_index=ignore_index, axis=axis)
+
+
+class _CrossEntropy(_Labelled):
     """What the cross-entropies of logits and of probabilities share."""
 
-    takes = ("labels", "targets")
-    targets = EITHER
-    ranges = {
+    _takes = ("labels", "targets")
+    _targets = EITHER
+    _ranges = {
         "class_weight": WEIGHTS,
         "label_smoothing": UNIT,
         "ignore_index": LABEL,
         "axis": AXIS,
     }
+    label_smoothing: float
 
     def __init__(
         self,
@@ -49,11 +66,8 @@ class SoftmaxCrossEntropy(_CrossEntropy):
     Parameters
     ----------
     class_weight : sequence of float, optional
-        A weight for each class, which multiplies that of the samples.
     label_smoothing : float, default=0.0
-        In [0, 1]: this part of each target is spread evenly over all classes.
     ignore_index : int, optional
-        Rows of this class are left out, whether it is a class or not.
     axis : int, default=-1
         The axis of the classes: 1 for images of shape (N, C, H, W).
 
@@ -79,7 +93,7 @@ class SoftmaxCrossEntropy(_CrossEntropy):
     definition = "-dot(q, log(p))"
 
 
-class SoftmaxFocal(RowLoss):
+class SoftmaxFocal(_Labelled):
     """Focal loss of the softmax of logits: easy rows, those of a high probability, count less.
 
     Parameters
@@ -89,9 +103,7 @@ class SoftmaxFocal(RowLoss):
     class_weight : sequence of float, optional
         A weight for each class (the paper's alpha), which multiplies that of the samples.
     ignore_index : int, optional
-        Rows of this class are left out, whether it is a class or not.
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -106,12 +118,8 @@ class SoftmaxFocal(RowLoss):
 
     name = "softmax_focal"
     definition = "-(1 - p[y])**gamma*log(p[y])"
-    ranges = {
-        "gamma": NONNEGATIVE,
-        "class_weight": WEIGHTS,
-        "ignore_index": LABEL,
-        "axis": AXIS,
-    }
+    _ranges = {"gamma": NONNEGATIVE, **_Labelled._ranges}
+    gamma: float
 
     def __init__(
         self,
@@ -123,10 +131,10 @@ class SoftmaxFocal(RowLoss):
         self._set(gamma=gamma, class_weight=class_weight, ignore_index=ignore_index, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, self.parameters["gamma"]
+        return self._kernel_name, self.gamma
 
 
-class PolyLoss(RowLoss):
+class PolyLoss(_Labelled):
     """Poly-1 loss: cross-entropy with another weight of the first term of its series in 1 - p.
 
     Parameters
@@ -134,11 +142,8 @@ class PolyLoss(RowLoss):
     epsilon : float, default=1.0
         In [0, inf): what is added to that weight; 0 is the cross-entropy.
     class_weight : sequence of float, optional
-        A weight for each class, which multiplies that of the samples.
     ignore_index : int, optional
-        Rows of this class are left out, whether it is a class or not.
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -154,12 +159,8 @@ class PolyLoss(RowLoss):
 
     name = "poly"
     definition = "-log(p[y]) + epsilon*(1 - p[y])"
-    ranges = {
-        "epsilon": NONNEGATIVE,
-        "class_weight": WEIGHTS,
-        "ignore_index": LABEL,
-        "axis": AXIS,
-    }
+    _ranges = {"epsilon": NONNEGATIVE, **_Labelled._ranges}
+    epsilon: float
 
     def __init__(
         self,
@@ -171,7 +172,7 @@ class PolyLoss(RowLoss):
         self._set(epsilon=epsilon, class_weight=class_weight, ignore_index=ignore_index, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, self.parameters["epsilon"]
+        return self._kernel_name, self.epsilon
 
 
 class CrossEntropy(_CrossEntropy):
@@ -183,13 +184,9 @@ class CrossEntropy(_CrossEntropy):
     Parameters
     ----------
     class_weight : sequence of float, optional
-        A weight for each class, which multiplies that of the samples.
     label_smoothing : float, default=0.0
-        In [0, 1]: this part of each target is spread evenly over all classes.
     ignore_index : int, optional
-        Rows of this class are left out, whether it is a class or not.
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -204,11 +201,11 @@ class CrossEntropy(_CrossEntropy):
 
     name = "cross_entropy"
     definition = "-dot(q, log(z))"
-    predictions = "probabilities, [0, 1]"
+    _predictions = "probabilities, [0, 1]"
     z_domain = UNIT
 
 
-class MultiClassHinge(RowLoss):
+class MultiClassHinge(_Labelled):
     """Multi-class hinge loss of Crammer and Singer.
 
     At the kink the gradient is 0; of several highest scores the first has it. The Hessian is 0.
@@ -216,11 +213,8 @@ class MultiClassHinge(RowLoss):
     Parameters
     ----------
     class_weight : sequence of float, optional
-        A weight for each class, which multiplies that of the samples.
     ignore_index : int, optional
-        Rows of this class are left out, whether it is a class or not.
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -236,21 +230,12 @@ class MultiClassHinge(RowLoss):
 
     name = "multiclass_hinge"
     definition = "max(0, 1 + highest(others(z, y)) - z[y])"
-    kernel = "Margin"
-    predictions = "scores, (-inf, inf)"
-    ranges = {"class_weight": WEIGHTS, "ignore_index": LABEL, "axis": AXIS}
-    margin: ClassVar[float] = 1.0
-
-    def __init__(
-        self,
-        class_weight: Sequence[float] | None = None,
-        ignore_index: int | None = None,
-        axis: int = -1,
-    ) -> None:
-        self._set(class_weight=class_weight, ignore_index=ignore_index, axis=axis)
+    _kernel_name = "Margin"
+    _predictions = "scores, (-inf, inf)"
+    _margin: ClassVar[float] = 1.0
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, self.margin
+        return self._kernel_name, self._margin
 
 
 class MultiClassPerceptron(MultiClassHinge):
@@ -261,11 +246,8 @@ class MultiClassPerceptron(MultiClassHinge):
     Parameters
     ----------
     class_weight : sequence of float, optional
-        A weight for each class, which multiplies that of the samples.
     ignore_index : int, optional
-        Rows of this class are left out, whether it is a class or not.
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -280,8 +262,8 @@ class MultiClassPerceptron(MultiClassHinge):
 
     name = "multiclass_perceptron"
     definition = "max(0, highest(others(z, y)) - z[y])"
-    kernel = "Margin"
-    margin = 0.0
+    _kernel_name = "Margin"
+    _margin = 0.0
 
 
 class MultiLabelLogistic(RowLoss):
@@ -315,11 +297,13 @@ class MultiLabelLogistic(RowLoss):
     definition = (
         "dot(label_weight, pos_weight*q*log1p(exp(-z)) + (1 - q)*log1p(exp(z)))/total(label_weight)"
     )
-    item, items = "label", "labels"
-    takes = ("targets",)
+    _item, _items = "label", "labels"
+    _takes = ("targets",)
     y_domain = UNIT
-    targets = "q in [0, 1], of y_pred's shape: 1 for labels that hold"
-    ranges = {"pos_weight": POS_WEIGHT, "label_weight": WEIGHTS, "axis": AXIS}
+    _targets = "q in [0, 1], of y_pred's shape: 1 for labels that hold"
+    _ranges = {"pos_weight": POS_WEIGHT, "label_weight": WEIGHTS, "axis": AXIS}
+    pos_weight: float | tuple[float, ...]
+    label_weight: tuple[float, ...] | None
 
     def __init__(
         self,

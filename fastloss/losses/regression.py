@@ -51,7 +51,7 @@ class RootMeanSquaredError(Pointwise):
 
     name = "rmse"
     definition = "sqrt((z - y)**2)"
-    root = True
+    _root = True
 
     def _kernel(self) -> tuple[str, Parameters]:
         return "SquaredError", {"scale": 1.0}
@@ -93,7 +93,7 @@ class Huber(Pointwise):
 
     name = "huber"
     definition = "(z - y)**2/2 if abs(z - y) <= delta else delta*(abs(z - y) - delta/2)"
-    ranges = {"delta": NONNEGATIVE}
+    _ranges = {"delta": NONNEGATIVE}
     delta: float
 
     def __init__(self, delta: float = 1.0) -> None:
@@ -122,7 +122,7 @@ class SmoothL1(Pointwise):
 
     name = "smooth_l1"
     definition = "(z - y)**2/(2*beta) if abs(z - y) < beta else abs(z - y) - beta/2"
-    ranges = {"beta": NONNEGATIVE}
+    _ranges = {"beta": NONNEGATIVE}
     beta: float
 
     def __init__(self, beta: float = 1.0) -> None:
@@ -184,7 +184,7 @@ class Quantile(Pointwise):
 
     name = "quantile"
     definition = "(1 - q)*(z - y) if z > y else q*(y - z)"
-    ranges = {"q": UNIT}
+    _ranges = {"q": UNIT}
     q: float
 
     def __init__(self, q: float = 0.5) -> None:
@@ -214,7 +214,7 @@ class Expectile(Pointwise):
 
     name = "expectile"
     definition = "(1 - q)*(z - y)**2 if z > y else q*(z - y)**2"
-    ranges = {"q": UNIT}
+    _ranges = {"q": UNIT}
     q: float
 
     def __init__(self, q: float = 0.5) -> None:
@@ -244,7 +244,7 @@ class EpsilonInsensitive(Pointwise):
 
     name = "epsilon_insensitive"
     definition = "max(abs(z - y) - epsilon, 0)"
-    ranges = {"epsilon": NONNEGATIVE}
+    _ranges = {"epsilon": NONNEGATIVE}
     epsilon: float
 
     def __init__(self, epsilon: float = 0.1) -> None:
@@ -270,7 +270,7 @@ class SquaredEpsilonInsensitive(Pointwise):
 
     name = "squared_epsilon_insensitive"
     definition = "max(abs(z - y) - epsilon, 0)**2"
-    ranges = {"epsilon": NONNEGATIVE}
+    _ranges = {"epsilon": NONNEGATIVE}
     epsilon: float
 
     def __init__(self, epsilon: float = 0.1) -> None:
@@ -365,7 +365,7 @@ class Gamma(Pointwise):
 class _TweedieFamily(Pointwise):
     """What the two forms of the Tweedie loss share: the power, and the targets it allows."""
 
-    ranges = {"power": Domain("(-inf, 0] or [1, inf)")}
+    _ranges = {"power": Domain("(-inf, 0] or [1, inf)")}
     power: float
 
     def __init__(self, power: float = 1.5) -> None:
@@ -517,18 +517,19 @@ class GaussianNLL(RowLoss):
 
     name = "gaussian_nll"
     definition = "(log(z[1]) + (z[0] - y)**2/z[1])/2 + (log(2*pi)/2 if full else 0)"
-    item, items = "number", "numbers"
-    takes = ("numbers",)
-    columns = ("a mean", "a variance")
-    bounded_from = 1
+    _item, _items = "number", "numbers"
+    _takes = ("numbers",)
+    _columns = ("a mean", "a variance")
+    _bounded_from = 1
     y_domain = REAL
     z_domain = NONNEGATIVE
-    targets = "a number for each row, (-inf, inf)"
-    predictions = "the mean z[0], (-inf, inf), and the variance z[1], [0, inf)"
-    ranges = {"full": FLAG, "axis": AXIS}
+    _targets = "a number for each row, (-inf, inf)"
+    _predictions = "the mean z[0], (-inf, inf), and the variance z[1], [0, inf)"
+    _ranges = {"full": FLAG, "axis": AXIS}
+    full: bool
 
     def __init__(self, full: bool = False, axis: int = -1) -> None:
         self._set(full=full, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, math.log(2 * math.pi) / 2 if self.parameters["full"] else 0.0
+        return self._kernel_name, math.log(2 * math.pi) / 2 if self.full else 0.0

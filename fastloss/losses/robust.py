@@ -15,7 +15,17 @@ def _log_scale(c: float) -> float:
     return -math.log(2) - 2 * math.log(c)
 
 
-class Cauchy(Pointwise):
+class _Scaled(Pointwise):
+    """What the losses with no parameter but a scale share."""
+
+    _ranges = {"c": SCALE}
+    c: float
+
+    def __init__(self, c: float = 1.0) -> None:
+        self._set(c=c)
+
+
+class Cauchy(_Scaled):
     """Cauchy (Lorentzian) loss.
 
     Parameters
@@ -36,17 +46,12 @@ class Cauchy(Pointwise):
 
     name = "cauchy"
     definition = "log(((z - y)/c)**2/2 + 1)"
-    ranges = {"c": SCALE}
-    c: float
-
-    def __init__(self, c: float = 1.0) -> None:
-        self._set(c=c)
 
     def _kernel(self) -> tuple[str, Parameters]:
         return "Cauchy", {"c": self.c, "log_scale": _log_scale(self.c)}
 
 
-class GemanMcClure(Pointwise):
+class GemanMcClure(_Scaled):
     """Geman-McClure loss, which tends to 2 far away.
 
     Parameters
@@ -67,14 +72,9 @@ class GemanMcClure(Pointwise):
 
     name = "geman_mcclure"
     definition = "2*((z - y)/c)**2/(((z - y)/c)**2 + 4)"
-    ranges = {"c": SCALE}
-    c: float
-
-    def __init__(self, c: float = 1.0) -> None:
-        self._set(c=c)
 
 
-class Welsch(Pointwise):
+class Welsch(_Scaled):
     """Welsch (Leclerc) loss, which tends to 1 far away.
 
     Parameters
@@ -95,11 +95,6 @@ class Welsch(Pointwise):
 
     name = "welsch"
     definition = "1 - exp(-((z - y)/c)**2/2)"
-    ranges = {"c": SCALE}
-    c: float
-
-    def __init__(self, c: float = 1.0) -> None:
-        self._set(c=c)
 
 
 class GeneralRobust(Pointwise):
@@ -130,7 +125,7 @@ class GeneralRobust(Pointwise):
         "1 - exp(-((z - y)/c)**2/2) if alpha == -inf else "
         "abs(alpha - 2)/alpha*((((z - y)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)"
     )
-    ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": SCALE}
+    _ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": SCALE}
     alpha: float
     c: float
 

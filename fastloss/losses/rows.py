@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from numbers import Integral, Real
-from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,17 +41,23 @@ booleans as float64.
 
 
 class RowLoss(Loss, _core.RowLoss):
-    """Base of the losses of rows of logits."""
+    """Base of the losses of rows of logits, which lie along an axis."""
 
-    kernel: ClassVar[str]  # of src/kernels/rows.h
-    takes: ClassVar[tuple[str, ...]] = ("labels",)  # and, or: targets, numbers
-    relevances: ClassVar[bool] = False  # the targets are the softmax of y_true
-    item: ClassVar[str] = "class"  # what a row of y_pred holds
-    items: ClassVar[str] = "classes"
-    columns: ClassVar[tuple[str, ...]] = ()  # which ones, if there are always as many
-    bounded_from: ClassVar[int] = 0  # the first of these that z_domain is about
-    targets: ClassVar[str] = "the class of each row, an integer from 0 on"
-    predictions: ClassVar[str] = "logits, (-inf, inf); -inf is a class that cannot be"
+    _ranges = {"axis": AXIS}
+    axis: int
+
+    _kernel_name: ClassVar[str]  # of src/kernels/rows.h
+    _takes: ClassVar[tuple[str, ...]] = ("labels",)  # and, or: targets, numbers
+    _relevances: ClassVar[bool] = False  # the targets are the softmax of y_true
+    _item: ClassVar[str] = "class"  # what a row of y_pred holds
+    _items: ClassVar[str] = "classes"
+    _columns: ClassVar[tuple[str, ...]] = ()  # which ones, if there are always as many
+    _bounded_from: ClassVar[int] = 0  # the first of these that z_domain is about
+    _targets: ClassVar[str] = "the class of each row, an integer from 0 on"
+    _predictions: ClassVar[str] = "logits, (-inf, inf); -inf is a class that cannot be"
+
+    def __init__(self, axis: int = -1) -> None:
+        self._set(axis=axis)
 
     @property
     def y_domain(self) -> Domain:
@@ -66,16 +70,14 @@ class RowLoss(Loss, _core.RowLoss):
         return REAL
 
     def __init_subclass__(cls) -> None:
-        if "name" in cls.__dict__ and "kernel" not in cls.__dict__ and is_own(cls):
-            cls.kernel = cls.__name__
-        if "name" in cls.__dict__ and "__init__" not in cls.__dict__:
-            cls.__init__ = _renamed(cls)  # type: ignore[method-assign]
+        if "name" in cls.__dict__ and "_kernel_name" not in cls.__dict__ and is_own(cls):
+            cls._kernel_name = cls.__name__
         super().__init_subclass__()
 
     def _check(self, name: str, value: Any) -> Any:
-        domain = self.ranges[name]
+        domain = self._ranges[name]
         if domain is WEIGHTS or domain is POS_WEIGHT and not isinstance(value, Real):
-            return _weights(name, value, self.item)
+            return _weights(name, value, self._item)
         if domain is LABEL and value is None:
             return None
         if domain in (LABEL, AXIS):
@@ -95,30 +97,20 @@ class RowLoss(Loss, _core.RowLoss):
 
     def _row_kernel(self) -> tuple[str, float]:
         """The kernel to run and its parameter."""
-        return self.kernel, 0.0
+        return self._kernel_name, 0.0
 
     @classmethod
     def _notes(cls) -> str:
         return _NOTES.format(
             definition=cls.definition,
-            targets=cls.targets,
-            predictions=cls.predictions,
+            targets=cls._targets,
+            predictions=cls._predictions,
             given=", with p = exp(z)/sum(exp(z)),"
             if "p" in re.findall(r"\w+", cls.definition)
             else "",
             weighted=", weighted by the weights of their classes too"
-            * ("class_weight" in cls.ranges),
+            * ("class_weight" in cls._ranges),
         )
-
-
-def _renamed(cls: type[RowLoss]) -> Callable[..., None]:
-    """The inherited constructor under the name of the class, which Python's errors give."""
-    made: Any = cls.__init__
-    own = FunctionType(made.__code__, made.__globals__, closure=made.__closure__)
-    functools.update_wrapper(own, made)
-    own.__defaults__, own.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
-    own.__qualname__ = f"{cls.__qualname__}.__init__"
-    return own
 
 
 def _weights(name: str, value: Any, item: str) -> tuple[float, ...] | None:

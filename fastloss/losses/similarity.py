@@ -15,7 +15,6 @@ class KLDivergence(RowLoss):
         Whether the predictions are the logarithms of probabilities. In the definition z is then
         ``exp(y_pred)``.
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -31,15 +30,16 @@ class KLDivergence(RowLoss):
 
     name = "kl_divergence"
     definition = "dot(q, log(q)) - dot(q, log(z))"
-    takes = ("targets",)
-    targets = TARGETS
-    predictions = "probabilities, [0, 1], or their logarithms"
-    ranges = {"log_probabilities": FLAG, "axis": AXIS}
+    _takes = ("targets",)
+    _targets = TARGETS
+    _predictions = "probabilities, [0, 1], or their logarithms"
+    _ranges = {"log_probabilities": FLAG, "axis": AXIS}
+    log_probabilities: bool
 
     @property
     def z_domain(self) -> Domain:
         """[0, 1], or (-inf, 0] with log_probabilities"""
-        return NONPOSITIVE if self.parameters["log_probabilities"] else UNIT
+        return NONPOSITIVE if self.log_probabilities else UNIT
 
     def __init__(self, log_probabilities: bool = False, axis: int = -1) -> None:
         self._set(log_probabilities=log_probabilities, axis=axis)
@@ -51,7 +51,6 @@ class JensenShannon(RowLoss):
     Parameters
     ----------
     axis : int, default=-1
-        The axis of the classes.
 
     References
     ----------
@@ -67,14 +66,10 @@ class JensenShannon(RowLoss):
 
     name = "jensen_shannon"
     definition = "(dot(q, log(q)) + dot(z, log(z)) - dot(q + z, log((q + z)/2)))/2"
-    takes = ("targets",)
-    targets = TARGETS
+    _takes = ("targets",)
+    _targets = TARGETS
     z_domain = UNIT
-    predictions = "probabilities, [0, 1]"
-    ranges = {"axis": AXIS}
-
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
+    _predictions = "probabilities, [0, 1]"
 
 
 class CosineDistance(RowLoss):
@@ -100,15 +95,11 @@ class CosineDistance(RowLoss):
 
     name = "cosine"
     definition = "1 - dot(q, z)/sqrt(dot(q, q)*dot(z, z))"
-    item, items = "element", "elements"
-    takes = ("targets",)
+    _item, _items = "element", "elements"
+    _takes = ("targets",)
     y_domain = REAL
-    targets = "a vector q for each row, of y_pred's shape"
-    predictions = "vectors, (-inf, inf)"
-    ranges = {"axis": AXIS}
-
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
+    _targets = "a vector q for each row, of y_pred's shape"
+    _predictions = "vectors, (-inf, inf)"
 
 
 class ListwiseSoftmax(RowLoss):
@@ -132,17 +123,13 @@ class ListwiseSoftmax(RowLoss):
 
     name = "listwise_softmax"
     definition = "-dot(softmax(q), log(p))"
-    kernel = "SoftmaxCrossEntropy"
-    item, items = "item", "items"
-    takes = ("targets",)
-    relevances = True
+    _kernel_name = "SoftmaxCrossEntropy"
+    _item, _items = "item", "items"
+    _takes = ("targets",)
+    _relevances = True
     y_domain = REAL
-    targets = "a relevance q for each item, (-inf, inf), of y_pred's shape"
-    predictions = "scores, (-inf, inf)"
-    ranges = {"axis": AXIS}
-
-    def __init__(self, axis: int = -1) -> None:
-        self._set(axis=axis)
+    _targets = "a relevance q for each item, (-inf, inf), of y_pred's shape"
+    _predictions = "scores, (-inf, inf)"
 
 
 class Dice(RowLoss):
@@ -174,16 +161,17 @@ class Dice(RowLoss):
 
     name = "dice"
     definition = "1 - (2*dot(q, z) + smooth)/(total(q) + total(z) + smooth)"
-    item, items = "element", "elements"
-    takes = ("targets",)
+    _item, _items = "element", "elements"
+    _takes = ("targets",)
     y_domain = UNIT
     z_domain = UNIT
-    targets = "memberships q in [0, 1], of y_pred's shape"
-    predictions = "memberships, [0, 1]"
-    ranges = {"smooth": NONNEGATIVE, "axis": AXIS}
+    _targets = "memberships q in [0, 1], of y_pred's shape"
+    _predictions = "memberships, [0, 1]"
+    _ranges = {"smooth": NONNEGATIVE, "axis": AXIS}
+    smooth: float
 
     def __init__(self, smooth: float = 0.0, axis: int = -1) -> None:
         self._set(smooth=smooth, axis=axis)
 
     def _row_kernel(self) -> tuple[str, float]:
-        return self.kernel, self.parameters["smooth"]
+        return self._kernel_name, self.smooth

@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from fastloss.domains import NONNEGATIVE
 from fastloss.optim.base import Common, Optimizer, Params, Rate
 
 
-class _Adaptive(Optimizer, register=False):
-    """Base of those with two averages."""
-
-    ranges = {"eps": NONNEGATIVE, "weight_decay": NONNEGATIVE}
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("exp_avg", "exp_avg_sq")
-
-
-class Adam(_Adaptive):
+class Adam(Optimizer):
     """Adaptive moment estimation.
 
     The step t = 1, 2, ... from the gradient g is ::
@@ -29,14 +19,13 @@ class Adam(_Adaptive):
         s <- max(s, v)                              (with amsgrad; else s = v)
         p <- p - lr (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + eps)
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     betas : pair of floats, default=(0.9, 0.999)
-        beta1 and beta2.
     eps : float, default=1e-8
         Outside of the root, and added after the correction of the bias, as in the paper.
     weight_decay : float, default=0.0
@@ -61,7 +50,8 @@ class Adam(_Adaptive):
     array([0.9, 1.1])
     """
 
-    takes_rows = True
+    _flags = ("amsgrad",)
+    _takes_rows = True
 
     def __init__(
         self,
@@ -74,13 +64,7 @@ class Adam(_Adaptive):
         **common: Unpack[Common],
     ) -> None:
         self._build(
-            params,
-            common,
-            lr=lr,
-            betas=betas,
-            eps=eps,
-            weight_decay=weight_decay,
-            amsgrad=amsgrad,
+            params, common, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad
         )
 
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
@@ -101,14 +85,13 @@ class AdamW(Adam):
         s <- max(s, v)                              (with amsgrad; else s = v)
         p <- p - lr (m / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + eps)
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     betas : pair of floats, default=(0.9, 0.999)
-        beta1 and beta2.
     eps : float, default=1e-8
         Outside of the root, and added after the correction of the bias.
     weight_decay : float, default=0.01
@@ -132,7 +115,7 @@ class AdamW(Adam):
     array([0.89])
     """
 
-    kernel = "Adam"
+    _kernel_name = "Adam"
 
     def __init__(
         self,
@@ -146,11 +129,11 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **common)
 
-    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
-        return super()._fields(options) | {"decoupled": 1.0}
+    def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
+        return super()._kernel_numbers(options) | {"decoupled": 1.0}
 
 
-class Adamax(_Adaptive):
+class Adamax(Optimizer):
     """Adam with the infinity norm.
 
     The step t = 1, 2, ... from the gradient g is ::
@@ -163,15 +146,11 @@ class Adamax(_Adaptive):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=2e-3
-        The rate, or a function of the number of steps before this one.
     betas : pair of floats, default=(0.9, 0.999)
-        beta1 and beta2.
     eps : float, default=1e-8
         Keeps u from 0, as in torch; the paper has none.
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     COMMON
 
     References
@@ -189,6 +168,8 @@ class Adamax(_Adaptive):
     array([0.9])
     """
 
+    _state_names = ("exp_avg", "exp_inf")
+
     def __init__(
         self,
         params: Params,
@@ -200,14 +181,11 @@ class Adamax(_Adaptive):
     ) -> None:
         self._build(params, common, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("exp_avg", "exp_inf")
-
     def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         return ("8bit",)  # of averages it keeps less range than of their norms, and errors pile up
 
 
-class NAdam(_Adaptive):
+class NAdam(Optimizer):
     """Adam with Nesterov's momentum.
 
     The step t = 1, 2, ... from the gradient g is, with n the next mu, ::
@@ -222,14 +200,10 @@ class NAdam(_Adaptive):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=2e-3
-        The rate, or a function of the number of steps before this one.
     betas : pair of floats, default=(0.9, 0.999)
-        beta1 and beta2.
     eps : float, default=1e-8
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     momentum_decay : float, default=4e-3
     COMMON
 
@@ -249,8 +223,8 @@ class NAdam(_Adaptive):
     array([0.894355])
     """
 
-    ranges = {**_Adaptive.ranges, "momentum_decay": NONNEGATIVE}
-    carried = {"mu_product": 1.0}
+    _state_names = ("exp_avg", "exp_avg_sq")
+    _carried_numbers = {"mu_product": 1.0}
 
     def __init__(
         self,
@@ -273,7 +247,7 @@ class NAdam(_Adaptive):
         )
 
 
-class RAdam(_Adaptive):
+class RAdam(Optimizer):
     """Adam with a rectified rate, which needs no warm-up.
 
     The step t = 1, 2, ... from the gradient g is ::
@@ -289,15 +263,11 @@ class RAdam(_Adaptive):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     betas : pair of floats, default=(0.9, 0.999)
-        beta1 and beta2.
     eps : float, default=1e-8
         Added to the root before the correction of its bias, as in torch.
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     COMMON
 
     References
@@ -314,6 +284,8 @@ class RAdam(_Adaptive):
     >>> p
     array([0.7])
     """
+
+    _state_names = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from fastloss.domains import NONNEGATIVE, POSITIVE
+from fastloss.domains import POSITIVE
 from fastloss.optim.base import BELOW_ONE, Common, Optimizer, Params, Rate
 from fastloss.optim.stored import ROUNDED
 
@@ -24,15 +24,14 @@ class AdaGrad(Optimizer):
 
         p <- sign(p) max(|p| - r l1, 0) / (1 + r l2)
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-2
-        The rate, or a function of the number of steps before this one.
     lr_decay : float, default=0.0
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     initial_accumulator_value : float, default=0.0
     eps : float, default=1e-10
     penalty : object, optional
@@ -55,13 +54,8 @@ class AdaGrad(Optimizer):
     array([0.9, 0.9])
     """
 
-    ranges = {
-        "lr_decay": NONNEGATIVE,
-        "weight_decay": NONNEGATIVE,
-        "initial_accumulator_value": NONNEGATIVE,
-        "eps": NONNEGATIVE,
-    }
-    takes_rows = True
+    _state_names = ("sum",)
+    _takes_rows = True
 
     def __init__(
         self,
@@ -85,15 +79,12 @@ class AdaGrad(Optimizer):
             penalty=penalty,
         )
 
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("sum",)
-
     def _initial(self, name: str, options: Mapping[str, Any]) -> float:
         return float(options["initial_accumulator_value"])
 
-    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
+    def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
         rest = {k: v for k, v in options.items() if k != "initial_accumulator_value"}
-        return super()._fields(rest)
+        return super()._kernel_numbers(rest)
 
 
 class RMSprop(Optimizer):
@@ -111,14 +102,11 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-2
-        The rate, or a function of the number of steps before this one.
     alpha : float, default=0.99
     eps : float, default=1e-8
         Outside of the root, as in torch.
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     momentum : float, default=0.0
     centered : bool, default=False
         Divide by an estimate of the standard deviation.
@@ -140,12 +128,8 @@ class RMSprop(Optimizer):
     array([0.8])
     """
 
-    ranges = {
-        "alpha": BELOW_ONE,
-        "eps": NONNEGATIVE,
-        "weight_decay": NONNEGATIVE,
-        "momentum": NONNEGATIVE,
-    }
+    _ranges = {"alpha": BELOW_ONE}
+    _flags = ("centered",)
 
     def __init__(
         self,
@@ -192,13 +176,11 @@ class Adadelta(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1.0
         The rate, or a function of the number of steps before this one; the paper has none.
     rho : float, default=0.9
     eps : float, default=1e-6
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     COMMON
 
     References
@@ -216,7 +198,8 @@ class Adadelta(Optimizer):
     array([0.996838])
     """
 
-    ranges = {"rho": BELOW_ONE, "eps": NONNEGATIVE, "weight_decay": NONNEGATIVE}
+    _ranges = {"rho": BELOW_ONE}
+    _state_names = ("square_avg", "acc_delta")
 
     def __init__(
         self,
@@ -228,9 +211,6 @@ class Adadelta(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("square_avg", "acc_delta")
 
 
 class FTRL(Optimizer):
@@ -247,10 +227,11 @@ class FTRL(Optimizer):
     It starts from z = n = 0, which stands for p = 0: of other values nothing remains but what the
     first step takes over through s p.
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float, default=0.1
         The paper's alpha. The rates of the coordinates fall by themselves: no schedule.
     beta : float, default=1.0
@@ -273,8 +254,9 @@ class FTRL(Optimizer):
     array([-0.25,  0.  ])
     """
 
-    ranges = {"lr": POSITIVE, "beta": NONNEGATIVE, "l1": NONNEGATIVE, "l2": NONNEGATIVE}
-    takes_rows = True
+    _ranges = {"lr": POSITIVE}
+    _state_names = ("z", "n")
+    _takes_rows = True
 
     def __init__(
         self,
@@ -286,9 +268,6 @@ class FTRL(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, beta=beta, l1=l1, l2=l2)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("z", "n")
 
     def _check(self, name: str, value: Any) -> Any:
         if name == "lr" and callable(value):
@@ -311,9 +290,7 @@ class AdaptiveGradient(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     beta : float, default=0.9
     gamma : float, default=0.999
     eps : float, default=1e-8
@@ -335,7 +312,8 @@ class AdaptiveGradient(Optimizer):
     array([0.8])
     """
 
-    ranges = {"beta": BELOW_ONE, "gamma": BELOW_ONE, "eps": NONNEGATIVE}
+    _ranges = {"beta": BELOW_ONE, "gamma": BELOW_ONE}
+    _state_names = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,
@@ -347,6 +325,3 @@ class AdaptiveGradient(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, beta=beta, gamma=gamma, eps=eps)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("exp_avg", "exp_avg_sq")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastloss import penalties
 from fastloss._core import BaseOptimizer, kernel_rules
 from fastloss.described import Described
+from fastloss.docstrings import filled
 from fastloss.domains import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim import schedules
 from fastloss.optim.checks import (
@@ -88,24 +89,24 @@ class Optimizer(BaseOptimizer):
     """Base of all optimizers.
 
     A subclass says what its options are, and which arrays of state its kernel has. What it
-    computes stands in the branch of its ``kernel`` in ``src/kernels/rules.pxi``.
+    computes stands in the branch of its ``_kernel_name`` in ``src/kernels/rules.pxi``.
     """
 
-    kernel: ClassVar[str]
-    ranges: ClassVar[Mapping[str, Domain]]  # of its options; those it lacks are booleans
-    takes_prox: ClassVar[bool] = False  # of any penalty: one step size for all elements
-    takes_rows: ClassVar[bool] = False  # gradients of some rows; the others wait
-    carried: ClassVar[Mapping[str, float]] = {}  # numbers that go from step to step
+    _kernel_name: ClassVar[str]
+    _ranges: ClassVar[Mapping[str, Domain]] = {}  # of options; NONNEGATIVE where it lacks one
+    _flags: ClassVar[Collection[str]] = ()  # the options that are True or False
+    _state_names: ClassVar[tuple[str, ...]]  # of the arrays of state, in the kernel's order
+    _takes_prox: ClassVar[bool] = False  # of any penalty: one step size for all elements
+    _takes_rows: ClassVar[bool] = False  # gradients of some rows; the others wait
+    _carried_numbers: ClassVar[Mapping[str, float]] = {}  # numbers that go from step to step
 
-    def __init_subclass__(cls, register: bool = True) -> None:
-        if not register:  # shared by optimizers, not one
-            return
+    def __init_subclass__(cls) -> None:
         own = _REGISTRY.add(cls.__name__, cls)
-        if own and "kernel" not in cls.__dict__ and cls.__name__ in kernel_rules:
-            cls.kernel = cls.__name__
+        if own and "_kernel_name" not in cls.__dict__ and cls.__name__ in kernel_rules:
+            cls._kernel_name = cls.__name__
         _spell_out(cls.__init__)
         if cls.__doc__:  # python -OO leaves none
-            cls.__doc__ = cls.__doc__.replace("    COMMON\n", _indented(_COMMON))
+            cls.__doc__ = filled(cls.__doc__).replace("    COMMON\n", _indented(_COMMON))
 
     def __init__(self, params: Params, **options: Any) -> None:
         raise TypeError(f"{type(self).__name__} is what optimizers share, not an optimizer")
@@ -160,13 +161,13 @@ class Optimizer(BaseOptimizer):
     # ---- what a rule may override --------------------------------------------------------------
 
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        """Names of the arrays of state in the kernel's order; None for one it does without.
+        """`_state_names`, with None for an array that the kernel does without.
 
         It raises if the options contradict each other.
         """
-        raise NotImplementedError
+        return self._state_names
 
-    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
+    def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
         """The options as numbers under the kernel's names."""
         fields = {}
         for key, value in options.items():
@@ -234,7 +235,7 @@ class Optimizer(BaseOptimizer):
         self._make_state(names, common["state_dtype"])
         grads = [f"grads{name}" for name in names]
         self._bind(arrays, grads, *self._held(), self._members, structures, grouped)
-        self._set(self._options, [self.carried] * len(given), common, 0)
+        self._set(self._options, [self._carried_numbers] * len(given), common, 0)
 
     def _make_state(self, labels: list[str], state_dtype: str | None) -> None:
         """Make what is kept of each array, by name."""
@@ -279,7 +280,7 @@ class Optimizer(BaseOptimizer):
         kernels = []
         for options, numbers in zip(groups, carried, strict=True):
             lr = 0.0 if callable(options["lr"]) else options["lr"]
-            kernels.append((self.kernel, {**self._fields(options), **numbers}, lr))
+            kernels.append((self._kernel_name, {**self._kernel_numbers(options), **numbers}, lr))
         schedules = [options["lr"] if callable(options["lr"]) else None for options in groups]
         proximal = [
             (i, k, groups[k]["penalty"])
@@ -299,7 +300,7 @@ class Optimizer(BaseOptimizer):
     def _numbers(self) -> list[dict[str, float]]:
         """Of each group the numbers that go from step to step."""
         return [
-            {name: self._carried(k, name) for name in self.carried}
+            {name: self._carried(k, name) for name in self._carried_numbers}
             for k in range(len(self._options))
         ]
 
@@ -375,8 +376,8 @@ class Optimizer(BaseOptimizer):
             if not isinstance(value, (tuple, list)) or len(value) != 2:
                 raise TypeError(f"betas must be a pair of numbers; got {value!r}")
             return tuple(check_number(f"betas[{i}]", b, BELOW_ONE) for i, b in enumerate(value))
-        if name == "lr" or name in self.ranges:
-            return check_number(name, value, self.ranges.get(name, NONNEGATIVE))
+        if name not in self._flags:
+            return check_number(name, value, self._ranges.get(name, NONNEGATIVE))
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{name} must be True or False; got {value!r}")
         return bool(value)
@@ -388,15 +389,15 @@ class Optimizer(BaseOptimizer):
         found = [name for name in ("l1", "l2") if hasattr(penalty, name)]
         for name in found:
             check_number(f"penalty.{name}", getattr(penalty, name), NONNEGATIVE)
-        if not found and not (self.takes_prox and callable(getattr(penalty, "prox", None))):
-            or_prox = ", or a method prox(array, step, out=array)" if self.takes_prox else ""
+        if not found and not (self._takes_prox and callable(getattr(penalty, "prox", None))):
+            or_prox = ", or a method prox(array, step, out=array)" if self._takes_prox else ""
             raise TypeError(f"penalty must have attributes l1 or l2{or_prox}; got {penalty!r}")
         return penalty
 
     def _check_takes_rows(self, name: str, group: int) -> None:
         """An error unless a gradient may be a tuple of row indices and values."""
-        if not self.takes_rows:
-            takers = ", ".join(key for key, cls in _REGISTRY.items() if cls.takes_rows)
+        if not self._takes_rows:
+            takers = ", ".join(key for key, cls in _REGISTRY.items() if cls._takes_rows)
             raise TypeError(
                 f"{name} must be an array: {type(self).__name__} takes no sparse gradients, pairs "
                 f"(row indices, values); those that do: {takers}"
@@ -477,10 +478,10 @@ class Optimizer(BaseOptimizer):
         groups, carried = [], []
         for k, (given, own) in enumerate(zip(state["groups"], self._options, strict=True)):
             label = f"state['groups'][{k}]"
-            check_keys(label, given, (*own, *self.carried))
+            check_keys(label, given, (*own, *self._carried_numbers))
             groups.append(self._check_each(label, {key: given[key] for key in own}))
             carried.append(
-                {key: check_number(key, given[key], NONNEGATIVE) for key in self.carried}
+                {key: check_number(key, given[key], NONNEGATIVE) for key in self._carried_numbers}
             )
         groups = _copied(groups)
         self._check_fit(groups, check_numbers, check_prox)
@@ -585,7 +586,8 @@ def load(path: str | Path, params: Params) -> Optimizer:
             if isinstance(group.get(name), dict):
                 group[name] = read(group[name])
     options = [
-        {key: value for key, value in group.items() if key not in cls.carried} for group in groups
+        {key: value for key, value in group.items() if key not in cls._carried_numbers}
+        for group in groups
     ]
     known = inspect.signature(cls).parameters.keys() - {"params", *DEFAULTS}
     unknown = [key for group in options for key in group if key not in known]

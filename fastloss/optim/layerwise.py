@@ -27,13 +27,11 @@ class LAMB(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     betas : pair of floats, default=(0.9, 0.999)
-        beta1 and beta2.
     eps : float, default=1e-6
     weight_decay : float, default=0.01
+        Times p, it is part of r.
     COMMON
 
     References
@@ -51,7 +49,8 @@ class LAMB(Optimizer):
     array([2.5, 4. ])
     """
 
-    ranges = {"eps": POSITIVE, "weight_decay": NONNEGATIVE}
+    _ranges = {"eps": POSITIVE}
+    _state_names = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,
@@ -63,9 +62,6 @@ class LAMB(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("exp_avg", "exp_avg_sq")
 
 
 class Adafactor(Optimizer):
@@ -134,11 +130,8 @@ class Adafactor(Optimizer):
     {'row_var': (2, 1), 'col_var': (1, 2)}
     """
 
-    ranges = {
-        "beta2_decay": Domain("[-1, 0]", low=-1, high=0),
-        "d": Domain("[1, inf)", low=1),
-        "weight_decay": NONNEGATIVE,
-    }
+    _ranges = {"beta2_decay": Domain("[-1, 0]", low=-1, high=0), "d": Domain("[1, inf)", low=1)}
+    _state_names = ("variance", "row_var", "col_var")
 
     def __init__(
         self,
@@ -162,9 +155,6 @@ class Adafactor(Optimizer):
 
     def _refused_state(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         return ROUNDED  # and there is little of it
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("variance", "row_var", "col_var")
 
     def _shape(self, name: str, array: Array) -> tuple[int, ...] | None:
         if is_low(array):
@@ -190,7 +180,10 @@ class Adafactor(Optimizer):
         first = None if value[0] is None else check_number("eps[0]", value[0], POSITIVE)
         return first, check_number("eps[1]", value[1], NONNEGATIVE)
 
-    def _fields(self, options: Mapping[str, Any]) -> dict[str, float]:
+    def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
         first, second = options["eps"]
         rest = {key: value for key, value in options.items() if key != "eps"}
-        return super()._fields(rest) | {"eps1": -1.0 if first is None else first, "eps2": second}
+        return super()._kernel_numbers(rest) | {
+            "eps1": -1.0 if first is None else first,
+            "eps2": second,
+        }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from fastloss.domains import NONNEGATIVE
 from fastloss.optim.base import BELOW_ONE, Common, Optimizer, Params, Rate
 
 
@@ -25,16 +24,15 @@ class SGD(Optimizer):
 
         p <- sign(p) max(|p| - lr l1, 0) / (1 + lr l2)
 
+    It takes sparse gradients: see `step`.
+
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     momentum : float, default=0.0
     dampening : float, default=0.0
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     nesterov : bool, default=False
         Needs momentum, and no dampening.
     penalty : object, optional
@@ -70,9 +68,9 @@ class SGD(Optimizer):
            [-1.5, -2.5]])
     """
 
-    ranges = {"momentum": NONNEGATIVE, "dampening": NONNEGATIVE, "weight_decay": NONNEGATIVE}
-    takes_prox = True
-    takes_rows = True
+    _flags = ("nesterov",)
+    _takes_prox = True
+    _takes_rows = True
 
     def __init__(
         self,
@@ -116,12 +114,9 @@ class Momentum(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     momentum : float, default=0.9
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     COMMON
 
     References
@@ -140,7 +135,8 @@ class Momentum(Optimizer):
     array([0.75])
     """
 
-    ranges = {"momentum": BELOW_ONE, "weight_decay": NONNEGATIVE}
+    _ranges = {"momentum": BELOW_ONE}
+    _state_names = ("velocity",)
 
     def __init__(
         self,
@@ -151,9 +147,6 @@ class Momentum(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, momentum=momentum, weight_decay=weight_decay)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("velocity",)
 
 
 class NAG(Momentum):
@@ -172,10 +165,8 @@ class NAG(Momentum):
     params : ndarray, list or dict of ndarrays, or list of groups
         The arrays q, updated in place.
     lr : float or callable, default=1e-3
-        The rate, or a function of the number of steps before this one.
     momentum : float, default=0.9
     weight_decay : float, default=0.0
-        Half a squared L2 penalty, by way of the gradient.
     COMMON
 
     References
@@ -209,9 +200,7 @@ class Lion(Optimizer):
     Parameters
     ----------
     params : ndarray, list or dict of ndarrays, or list of groups
-        The arrays p, updated in place.
     lr : float or callable, default=1e-4
-        The rate, or a function of the number of steps before this one.
     betas : pair of floats, default=(0.9, 0.99)
     weight_decay : float, default=0.0
         Decoupled: it does not pass through the sign.
@@ -232,7 +221,7 @@ class Lion(Optimizer):
     array([0.9, 1.1, 1. ])
     """
 
-    ranges = {"weight_decay": NONNEGATIVE}
+    _state_names = ("exp_avg",)
 
     def __init__(
         self,
@@ -243,6 +232,3 @@ class Lion(Optimizer):
         **common: Unpack[Common],
     ) -> None:
         self._build(params, common, lr=lr, betas=betas, weight_decay=weight_decay)
-
-    def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return ("exp_avg",)

@@ -125,7 +125,7 @@ class Constant(Schedule):
     lr: float
 
     name = "constant"
-    ranges = {"lr": NONNEGATIVE}
+    _ranges = {"lr": NONNEGATIVE}
 
     def _at(self, step: int) -> float:
         return self.lr
@@ -176,7 +176,7 @@ class Step(Schedule):
     milestones: tuple[int, ...] | None = None
 
     name = "step"
-    ranges = {"lr": NONNEGATIVE, "gamma": FACTOR}
+    _ranges = {"lr": NONNEGATIVE, "gamma": FACTOR}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -228,7 +228,7 @@ class Exponential(Schedule):
     gamma: float
 
     name = "exponential"
-    ranges = {"lr": NONNEGATIVE, "gamma": FACTOR}
+    _ranges = {"lr": NONNEGATIVE, "gamma": FACTOR}
 
     def _at(self, step: int) -> float:
         return float(self.lr * self.gamma**step)
@@ -272,7 +272,7 @@ class Polynomial(Schedule):
     lr_end: float = 0.0
 
     name = "polynomial"
-    ranges = {"lr": NONNEGATIVE, "total": COUNT, "power": POSITIVE, "lr_end": NONNEGATIVE}
+    _ranges = {"lr": NONNEGATIVE, "total": COUNT, "power": POSITIVE, "lr_end": NONNEGATIVE}
 
     def _at(self, step: int) -> float:
         share = (max(self.total - step, 0) / self.total) ** self.power
@@ -311,7 +311,7 @@ class InverseScaling(Schedule):
     power_t: float = 0.5
 
     name = "inverse_scaling"
-    ranges = {"lr": NONNEGATIVE, "power_t": NONNEGATIVE}
+    _ranges = {"lr": NONNEGATIVE, "power_t": NONNEGATIVE}
 
     def _at(self, step: int) -> float:
         return float(self.lr * (step + 1.0) ** -self.power_t)
@@ -358,7 +358,7 @@ class Cosine(Schedule):
     lr_min: float = 0.0
 
     name = "cosine"
-    ranges = {"lr": NONNEGATIVE, "T_0": COUNT, "lr_min": NONNEGATIVE}
+    _ranges = {"lr": NONNEGATIVE, "T_0": COUNT, "lr_min": NONNEGATIVE}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -414,7 +414,7 @@ class Warmup(Schedule):
     start: float = 0.0
 
     name = "warmup"
-    ranges = {"steps": COUNT_OR_0, "start": UNIT}
+    _ranges = {"steps": COUNT_OR_0, "start": UNIT}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -469,7 +469,7 @@ class OneCycle(Schedule):
     final_div_factor: float = 1e4
 
     name = "one_cycle"
-    ranges = {
+    _ranges = {
         "peak": NONNEGATIVE,
         "total": COUNT,
         "pct_start": UNIT,
@@ -553,7 +553,7 @@ class ReduceOnPlateau(Schedule):
     cooling: int = 0
 
     name = "reduce_on_plateau"
-    ranges = {
+    _ranges = {
         "lr": NONNEGATIVE,
         "factor": FACTOR,
         "patience": COUNT_OR_0,

@@ -47,8 +47,8 @@ def rows_shape(y_pred: Any, losses: Sequence[Loss]) -> tuple[int, ...]:
 def fixed_items(y_pred: Any, losses: Sequence[Loss]) -> tuple[int, str] | None:
     """How many classes or labels a row has; None where rows may differ, as lists and sets do."""
     for loss in losses:
-        if isinstance(loss, RowLoss) and loss.item in ("class", "label"):
-            return y_pred.shape[loss.parameters["axis"]], loss.items
+        if isinstance(loss, RowLoss) and loss._item in ("class", "label"):
+            return y_pred.shape[loss.parameters["axis"]], loss._items
     return None
 
 

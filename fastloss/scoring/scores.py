@@ -138,6 +138,6 @@ def _reduce(
     weights, counts = sums[:, -2].copy(), sums[:, -1].astype(np.int64)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.where((weights != 0)[:, None], sums[:, :-2] / weights[:, None], math.nan)
-        roots = [i for i, loss in enumerate(losses) if loss.root]
+        roots = [i for i, loss in enumerate(losses) if loss._root]
         values[:, roots] = np.sqrt(values[:, roots])
     return values, weights, counts

@@ -41,8 +41,13 @@ cdef int parse_nan_policy(object nan_policy) except -1:
 cdef class BaseLoss:
     """A loss: it owns the public methods."""
 
-    cdef readonly object parameters
+    cdef object mapping             # of the parameters
     cdef object __weakref__
+
+    @property
+    def parameters(self):
+        """The parameters by name, in the order of the constructor; read-only."""
+        return self.mapping
 
     def _bind(self, parameters):
         raise TypeError(f"{type(self).__name__} is what losses share, not a loss")
@@ -136,12 +141,12 @@ cdef class PointwiseLoss(BaseLoss):
 
     def _bind(self, parameters):
         """Tie the face to its kernel; the constructor's last step."""
-        self.parameters = parameters
+        self.mapping = parameters
         kernel, values = self._kernel()
         index, names = kernel_losses[kernel]
         self.maps = &kernels.maps[index][0][0]
         self.single_maps = self.maps
-        self.is_root = self.root
+        self.is_root = self._root
         if self.is_root:
             self.single_maps = &kernels.maps[kernel_losses["AbsoluteError"][0]][0][0]
         for i, name in enumerate(names):

@@ -224,8 +224,13 @@ cdef class BaseOptimizer:
     cdef list fields                # of each group, the names of its struct
     cdef list proximal              # (index of an array, group, penalty)
     cdef dict rows                  # of this step: index of an array -> the rows of its gradient
-    cdef readonly Py_ssize_t step_count
+    cdef Py_ssize_t steps
     cdef object __weakref__
+
+    @property
+    def step_count(self):
+        """How many steps there were."""
+        return self.steps
 
     def __dealloc__(self):
         PyMem_Free(self.parameters)
@@ -310,7 +315,7 @@ cdef class BaseOptimizer:
         self.max_norm = INFINITY if max_norm is None else max_norm
         self.bound = INFINITY if clip_value is None else clip_value
         self.nonfinite = ("propagate", "raise", "skip").index(nonfinite)
-        self.step_count = step
+        self.steps = step
 
     def _check_idle(self):
         if self.running:
@@ -358,15 +363,16 @@ cdef class BaseOptimizer:
 
         A gradient that is not 0 in a few rows only may be a tuple ``(indices, values)``: a 1-D
         array of integers, and a C-contiguous array of shape ``(len(indices),
-        *parameter.shape[1:])``. Optimizers whose ``takes_rows`` is True take it, for C-contiguous
-        parameters of float32 and float64 whose state is of the same dtype. Values of the same row are added up in float64, in the order given, and
-        rounded once; ``max_norm``, ``clip_value`` and ``nonfinite`` see the sums. The rows named,
-        and their state, are updated by the same rule as ever; the other rows wait, and keep every
-        bit: momentum does not move them, averages do not fade, and neither weight decay nor a
-        penalty shrinks them until they are named again. Corrections of bias use the one count of
-        steps, as in ``torch.optim.SparseAdam``, which adds its eps before them, and TensorFlow's
-        ``LazyAdam``. A negative index, or one beyond the last row, is an error. Memory in
-        proportion to the rows given is needed.
+        *parameter.shape[1:])``. `SGD`, `Adam`, `AdamW`, `AdaGrad` and `FTRL` take it, for
+        C-contiguous parameters of float32 and float64 whose state is of the same dtype. Values of
+        the same row are added up in float64, in the order given, and rounded once; ``max_norm``,
+        ``clip_value`` and ``nonfinite`` see the sums. The rows named, and their state, are updated
+        by the same rule as ever; the other rows wait, and keep every bit: momentum does not move
+        them, averages do not fade, and neither weight decay nor a penalty shrinks them until they
+        are named again. Corrections of bias use the one count of steps, as in
+        ``torch.optim.SparseAdam``, which adds its eps before them, and TensorFlow's ``LazyAdam``.
+        A negative index, or one beyond the last row, is an error. Memory in proportion to the rows
+        given is needed.
         """
         cdef list flat
         cdef Update job
@@ -392,7 +398,7 @@ cdef class BaseOptimizer:
             job.count = self.count
             job.bytes = self.bytes
             job.groups = self.groups
-            job.step = self.step_count
+            job.step = self.steps
             job.threads = 1
             if self.moved >= UPDATE_PARALLEL_MIN and not serial:
                 job.threads = thread_count
@@ -403,12 +409,12 @@ cdef class BaseOptimizer:
                     return False
             for k in range(self.n_groups):
                 self.groups[k].kernel.prepare(
-                    self.groups[k].rule, self.groups[k].lr, <double>(self.step_count + 1))
+                    self.groups[k].rule, self.groups[k].lr, <double>(self.steps + 1))
             if self.layerwise:
                 self.measure(&job)
             job.work = UPDATE
             run_update(&job)
-            self.step_count += 1
+            self.steps += 1
             if self.proximal is not None:
                 for index, group, penalty in self.proximal:
                     if flat[<Py_ssize_t>index] is None:
@@ -575,14 +581,14 @@ cdef class BaseOptimizer:
         for k, schedule in enumerate(self.schedules):
             rate = self.groups[k].lr
             if schedule is not None:
-                given = schedule(self.step_count)
+                given = schedule(self.steps)
                 try:
                     rate = float(given)
                 except (TypeError, ValueError):
                     raise TypeError(
-                        f"lr({self.step_count}) must be a real number; got {given!r}") from None
+                        f"lr({self.steps}) must be a real number; got {given!r}") from None
             if not 0 <= rate < INFINITY:
-                raise ValueError(f"lr({self.step_count}) must be in [0, inf); got {rate!r}")
+                raise ValueError(f"lr({self.steps}) must be in [0, inf); got {rate!r}")
             rates.append(rate)
         for k in range(self.n_groups):
             self.groups[k].lr = rates[k]

@@ -28,7 +28,7 @@ cdef class RowLoss(BaseLoss):
 
     def _bind(self, parameters):
         """Tie the face to its kernel; the constructor's last step."""
-        self.parameters = parameters
+        self.mapping = parameters
         kernel, self.parameter = self._row_kernel()
         self.kernel = KERNELS[kernel]
         self.vectors = {
@@ -41,15 +41,15 @@ cdef class RowLoss(BaseLoss):
         self.ignores = parameters.get("ignore_index") is not None
         self.ignored = parameters["ignore_index"] if self.ignores else 0
         self.axis = integer_axis(parameters["axis"])
-        self.size = len(self.columns)
-        self.takes_labels = "labels" in self.takes
-        self.takes_numbers = "numbers" in self.takes
-        self.takes_vectors = "targets" in self.takes
-        self.listwise = self.relevances
+        self.size = len(self._columns)
+        self.takes_labels = "labels" in self._takes
+        self.takes_numbers = "numbers" in self._takes
+        self.takes_vectors = "targets" in self._takes
+        self.listwise = self._relevances
         self.log = parameters.get("log_probabilities", False)
         for i, dtype in enumerate((np.float32, np.float64)):
             self.y_range[i] = range_of(self.y_domain, dtype, 0)
-            self.z_range[i] = range_of(self.z_domain, dtype, self.bounded_from)
+            self.z_range[i] = range_of(self.z_domain, dtype, self._bounded_from)
         self.y_text, self.z_text = str(self.y_domain), str(self.z_domain)
         self.bound = True
 
@@ -74,7 +74,7 @@ cdef int row_axis(cnp.ndarray z, int axis, str name, RowLoss loss) except -1:
     cdef int ndim = cnp.PyArray_NDIM(z), found = axis + ndim if axis < 0 else axis
     if 0 <= found < ndim and cnp.PyArray_DIM(z, found) > 0:
         return found
-    items = "elements" if loss is None else loss.items
+    items = "elements" if loss is None else loss._items
     if ndim == 0:
         raise ValueError(f"{name} must have an axis of {items}; got a scalar")
     if not 0 <= found < ndim:
@@ -114,7 +114,7 @@ cdef int targets_of(RowLoss loss, cnp.ndarray y, cnp.ndarray z, int axis) except
         wanted = [f"a class for each row, of shape {rows}"] * loss.takes_labels
         wanted += [f"a number for each row, of shape {rows}"] * loss.takes_numbers
         wanted += [
-            f"a target for each {loss.item}, of y_pred's shape {shape_of(z)}"] * loss.takes_vectors
+            f"a target for each {loss._item}, of y_pred's shape {shape_of(z)}"] * loss.takes_vectors
         raise ValueError(f"y_true must hold {', or '.join(wanted)}; got {shape_of(y)}")
     if loss.takes_numbers:
         compute_type(y, "y_true")
@@ -131,9 +131,9 @@ cdef const double* class_vector(
     if vector is None:
         return NULL
     if cnp.PyArray_SIZE(vector) != k:
-        if isinstance(loss.parameters[name], tuple):
+        if isinstance(loss.mapping[name], tuple):
             raise ValueError(
-                f"{name} has {cnp.PyArray_SIZE(vector)} weights, but y_pred has {k} {loss.items} "
+                f"{name} has {cnp.PyArray_SIZE(vector)} weights, but y_pred has {k} {loss._items} "
                 f"along axis {loss.axis}")
         vector = np.full(k, vector[0])
     keep.append(vector)
@@ -239,7 +239,7 @@ cdef object evaluate_rows(
     k = cnp.PyArray_DIM(z, axis)
     if loss.size and loss.size != k:
         raise ValueError(
-            f"y_pred must have {' and '.join(loss.columns)} along axis {loss.axis}; "
+            f"y_pred must have {' and '.join(loss._columns)} along axis {loss.axis}; "
             f"its shape is {shape_of(z)}")
     targets = targets_of(loss, y, z, axis)
     w = check_row_weight(sample_weight, z, axis)

@@ -80,7 +80,7 @@ def test_a_parameter_that_is_no_number_raises(loss, name, bad):
 @pytest.mark.parametrize(("loss", "name"), PARAMETERS)
 def test_a_parameter_out_of_range_raises(loss, name):
     for bad in (math.nan, math.inf, -math.inf, -1.0, 0.0, 0.5, 1.5):
-        if bad in loss.ranges[name]:
+        if bad in loss._ranges[name]:
             continue
         with pytest.raises(ValueError, match=f"{name} must be in"):
             type(loss)(**{name: bad})
@@ -100,6 +100,12 @@ def test_there_is_no_tweedie_distribution_between_0_and_1(cls, power):
 def test_any_real_number_is_a_parameter(number):
     assert fl.Huber(delta=number) == fl.Huber(delta=2.0)
     assert repr(fl.Huber(delta=number)) == "Huber(delta=2.0)"
+
+
+@every_loss
+def test_an_error_of_the_constructor_names_the_class(loss):
+    with pytest.raises(TypeError, match=rf"^{type(loss).__name__}\.__init__\(\) got an unexpected"):
+        type(loss)(nothing=1.0)
 
 
 # ---- names -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import fastloss as fl
 quick = settings(max_examples=15, deadline=None, database=None)
 every_loss = pytest.mark.parametrize("loss", defaults(), ids=lambda loss: loss.name)
 additive = pytest.mark.parametrize(
-    "loss", [loss for loss in defaults() if not loss.root], ids=lambda loss: loss.name
+    "loss", [loss for loss in defaults() if not loss._root], ids=lambda loss: loss.name
 )
 sizes = st.integers(1, 1100)
 seeds = st.integers(0, 2**32 - 1)

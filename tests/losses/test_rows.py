@@ -130,7 +130,7 @@ def test_values_and_derivatives(loss, dtype, spread, k):
     eps = np.finfo(dtype).eps
     tiny = max(float(np.finfo(dtype).tiny), 1e-50)  # what is 0 the definition has to 60 digits
     for r in range(len(z)):
-        label = {int(y[r])} if loss.takes[0] == "labels" else set()
+        label = {int(y[r])} if loss._takes[0] == "labels" else set()
         size = len(z[r])
         places = sorted({0, 1, size - 1, *range(2, size, max(1, size // 10))} | label)
         value, grad, second = exact(loss, z[r], y[r], places)

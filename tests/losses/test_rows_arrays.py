@@ -334,7 +334,7 @@ def test_messages_say_what_a_row_holds(loss, item):
         loss(0.0, 0.0)
     with pytest.raises(ValueError, match=f"y_pred has no {items} along axis -1"):
         loss(np.zeros(3), np.zeros((3, 0)))
-    if "targets" in loss.takes:
+    if "targets" in loss._takes:
         with pytest.raises(ValueError, match=f"a target for each {item}, of y_pred's shape"):
             loss(np.zeros((3, 4)), np.zeros((3, 2)))
     with pytest.raises(ValueError, match="x must have an axis of elements; got a scalar"):

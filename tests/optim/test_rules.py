@@ -33,7 +33,7 @@ def run(cls, options, p, grads, **more):
 def test_all_rules_are_tested():
     tested = [*RULES, *LAYERWISE]
     assert {cls.__name__ for cls in tested} == set(fl.optim.optimizer_names())
-    kernels = {cls.kernel for cls in tested}
+    kernels = {cls._kernel_name for cls in tested}
     assert kernels == set(_core.kernel_rules)
 
 

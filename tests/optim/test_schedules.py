@@ -322,7 +322,7 @@ def test_a_step_is_an_integer_from_0_on(schedule, step, error):
     assert schedule(np.int64(3)) == schedule(3)
 
 
-RANGED = [(schedule, name) for schedule in SCHEDULES for name in schedule.ranges]
+RANGED = [(schedule, name) for schedule in SCHEDULES for name in schedule._ranges]
 
 
 @pytest.mark.parametrize(("schedule", "name"), RANGED)
@@ -334,7 +334,7 @@ def test_a_parameter_out_of_its_range_raises(schedule, name):
     for bad in ("1", True, None, [1.0]):
         with pytest.raises(TypeError, match=f"^{name} must be an? .*; got "):
             fs.from_dict({**description, name: bad})
-    if schedule.ranges[name].integer:
+    if schedule._ranges[name].integer:
         with pytest.raises(TypeError, match=f"^{name} must be an integer; got 1.5"):
             fs.from_dict({**description, name: 1.5})
 

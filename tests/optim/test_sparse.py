@@ -8,7 +8,7 @@ import fastloss as fl
 from fastloss.optim import FTRL, SGD, AdaGrad, Adam, AdamW
 
 DTYPES = (np.float32, np.float64)
-TAKERS = [cls for cls in RULES if cls.takes_rows]
+TAKERS = [cls for cls in RULES if cls._takes_rows]
 CASES = [(cls, options) for cls in TAKERS for options in RULES[cls][1]]
 SHAPES = [(40,), (30, 1), (25, 7), (20, 3, 5), (9, 300), (1, 64)]
 G = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
@@ -16,6 +16,9 @@ G = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
 
 def test_who_takes_rows():
     assert TAKERS == [SGD, AdaGrad, Adam, AdamW, FTRL]
+    for cls in RULES:
+        assert ("sparse gradients: see `step`" in cls.__doc__) == (cls in TAKERS)
+        assert (f"`{cls.__name__}`" in cls.step.__doc__) == (cls in TAKERS)
 
 
 def draw(shape, dtype, steps, seed=0):

@@ -41,14 +41,14 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 def typical(loss, n, k, dtype=np.float64, spread=3.0, seed=0):
     """Targets and predictions in a loss's domains."""
     rng = np.random.default_rng(seed)
-    y, z = data(n, len(loss.columns) or k, dtype, spread, seed)
-    if loss.columns:
+    y, z = data(n, len(loss._columns) or k, dtype, spread, seed)
+    if loss._columns:
         z[:, 1] = np.exp(z[:, 1] / 4)
         return rng.normal(size=n).astype(dtype), z
     if loss.z_domain is UNIT or loss.parameters.get("log_probabilities"):
         z = rng.dirichlet(np.ones(k), n).astype(dtype)
         z = np.log(z) if loss.parameters.get("log_probabilities") else z
-    if "labels" in loss.takes:
+    if "labels" in loss._takes:
         return y, z
     if loss.y_domain is REAL:
         return rng.normal(size=(n, k)).astype(dtype), z

@@ -205,7 +205,7 @@ class Torch(Peer):
             self.work(case, *case.data(), FRESH).run()
         except RuntimeError:
             return False
-        return not case.loss.root
+        return not case.loss._root
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
         torch, function, parameters = self._torch, self._functions[case.name], case.parameters

@@ -1,0 +1,26 @@
+"""What docstrings say alike of parameters that many classes have."""
+
+from __future__ import annotations
+
+import re
+
+TEXTS = {
+    "axis": "The axis of the classes.",
+    "betas": "beta1 and beta2.",
+    "class_weight": "A weight for each class, which multiplies that of the samples.",
+    "ignore_index": "Rows of this class are left out, whether it is a class or not.",
+    "label_smoothing": "In [0, 1]: this part of each target is spread evenly over all classes.",
+    "lr": "The rate, or a function of the number of steps before this one.",
+    "params": "The arrays p, updated in place.",
+    "weight_decay": "Half a squared L2 penalty, by way of the gradient.",
+}
+
+
+def filled(docstring: str) -> str:
+    """Put the text above below each line ``parameter : type`` that has none of its own."""
+    return re.sub(
+        rf"^( *)({'|'.join(TEXTS)}) : .*\n(?!\1 )",
+        lambda entry: f"{entry[0]}{entry[1]}    {TEXTS[entry[2]]}\n",
+        docstring,
+        flags=re.MULTILINE,
+    )
