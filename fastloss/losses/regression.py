@@ -487,8 +487,17 @@ class TweedieDeviance(_TweedieFamily):
         return REAL if self.power == 0 else POSITIVE
 
     def _kernel(self) -> tuple[str, Parameters]:
+        p = self.power
         special: dict[float, str] = {0: "SquaredError", 1: "PoissonDeviance", 2: "GammaDeviance"}
-        return special.get(self.power, "TweedieDeviance"), {"scale": 1.0, **self.parameters}
+        general = "TweedieDeviance" if 1 < p < 2 else "TweedieDevianceBeyond"
+        # the rates of its exponentials, where z is above y and where it is below
+        above, below = (2 - p, p - 1) if 1 < p < 2 else (p - 2, 1.0) if p > 2 else (1.0, 1 - p)
+        return special.get(p, general), {
+            "scale": 1.0,
+            "power": p,
+            "above": above,
+            "below": below,
+        }
 
 
 class GaussianNLL(RowLoss):

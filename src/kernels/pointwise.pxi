@@ -43,8 +43,14 @@ cdef struct PoissonDeviance:
     double _
 cdef struct GammaDeviance:
     double _
-cdef struct TweedieDeviance:
+cdef struct TweedieDeviance:            # of a power between 1 and 2
     double power
+    double above
+    double below
+cdef struct TweedieDevianceBeyond:      # below 0, or above 2
+    double power
+    double above
+    double below
 cdef struct Cauchy:
     double c
     double log_scale
@@ -96,6 +102,7 @@ ctypedef fused Loss:
     PoissonDeviance
     GammaDeviance
     TweedieDeviance
+    TweedieDevianceBeyond
     Cauchy
     GemanMcClure
     Welsch
@@ -147,6 +154,33 @@ cdef inline void deviances(
     above[0] = 0 if distance == 0 else w
 
 
+# The Tweedie deviance is 2 int (u - y) u^-p du from y to z. With n = |log(z / y)| it is a power of
+# y or z times
+#
+#     gap = 2/(k + m) ((1 - (1 + k n) exp(-k n)) / k + exp(-k n) (exp(-m n) - 1 + m n) / m),
+#
+# a sum of positive functions that neither cancel nor overflow. The rates k and m are 2 - p and
+# p - 1 where 1 < p < 2; beyond, 1 and the distance of p from the nearer end. Whether z is above or
+# below y decides which of them is k. The power is that of the larger one, times z^(1 - p); beyond,
+# where z is on the side of the poles, y^(2 - p).
+
+cdef inline real distance_of_logs(real y, real z) noexcept nogil:
+    """|log(z / y)| for z > 0, infinite for y <= 0"""
+    cdef real low = y if y < z else z, high = z if y < z else y
+    return log_ratio(low if low > 0 else <real>0, high)
+
+
+cdef inline real tweedie_gap(double above, double below, bint is_above, real n) noexcept nogil:
+    cdef real u = <real>above, v = <real>below, e, a, b
+    cdef real by_u = <real>(2 / ((above + below) * u)), by_v = <real>(2 / ((above + below) * v))
+    cdef real k = u if is_above else v, m = v if is_above else u
+    cdef real by_k = by_u if is_above else by_v, by_m = by_v if is_above else by_u
+    cdef real finite = 5000 if n > 5000 else n      # infinite at y = 0, where e is 0
+    a = erlang_pair(k * n, &e)
+    b = exp_tail(m * finite)
+    return a * by_k + e * (b * by_m)
+
+
 cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
     """Derivatives by p of -y log(p) - (1 - y) log(1 - p)."""
     cdef real one = 1, n = one - p, distance = p - y, product = p * n
@@ -174,7 +208,7 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
         u = (z - y) / (one + y)
         return log1p(u if absolute(u) < half else z)
     elif Loss is Tweedie:
-        return exp_mul(1 - p.power, z)
+        return exp_mul_difference_times(1, p.power, z, y)
     elif Loss is PoissonDeviance:
         a = y if y < z else z
         r = absolute(z - y)
@@ -185,8 +219,8 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
         r = absolute(z - y)
         deviances(a, r, &u, &v)
         return v if y < z else u
-    elif Loss is TweedieDeviance:
-        return power(z, 1 - p.power)
+    elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
+        return power_difference(z, 1, p.power)
     elif Loss is LogLoss:
         return log(z)
     elif Loss is BinaryKL:
@@ -210,9 +244,11 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
     elif Loss is SquaredLogError:
         return log1p(y)
     elif Loss is Tweedie:
-        return exp_mul(2 - p.power, z)
+        return exp_mul_difference(2, p.power, z)
     elif Loss is TweedieDeviance:
-        return power(absolute(y), 2 - p.power)
+        return distance_of_logs(y, z)
+    elif Loss is TweedieDevianceBeyond:
+        return power_difference(absolute(y), 2, p.power)
     elif Loss is LogLoss:
         return log1p(-z)
     elif Loss is BinaryKL:
@@ -343,17 +379,24 @@ cdef inline void pointwise(
         hess[0] = 0
 
     elif Loss is SymmetricAbsolutePercentageError:
-        # Halves, whose sum does not overflow. Between opposite signs the value is 2 throughout.
-        r = half * z - half * y
-        a = half * absolute(y)
-        s = a + half * absolute(z)
+        # Halves, whose sum does not overflow, but not of small numbers, whose last bit they lose.
+        # Between opposite signs the value is 2 throughout.
+        a = absolute(y)
+        b = absolute(z)
+        c = half if (a > 1) | (b > 1) else one
+        r = c * z - c * y
+        a = c * a
+        s = a + c * b
         v = two * (absolute(r) / s)
         value[0] = 0 if z == y else v
         t = sign(y) * sign(z)
-        u = two * (a / s) / s
-        u = u if t > 0 else <real>0
-        w = -(u / s) * sign(r) * sign(z)
-        grad[0] = u * sign(r)
+        c = two * c
+        u = two * (c * (a / s)) / s
+        # at a residual of 0 they are 0, though u may be infinite
+        w = u * sign(r)
+        t = 0 if r == 0 else t
+        grad[0] = w if t > 0 else <real>0
+        w = -(c * (u / s)) * sign(r) * sign(z)
         hess[0] = w if t > 0 else <real>0
 
     elif Loss is Poisson:
@@ -365,7 +408,7 @@ cdef inline void pointwise(
         hess[0] = e
 
     elif Loss is Gamma:
-        t = y * exp(-z)
+        t = exp_times(-z, y)
         value[0] = z + t
         grad[0] = one - t
         hess[0] = t
@@ -373,8 +416,7 @@ cdef inline void pointwise(
     elif Loss is Tweedie:
         a = <real>(1 - p.power)
         b = <real>(2 - p.power)
-        s = y * first
-        s = 0 if y == 0 else s
+        s = 0 if y == 0 else first
         # of two infinite terms the one of the greater exponent rules
         t = 0 if (s == <real>INFINITY) & (z < 0) else second
         s = 0 if (t == <real>INFINITY) & (z > 0) else s
@@ -392,12 +434,21 @@ cdef inline void pointwise(
         grad[0] = two * (((z - y) / z) / z)
         hess[0] = two * ((((two * y - z) / z) / z) / z)
 
-    elif Loss is TweedieDeviance:
+    elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         a = <real>(1 - p.power)
         b = <real>(2 - p.power)
         c = <real>p.power
-        t = second if y > 0 else <real>0
-        value[0] = two * (t / (a * b) - y * first / a + z * first / b)
+        m = z if y < z else y
+        s = m * first
+        if Loss is TweedieDeviance:
+            value[0] = s * tweedie_gap(p.above, p.below, y < z, second)
+        else:
+            v = tweedie_gap(p.above, p.below, y < z, distance_of_logs(y, z))
+            s = second if (y < z) == (p.power > 2) else s
+            t = two * (z / b - y / a)           # the definition has max(y, 0)
+            u = t * first
+            v = s * v
+            value[0] = u if y < 0 else v
         q = first / z
         grad[0] = two * ((z - y) * q)
         hess[0] = two * ((a * z + c * y) * q) / z
@@ -437,12 +488,13 @@ cdef inline void pointwise(
         s = <real>(1 / (p.c * p.c))
         t = half * s * r * r
         m = expm1(-t)
-        e = exp_square(-half * s * r, r)
         value[0] = -m
-        v = (r * e) * s
-        grad[0] = 0 if e == 0 else v
-        v = s * ((one - two * t) * e)
-        hess[0] = 0 if e == 0 else v
+        # where both are 0, though the factor of the exponential may be infinite
+        e = 1500
+        v = exp_product_times(-half * s * r, r, r * s)
+        grad[0] = 0 if t > e else v
+        v = exp_product_times(-half * s * r, r, s * (one - two * t))
+        hess[0] = 0 if t > e else v
 
     elif Loss is GeneralRobust:
         # b = |alpha - 2|; alpha = 2, 0, -2 and -inf have kernels of their own. Where the square

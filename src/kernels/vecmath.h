@@ -71,12 +71,18 @@
 #define LOG2E 1.44269504f
 #define EXP_MIN -105.f             /* beyond these exp is 0, inf */
 #define EXP_MAX 89.f
+#define TIMES_MIN -193.f           /* beyond these y exp(x) is 0, inf for every y */
+#define TIMES_MAX 193.f
 #define EXPM1_MIN -18.f            /* expm1 is -1 */
+#define TAIL_MAX 87.f              /* 1 - exp(-x) is 1, and 2^-n is normal */
 #define TANH_MAX 9.5f              /* tanh is 1 */
 #define TINY 1e-9f                 /* expm1(x) is x, and 2^-n keeps x normal */
 
 #define EXP_Q(x, x2) \
     (.5f + (x)*1.6666545e-01f + (x2)*(4.166661e-02f + (x)*8.366338e-03f + (x2)*1.3923643e-03f))
+#define EXP_T(x, x2) \
+    ((x)*1.66666665e-01f + (x2)*(4.16664639e-02f + (x)*8.33336093e-03f + \
+     (x2)*(1.39337766e-03f + (x)*1.98578677e-04f)))
 #define LOG_P(x, x2) \
     (6.6666776e-01f + (x)*3.9977583e-01f + (x2)*2.987066e-01f)
 #define LOG_PW(x, x2) \
@@ -90,6 +96,10 @@
      (x4)*(1.0661299e-01f + (x)*-5.7459354e-02f + (x2)*(2.0087605e-02f + (x)*-3.2908216e-03f)))
 #define TWELFTH_HI 8.33333358e-02f /* 1/12 */
 #define TWELFTH_LO -2.483527e-09f
+#define RATIO_MIN 0x1p-100f        /* below, a ratio may underflow: it is made larger first */
+#define RATIO_UP 0x1p99f
+#define RATIO_DOWN 0x1p-60f
+#define RATIO_SHIFT 110.210402f    /* log of RATIO_UP/RATIO_DOWN */
 
 #else
 
@@ -110,7 +120,10 @@
 #define LOG2E 1.4426950408889634
 #define EXP_MIN -746.
 #define EXP_MAX 710.
+#define TIMES_MIN -1456.
+#define TIMES_MAX 1456.
 #define EXPM1_MIN -38.
+#define TAIL_MAX 700.
 #define TANH_MAX 20.
 #define TINY 1e-18
 
@@ -119,6 +132,11 @@
      (x)*0.008333333333315105 + (x2)*(0.00138888889314507 + (x)*0.00019841269902267888 + \
      (x2)*(2.4801505297360752e-05 + (x)*2.7557228398851173e-06 + (x2)*(2.7626061632146285e-07 + \
      (x)*2.511439959733155e-08)))))
+#define EXP_T(x, x2) \
+    ((x)*0.16666666666666671 + (x2)*(0.041666666666666618 + (x)*0.008333333333326052 + \
+     (x2)*(0.0013888888888918431 + (x)*0.00019841269875123905 + (x2)*(2.4801587245053382e-05 + \
+     (x)*2.7557255003293884e-06 + (x2)*(2.7557349880964543e-07 + (x)*2.5105386079241056e-08 + \
+     (x2)*2.0889417872588225e-09)))))
 #define LOG_P(x, x2) \
     (0.6666666666666735 + (x)*0.39999999999409314 + (x2)*(0.28571428743699057 + \
      (x)*0.22222198427518586 + (x2)*(0.18183572434623813 + (x)*0.1531383007762316 + \
@@ -143,6 +161,10 @@
      (x2)*2.533065979808898e-05)))))
 #define TWELFTH_HI 0.08333333333333333
 #define TWELFTH_LO 4.625929269271485e-18
+#define RATIO_MIN 0x1p-900
+#define RATIO_UP 0x1p899
+#define RATIO_DOWN 0x1p-200
+#define RATIO_SHIFT 761.7687514353798
 
 #endif
 
@@ -251,11 +273,60 @@ FL_INLINE R FN(tanh)(R x)
     return FN(real)((FN(bits)(q) & ~SIGN) | (FN(bits)(x) & SIGN));
 }
 
+/* y exp(hi + lo).  2^n goes in as three factors, and before that of exp(r): what the result can
+   hold neither overflows nor becomes subnormal on the way.  exp(r) may be less than 1, and one
+   doubling is left for last. */
+FL_INLINE R FN(exp_dd_times)(R hi, R lo, R y)
+{
+    R rh, rl, x = hi < TIMES_MIN ? TIMES_MIN : hi;
+    U n = FN(exp_reduce)(x, hi < TIMES_MIN ? 0 : lo, &rh, &rl);
+    U a = (n + 2 * BIAS) >> 2, b = (n + BIAS - a) >> 1, c = n + BIAS - a - b;
+    int up = x - rh > C(.5);               /* n > 0 */
+    R last = up ? 2 : 1, s = FN(real)(c << MANT) * (up ? C(.5) : 1);
+    R r = rh - rl, r2 = r * r, p = 1 + (r + r2 * EXP_Q(r, r2));
+    r = y * FN(real)(a << MANT) * FN(real)(b << MANT) * s * p * last;
+    x = y * INF;
+    return hi > TIMES_MAX ? x : r;
+}
+
+FL_INLINE R FN(exp_times)(R x, R y) { return FN(exp_dd_times)(x, 0, y); }
+
+/* exp(-x) - 1 + x for x >= 0.  With -x = n log(2) + r: 2^n (exp(r) - 1 - r), which is all where
+   n is 0, + (2^n - 1)(1 + r) - n log(2) */
+FL_INLINE R FN(exp_tail)(R x)
+{
+    R rh, rl, v = -(x > TAIL_MAX ? TAIL_MAX : x);
+    U n = FN(exp_reduce)(v, 0, &rh, &rl);
+    R s = FN(real)((n - BIAS) << MANT), d = s - 1, k = v - rh;
+    R r = rh - rl, r2 = r * r;
+    return (((d - k) + d * rh) + s * (r2 * (C(.5) + EXP_T(r, r2)) - rl)) + (x + v);
+}
+
+/* 1 - (1 + x) exp(-x) for x >= 0, the distribution function of Erlang, and exp(-x), or 0 where it
+   is beyond TAIL_MAX, in *e.  In the same way; where n is 0 it is r^2 (1 - q (1 - r)) with q = (exp(r) - 1 - r)/r^2. */
+FL_INLINE R FN(erlang_pair)(R x, R *e)
+{
+    R rh, rl, v = -(x > TAIL_MAX ? TAIL_MAX : x);
+    U n = FN(exp_reduce)(v, 0, &rh, &rl);
+    R s = FN(real)((n - BIAS) << MANT), k = v - rh;
+    R r = rh - rl, r2 = r * r, t = EXP_T(r, r2), q = C(.5) + t;
+    *e = x > TAIL_MAX ? 0 : s * (1 + (r + r2 * q));
+    q = C(.5) + (C(.5) * r - t * (1 - r) + q * (k + rl));
+    return (((1 - s) + s * k) + s * k * rh) + s * (r2 * q + rl * (1 + r - k));
+}
+
 /* exp((a + al) * b), the product unrounded */
 FL_INLINE R FN(exp_mul)(R a, R al, R b)
 {
     R lo, hi = FN(two_prod)(a, b, &lo);
     return FN(exp_dd)(hi, lo + al * b);
+}
+
+/* y exp((a + al) * b), the first product unrounded */
+FL_INLINE R FN(exp_mul_times)(R a, R al, R b, R y)
+{
+    R lo, hi = FN(two_prod)(a, b, &lo);
+    return FN(exp_dd_times)(hi, lo + al * b, y);
 }
 
 /* ---- logarithms */
@@ -340,6 +411,17 @@ FL_INLINE R FN(log_or_log1p)(R x, R v, int is_log)
     FN(log_reduce)(n, &k, &s4);
     f = C(.25) * (s4 * (is_log ? n : v)) + (is_log ? -1 : C(.25) * s4 - 1);
     return FN(log_ends)(u, FN(log_kernel)(f, k + k0));
+}
+
+/* log(high/low) for 0 <= low <= high, high > 0, of a quotient that may underflow */
+FL_INLINE R FN(log_ratio)(R low, R high)
+{
+    int near = low > C(.5) * high;
+    /* by arithmetic: a select would be compiled into two divisions */
+    R far = low < high * RATIO_MIN ? 1 : (R)0, up = (1 - far) + far * RATIO_UP;
+    R down = (1 - far) + far * RATIO_DOWN;
+    R distance = high - low, scaled = low * up, x = (near ? distance : scaled) / (high * down);
+    return far * RATIO_SHIFT - FN(log_or_log1p)(x, -x, !near);
 }
 
 /* log1p(v) - v, and log1p(v) in *whole; no reduction, so no cancellation, for
@@ -450,10 +532,14 @@ FL_INLINE R FN(pow1p_pair)(R t, R a, R al, R *m1)
 #undef LOG2E
 #undef EXP_MIN
 #undef EXP_MAX
+#undef TIMES_MIN
+#undef TIMES_MAX
 #undef EXPM1_MIN
+#undef TAIL_MAX
 #undef TANH_MAX
 #undef TINY
 #undef EXP_Q
+#undef EXP_T
 #undef LOG_P
 #undef LOG_PW
 #undef LOG_PD
@@ -461,6 +547,10 @@ FL_INLINE R FN(pow1p_pair)(R t, R a, R al, R *m1)
 #undef LOG_Q
 #undef TWELFTH_HI
 #undef TWELFTH_LO
+#undef RATIO_MIN
+#undef RATIO_UP
+#undef RATIO_DOWN
+#undef RATIO_SHIFT
 #undef INF
 #undef NOT_A_NUMBER
 #undef SIGN

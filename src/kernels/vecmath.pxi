@@ -21,6 +21,16 @@ cdef extern from "kernels/vecmath.h" nogil:
     double fl_log1p_pair_f64(double, int, double*) noexcept
     float fl_expm1_f32(float) noexcept
     double fl_expm1_f64(double) noexcept
+    float fl_exp_times_f32(float, float) noexcept
+    double fl_exp_times_f64(double, double) noexcept
+    float fl_exp_tail_f32(float) noexcept
+    double fl_exp_tail_f64(double) noexcept
+    float fl_erlang_pair_f32(float, float*) noexcept
+    double fl_erlang_pair_f64(double, double*) noexcept
+    float fl_log_ratio_f32(float, float) noexcept
+    double fl_log_ratio_f64(double, double) noexcept
+    float fl_exp_mul_times_f32(float, float, float, float) noexcept
+    double fl_exp_mul_times_f64(double, double, double, double) noexcept
     float fl_exp_mul_f32(float, float, float) noexcept
     double fl_exp_mul_f64(double, double, double) noexcept
     float fl_pow_f32(float, float, float) noexcept
@@ -89,6 +99,34 @@ cdef inline real expm1(real x) noexcept nogil:
     else:
         return fl_expm1_f64(x)
 
+cdef inline real exp_times(real x, real y) noexcept nogil:
+    """y exp(x)"""
+    if real is float:
+        return fl_exp_times_f32(x, y)
+    else:
+        return fl_exp_times_f64(x, y)
+
+cdef inline real exp_tail(real x) noexcept nogil:
+    """exp(-x) - 1 + x for x >= 0"""
+    if real is float:
+        return fl_exp_tail_f32(x)
+    else:
+        return fl_exp_tail_f64(x)
+
+cdef inline real erlang_pair(real x, real* e) noexcept nogil:
+    """1 - (1 + x) exp(-x) for x >= 0, and exp(-x) in e"""
+    if real is float:
+        return fl_erlang_pair_f32(x, e)
+    else:
+        return fl_erlang_pair_f64(x, e)
+
+cdef inline real log_ratio(real low, real high) noexcept nogil:
+    """log(high / low) for 0 <= low <= high"""
+    if real is float:
+        return fl_log_ratio_f32(low, high)
+    else:
+        return fl_log_ratio_f64(low, high)
+
 # Exponents that are parameters stay double: their float32 part alone would cost digits.
 
 cdef inline real exp_mul(double a, real b) noexcept nogil:
@@ -98,19 +136,41 @@ cdef inline real exp_mul(double a, real b) noexcept nogil:
     else:
         return fl_exp_mul_f64(a, 0, b)
 
-cdef inline real exp_square(real a, real b) noexcept nogil:
-    """exp(a b) of two variables"""
-    if real is float:
-        return fl_exp_mul_f32(a, 0, b)
-    else:
-        return fl_exp_mul_f64(a, 0, b)
+cdef inline double lost(double a, double b) noexcept nogil:
+    """What rounding takes from a - b"""
+    cdef double d = a - b, t = d - a
+    return (a - (d - t)) - (b + t)
 
-cdef inline real power(real x, double a) noexcept nogil:
-    """x^a"""
+cdef inline real exp_mul_difference(double a, double b, real x) noexcept nogil:
+    """exp((a - b) x), the difference unrounded"""
+    cdef double d = a - b
     if real is float:
-        return fl_pow_f32(x, <float>a, <float>(a - <float>a))
+        return fl_exp_mul_f32(<float>d, <float>(d - <float>d), x)
     else:
-        return fl_pow_f64(x, a, 0)
+        return fl_exp_mul_f64(d, lost(a, b), x)
+
+cdef inline real exp_mul_difference_times(double a, double b, real x, real y) noexcept nogil:
+    """y exp((a - b) x), the difference unrounded"""
+    cdef double d = a - b
+    if real is float:
+        return fl_exp_mul_times_f32(<float>d, <float>(d - <float>d), x, y)
+    else:
+        return fl_exp_mul_times_f64(d, lost(a, b), x, y)
+
+cdef inline real exp_product_times(real a, real b, real y) noexcept nogil:
+    """y exp(a b) of variables"""
+    if real is float:
+        return fl_exp_mul_times_f32(a, 0, b, y)
+    else:
+        return fl_exp_mul_times_f64(a, 0, b, y)
+
+cdef inline real power_difference(real x, double a, double b) noexcept nogil:
+    """x^(a - b), the difference unrounded"""
+    cdef double d = a - b
+    if real is float:
+        return fl_pow_f32(x, <float>d, <float>(d - <float>d))
+    else:
+        return fl_pow_f64(x, d, lost(a, b))
 
 cdef inline real pow1p_pair(real t, double a, real times, real* minus_one) noexcept nogil:
     """(1 + t)^(a times), times a power of 2, and that less 1 in minus_one"""

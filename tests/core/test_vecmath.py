@@ -22,11 +22,12 @@ ROOT = Path(__file__).parents[2]
 DTYPES = (np.float32, np.float64)
 LETTER = {np.float32: "f32", np.float64: "f64"}
 
-UNARY = ("exp", "exp_neg", "expm1", "log", "log1p", "tanh", "log1p_unit", "softplus")
-BINARY = ("pow", "exp_mul")
-PAIRS = {"log1p_pair": 1, "pow1p_pair": 2}  # two results; number of arguments
+UNARY = ("exp", "exp_neg", "exp_tail", "expm1", "log", "log1p", "tanh", "log1p_unit", "softplus")
+BINARY = ("pow", "exp_mul", "exp_times", "log_ratio")
+PAIRS = {"log1p_pair": 1, "erlang_pair": 1, "pow1p_pair": 2}  # two results; number of arguments
 NAMES = (*UNARY, *BINARY, *PAIRS)
-BUDGET = dict.fromkeys(NAMES, 2.0) | {"log1p_pair": 3.0}  # ulp
+WIDER = ("log1p_pair", "erlang_pair", "exp_tail")
+BUDGET = dict.fromkeys(NAMES, 2.0) | dict.fromkeys(WIDER, 3.0)  # ulp
 
 LOOP = """
 void loop_{name}_{letter}(long n, const {real} *restrict x, const {real} *restrict y,
@@ -38,6 +39,9 @@ void loop_{name}_{letter}(long n, const {real} *restrict x, const {real} *restri
 STATEMENTS = dict.fromkeys(UNARY, "first[i] = fl_{name}_{letter}(x[i]);") | {
     "pow": "first[i] = fl_{name}_{letter}(x[i], y[i], 0);",
     "exp_mul": "first[i] = fl_{name}_{letter}(x[i], 0, y[i]);",
+    "exp_times": "first[i] = fl_{name}_{letter}(x[i], y[i]);",
+    "log_ratio": "first[i] = fl_{name}_{letter}(x[i], y[i]);",
+    "erlang_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], &s); second[i] = s;",
     "log1p_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], 0, &s); second[i] = s;",
     "pow1p_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], y[i], 0, &s); second[i] = s;",
 }
@@ -153,6 +157,19 @@ def arguments(name, dtype, n, seed=0):
         case "exp_mul":
             x = rng.choice([-1, 1], 2 * n) * magnitudes(dtype, 2 * n, rng, 1e-8, 1e8)
             return x.astype(dtype), (rng.uniform(bottom, top, 2 * n) / x).astype(dtype)
+        case "exp_tail" | "erlang_pair":
+            x = np.concatenate([magnitudes(dtype, n, rng, 1e-12, 80), rng.uniform(0, 3, 2 * n)])
+            x = np.concatenate([x, -ends[ends < 0], special[special > 1e-12]])
+            x = x[x < 80] if name == "erlang_pair" else x
+        case "exp_times":  # the product a number, whatever its factors
+            y = rng.choice([-1, 1], 2 * n) * magnitudes(dtype, 2 * n, rng)
+            goal = np.concatenate([rng.uniform(bottom, top, n), rng.normal(0, 3, n)])
+            return (goal - np.log(np.abs(y).astype(np.float64))).astype(dtype), y
+        case "log_ratio":
+            high = magnitudes(dtype, 4 * n, rng)
+            low = high * (1 - magnitudes(dtype, 4 * n, rng, float(info.eps), 1))
+            low[: 2 * n] = np.minimum(high[: 2 * n], magnitudes(dtype, 2 * n, rng))
+            return low[low > 0], high[low > 0]
         case "pow1p_pair":
             t = np.concatenate([all_sizes, magnitudes(dtype, n, rng, 1e-3, 1e3), special])
             a = rng.choice([-1, 1], t.size) * np.exp(rng.uniform(*np.log([1e-8, 100]), t.size))
@@ -178,6 +195,13 @@ EXACT = {
     "softplus": (lambda x: mpmath.log1p(mpmath.exp(x)),),
     "pow": (mpmath.power,),
     "exp_mul": (lambda x, y: mpmath.exp(x * y),),
+    "exp_tail": (lambda x: mpmath.expm1(-x) + x,),
+    "erlang_pair": (
+        lambda x: -mpmath.expm1(-x) - x * mpmath.exp(-x),
+        lambda x: mpmath.exp(-x),
+    ),
+    "exp_times": (lambda x, y: y * mpmath.exp(x),),
+    "log_ratio": (lambda low, high: mpmath.log(high / low),),
     "log1p_pair": (lambda x: _less(mpmath.log1p(x), x), mpmath.log1p),
     "pow1p_pair": (
         lambda t, a: mpmath.exp(a * mpmath.log1p(t)),
@@ -229,6 +253,21 @@ def _log1p_less(v):
     return np.where(np.abs(v) < 0.01, series, np.log1p(v) - v)
 
 
+def _exp_tail(x):
+    small = np.where(np.abs(x) < 0.1, x, 0)
+    series = sum((-small) ** k / math.factorial(k) for k in range(2, 14))
+    return np.where(np.abs(x) < 0.1, series, np.expm1(-x) + x)
+
+
+def _erlang(x):
+    return np.exp(-x) * _exp_tail(-x)
+
+
+def _log_ratio(low, high):
+    near = low > 0.5 * high
+    return np.where(near, -np.log1p((low - high) / high), np.log(high) - np.log(low))
+
+
 def _softplus(x):
     return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
 
@@ -244,6 +283,10 @@ WIDE = {
     "softplus": (_softplus,),
     "pow": (np.power,),
     "exp_mul": (lambda x, y: np.exp(x * y),),
+    "exp_tail": (_exp_tail,),
+    "erlang_pair": (_erlang, lambda x: np.exp(-x)),
+    "exp_times": (lambda x, y: y * np.exp(x),),
+    "log_ratio": (_log_ratio,),
     "log1p_pair": (_log1p_less, np.log1p),
     "pow1p_pair": (
         lambda t, a: np.exp(a * np.log1p(t)),
@@ -288,6 +331,13 @@ ENDS = {
         *[(INF, -INF, 0), (NAN, 2, NAN), (2, NAN, NAN), (-2, 3, NAN), (-0.0, -1, INF)],
     ],
     "exp_mul": [(2, 0, 1), (2, INF, INF), (2, -INF, 0), (2, NAN, NAN), (NAN, 2, NAN)],
+    "exp_tail": [(0, 0), (1000, 999), (INF, INF), (NAN, NAN)],
+    "erlang_pair": [(0, 0, 1), (INF, 1, 0), (1e30, 1, 0), (NAN, NAN, NAN)],
+    "exp_times": [
+        *[(0, 2, 2), (INF, 2, INF), (INF, -2, -INF), (-INF, 2, 0), (1e30, 2, INF), (-1e30, 2, 0)],
+        *[(NAN, 2, NAN), (2, NAN, NAN), (1e30, -2, -INF), (2, 0, 0), (2, -0.0, 0)],
+    ],
+    "log_ratio": [(0, 1, INF), (1, 1, 0), (0, 1e30, INF), (NAN, 1, NAN), (1, NAN, NAN)],
     "log1p_pair": [
         *[(0, 0, 0), (-1, -INF, -INF), (INF, -INF, INF), (-2, NAN, NAN), (NAN, NAN, NAN)]
     ],

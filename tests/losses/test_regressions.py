@@ -47,6 +47,61 @@ def test_ratios_that_overflow_float32(loss, y, z, exact):
     assert loss(np.float32([y]), np.float32([z])) == pytest.approx(exact, rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("power", [1.5, 1.9, 1.000001, 1.999999, 2.000001, 3, -1e-6, -2])
+def test_the_tweedie_deviance_of_a_good_fit_is_neither_negative_nor_noise(power, dtype):
+    loss, y = fl.TweedieDeviance(power), np.linspace(0.5, 2, 1001).astype(dtype)
+    for k in (1, 10, 1000, 100_000):
+        z = y + k * np.spacing(y)
+        got = loss(y, z, reduction="none")
+        wide = y.astype(np.longdouble)
+        t = (z - y) / wide  # two terms of the series, and the size of the third
+        exact = wide ** (2 - power) * t**2 * (1 - 2 * power * t / 3)
+        tolerance = 9 * np.finfo(dtype).eps + (power**2 + 1) * np.max(t) ** 2
+        np.testing.assert_allclose(got, exact.astype(np.float64), rtol=float(tolerance))
+        assert (loss(z, y, reduction="none") > 0).all()
+    np.testing.assert_array_equal(loss(y, y, reduction="none"), 0)
+
+
+def test_the_tweedie_deviance_of_one_pair():
+    pair = np.float32([1.5159018]), np.float32([1.5161076])
+    assert fl.TweedieDeviance(1.5)(*pair) == pytest.approx(2.2679643e-08, rel=5e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_halves_of_the_least_numbers(dtype):
+    loss = fl.SymmetricAbsolutePercentageError()
+    tiny = np.finfo(dtype).smallest_subnormal
+    y = np.array([0, tiny, -tiny, -0.0, tiny, tiny, 3 * tiny], dtype)
+    z = np.array([tiny, 0, tiny, -tiny, tiny, 3 * tiny, tiny], dtype)
+    np.testing.assert_array_equal(loss(y, z, reduction="none"), [2, 2, 2, 2, 0, 1, 1])
+    grad, hess = loss.grad_and_hess(y, z, reduction="none")
+    np.testing.assert_array_equal(grad, [0, 0, 0, 0, 0, np.inf, -np.inf])
+    assert not np.isnan(hess).any()
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "z", "exact"),
+    [
+        (fl.Gamma(), 1e-5, -90, 1.2204033e34),
+        (fl.Gamma(), 1e30, 100, 100),
+        (fl.Tweedie(3), 1e-30, -75, 6.9685479e34 - 3.7332420e32),
+        (fl.Welsch(), 0, 13.8, 1),
+    ],
+)
+def test_factors_of_exponentials_that_leave_the_range_of_float32(loss, y, z, exact):
+    assert loss(np.float32([y]), np.float32([z])) == pytest.approx(exact, rel=1e-6)
+
+
+def test_factors_of_exponentials_that_leave_the_range_of_float64():
+    assert fl.Gamma()([1e-5], [-715.0]) == pytest.approx(3.3155422e305, rel=1e-7)
+    one = np.ones(1, np.float32)
+    np.testing.assert_allclose(  # exp(-100) has few digits in float32
+        fl.Gamma().grad_and_hess(1e30 * one, 100 * one), [[1], [3.7200760e-14]], rtol=1e-7
+    )
+    np.testing.assert_allclose(fl.Welsch().grad(0 * one, 13.8 * one), [6.1144e-41], rtol=1e-4)
+
+
 def test_of_several_losses_the_one_that_refuses_is_named():
     with pytest.raises(fl.DomainError, match=r"not in \[0, 1\] \(brier\)"):
         fl.score([1.0], [2.0], ["mse", "brier"])

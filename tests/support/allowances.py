@@ -24,9 +24,6 @@ def subtractions(kernel, y, z, p, dtype):
     r = np.abs(z - y)
     e = np.exp(z)
 
-    def rounded(x):
-        return 0 if float(dtype(x)) == x else 1
-
     match kernel:
         case "SmoothL2":
             return np.where(r > 1, r, 0), None, None
@@ -43,10 +40,9 @@ def subtractions(kernel, y, z, p, dtype):
             return np.maximum(e, np.abs(y * z)), np.maximum(e, y), None
         case "Gamma":
             return np.maximum(np.abs(z), y / e), np.maximum(1, y / e), None
-        case "Tweedie":  # float32 rounds 1 - power and 2 - power
+        case "Tweedie":
             a, b = 1 - p["power"], 2 - p["power"]
-            s = np.abs(y) * np.exp(a * z) * (1 + rounded(a) * np.abs(a * z))
-            t = np.exp(b * z) * (1 + rounded(b) * np.abs(b * z))
+            s, t = np.abs(y) * np.exp(a * z), np.exp(b * z)
             return (
                 np.maximum(s / abs(a), t / abs(b)),
                 np.maximum(s, t),
@@ -54,14 +50,15 @@ def subtractions(kernel, y, z, p, dtype):
             )
         case "GammaDeviance":
             return None, None, 2 * np.maximum(2 * y, z) / z**3
-        case "TweedieDeviance":
+        case "TweedieDeviance" | "TweedieDevianceBeyond":
             a, b = 1 - p["power"], 2 - p["power"]
-            s = z**a * (1 + rounded(a) * np.abs(a * np.log(z)))
-            t = np.maximum(y, 0) ** b * (1 + rounded(b) * np.abs(b * np.log(np.maximum(y, 1))))
-            terms = np.abs([t / (a * b), y * s / a, z * s / b])
-            return (
-                2 * np.max(terms, axis=0),
-                2 * r * s / z,
+            s, log = z**a, np.log(z) - np.log(np.where(y > 0, y, np.nan))
+            terms = np.abs([np.maximum(y, 0) ** b / (a * b), y * s / a, z * s / b])
+            far = np.expm1(b * log) / b - np.expm1(a * log) / a
+            own = 2 * y**b * np.where(abs(log) < 1e-5, log**2 / 2, far)
+            return (  # the budget twice, but of the deviance itself
+                2 * np.fmin(np.max(terms, axis=0), own),
+                None,
                 2 * np.maximum(np.abs(a * z), np.abs(p["power"] * y)) * s / z**2,
             )
         case "Cauchy":
@@ -97,17 +94,14 @@ def intermediates(kernel, y, z, p):
     y, z = y.astype(np.longdouble), z.astype(np.longdouble)
     match kernel:
         case "Tweedie":
-            a, b = (1 - p["power"]) * z, (2 - p["power"]) * z
             log_y = np.log(np.where(y == 0, 1, np.abs(y)))
-            return [a, b, a + log_y]
-        case "TweedieDeviance":
+            return [(2 - p["power"]) * z, (1 - p["power"]) * z + log_y]
+        case "TweedieDeviance" | "TweedieDevianceBeyond":
             a, log_y, log_z = 1 - p["power"], np.log(np.where(y > 0, y, 1)), np.log(z)
             s = a * log_z
             return [s, s + log_z, s - log_z, s + log_y, s + log_y - 2 * log_z, (a + 1) * log_y]
-        case "Welsch":
-            return [(z - y) ** 2 / p["c"] ** 2 / 2]
         case "Focal":
-            return [np.abs(z) * (1 + p["gamma"])]
+            return [np.abs(z)]
         case "GeneralRobust":
             u = np.minimum(np.abs(z - y), np.finfo(np.float64).max) ** 2 / p["c"] ** 2
             log = np.log1p(u / abs(p["alpha"] - 2))

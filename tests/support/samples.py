@@ -14,8 +14,8 @@ METHODS = ("value", "grad", "hess")
 PARAMETERS = (0, 0.1, 1, 5)  # for any parameter that may have them
 MORE_PARAMETERS = {
     ("general_robust", "alpha"): (2, -2, -math.inf, -1.5, 0.5, 1.9, 1.999, 3, -30),
-    ("tweedie", "power"): (1.1, 1.9, 2, 3, -1),
-    ("tweedie_deviance", "power"): (1.1, 1.9, 2, 3, -1),
+    ("tweedie", "power"): (1.1, 1.9, 2, 3, -1, -0.3),
+    ("tweedie_deviance", "power"): (1.000001, 1.1, 1.9, 1.999999, 2, 2.000001, 3, 5.5, -1, -0.3),
     ("focal", "gamma"): (0.5,),
     ("quantile", "q"): (0.05, 0.5),
 }
