@@ -172,21 +172,35 @@ cdef bint pass_any_nan(const real* v, Py_ssize_t n) noexcept nogil:
     return found
 
 
-cdef void pass_multiply(real* restrict v, const real* restrict w, Py_ssize_t n) noexcept nogil:
+ctypedef fused weight:
+    float
+    double
+
+
+cdef void pass_multiply(real* restrict v, const weight* restrict w, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n & -LANES):
-        v[i] *= w[i]
+        v[i] = <real>(v[i] * w[i])
+
+
+cdef void pass_products(
+        const real* restrict v, const weight* restrict w, Py_ssize_t n, double* restrict out
+        ) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        out[i] = v[i] * w[i]
 
 
 cdef void pass_scale(
-        const real* restrict w, double factor, Py_ssize_t n, real* restrict scaled) noexcept nogil:
+        const weight* restrict w, double factor, Py_ssize_t n, weight* restrict scaled
+        ) noexcept nogil:
     # in double: a factor of 1 / sum(w) need not fit float32
     cdef Py_ssize_t i
     for i in range(n & -LANES):
-        scaled[i] = <real>(w[i] * factor)
+        scaled[i] = <weight>(w[i] * factor)
 
 
-cdef WeightStats pass_weight_stats(const real* w, Py_ssize_t n) noexcept nogil:
+cdef WeightStats pass_weight_stats(const weight* w, Py_ssize_t n) noexcept nogil:
     cdef WeightStats stats
     cdef double lanes[LANES]
     cdef Py_ssize_t i
@@ -203,14 +217,15 @@ cdef WeightStats pass_weight_stats(const real* w, Py_ssize_t n) noexcept nogil:
 
 
 cdef void pass_drop_nan(
-        const real* restrict y, const real* restrict z, Py_ssize_t n, real* restrict w
+        const real* restrict y, const real* restrict z, Py_ssize_t n, weight* restrict w
         ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n & -LANES):
         w[i] = 0 if (y[i] != y[i]) | (z[i] != z[i]) else w[i]
 
 
-cdef void pass_neutralise(real* restrict v, const real* restrict w, Py_ssize_t n) noexcept nogil:
+cdef void pass_neutralise(
+        real* restrict v, const weight* restrict w, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n & -LANES):
         v[i] = 1 if w[i] == 0 else v[i]
@@ -235,18 +250,25 @@ cdef void fill_passes(real tag) noexcept:
     passes.outside = <bint (*)(const void*, Py_ssize_t, bint, double, double) noexcept nogil>(
         pass_outside[real])
     passes.any_nan = <bint (*)(const void*, Py_ssize_t) noexcept nogil>pass_any_nan[real]
-    passes.multiply = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>pass_multiply[real]
-    passes.scale = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
-        pass_scale[real])
-    passes.weight_stats = <WeightStats (*)(const void*, Py_ssize_t) noexcept nogil>(
-        pass_weight_stats[real])
-    passes.drop_nan = <void (*)(const void*, const void*, Py_ssize_t, void*) noexcept nogil>(
-        pass_drop_nan[real])
-    passes.neutralise = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
-        pass_neutralise[real])
     passes.root_hess = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
         pass_root_hess[real])
     passes.stream = fl_stream
+
+
+cdef void fill_weighing(int index, real tag, weight weight_tag) noexcept:
+    cdef WeightPasses* passes = &kernels.weighing[index]
+    passes.multiply = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
+        pass_multiply[real, weight])
+    passes.products = <void (*)(const void*, const void*, Py_ssize_t, double*) noexcept nogil>(
+        pass_products[real, weight])
+    passes.scale = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
+        pass_scale[weight])
+    passes.stats = <WeightStats (*)(const void*, Py_ssize_t) noexcept nogil>(
+        pass_weight_stats[weight])
+    passes.drop_nan = <void (*)(const void*, const void*, Py_ssize_t, void*) noexcept nogil>(
+        pass_drop_nan[real, weight])
+    passes.neutralise = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
+        pass_neutralise[real, weight])
 
 
 def add_maps(int index, Loss parameters):
@@ -271,6 +293,9 @@ class _Parameters(dict):
 def _fill():
     fill_passes[float](0)
     fill_passes[double](0)
+    fill_weighing[float, float](0, 0, 0)
+    fill_weighing[double, double](1, 0, 0)
+    fill_weighing[float, double](2, 0, 0)
     kernels.fence = fl_fence
     kernels.rows[0] = fl_rows_f32
     kernels.rows[1] = fl_rows_f64
