@@ -252,21 +252,18 @@ cdef void map_block(
     if job.root > 0 and job.mode == GRAD_HESS:
         job.passes.root_hess(grad, job.root, b.padded, hess)
     if has_value and job.value == NULL:
-        add_block(job, value, s, b, lanes)
+        add_block(job, value, b, lanes)
     deliver(job, job.value, value, start, b, &s.carried[0])
     deliver(job, job.grad, grad, start, b, &s.carried[1])
     deliver(job, job.hess, hess, start, b, &s.carried[2])
 
 
-cdef inline void add_block(
-        Job* job, char* value, Scratch* s, Block* b, double* lanes) noexcept nogil:
+cdef inline void add_block(Job* job, char* value, Block* b, double* lanes) noexcept nogil:
     if b.w == NULL:
         memset(value + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
         job.passes.sum(value, b.padded, lanes)
     else:
-        job.weighing.products(value, b.w, b.padded, <double*>s.scaled)
-        memset(s.scaled + 8 * b.n, 0, 8 * (b.padded - b.n))
-        kernels.passes[1].sum(s.scaled, b.padded, lanes)
+        job.weighing.sum(value, b.w, b.padded, lanes)       # weights are padded by 0
 
 
 cdef inline double number(const char* data, Py_ssize_t size, Py_ssize_t i) noexcept nogil:
@@ -288,7 +285,7 @@ cdef void score_block(
             job.terms[t].parameters, b.y, b.z, b.padded, 1, s.value, NULL, NULL)
         if job.groups == NULL:
             memset(lanes, 0, sizeof(lanes))
-            add_block(job, s.value, s, b, lanes)
+            add_block(job, s.value, b, lanes)
             sums[t] += fold(lanes)
             continue
         if b.w != NULL:

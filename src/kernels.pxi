@@ -183,6 +183,19 @@ cdef void pass_multiply(real* restrict v, const weight* restrict w, Py_ssize_t n
         v[i] = <real>(v[i] * w[i])
 
 
+cdef void pass_weighted_sum(
+        const real* v, const weight* w, Py_ssize_t n, double* lanes) noexcept nogil:
+    cdef double own[LANES]
+    cdef Py_ssize_t i, k
+    for k in range(LANES):
+        own[k] = lanes[k]
+    for i in range(n // LANES):
+        for k in range(LANES):
+            own[k] += v[i * LANES + k] * w[i * LANES + k]
+    for k in range(LANES):
+        lanes[k] = own[k]
+
+
 cdef void pass_products(
         const real* restrict v, const weight* restrict w, Py_ssize_t n, double* restrict out
         ) noexcept nogil:
@@ -259,6 +272,8 @@ cdef void fill_weighing(int index, real tag, weight weight_tag) noexcept:
     cdef WeightPasses* passes = &kernels.weighing[index]
     passes.multiply = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
         pass_multiply[real, weight])
+    passes.sum = <void (*)(const void*, const void*, Py_ssize_t, double*) noexcept nogil>(
+        pass_weighted_sum[real, weight])
     passes.products = <void (*)(const void*, const void*, Py_ssize_t, double*) noexcept nogil>(
         pass_products[real, weight])
     passes.scale = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(

@@ -145,17 +145,22 @@ cdef bint read_weights(
         RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, double* w) noexcept nogil:
     """False if one is not finite."""
     cdef const char* given
-    cdef Py_ssize_t i, size = 8 if job.wide else 4
+    cdef Py_ssize_t i
+    cdef int found = 0
     if not job.weighted:
         for i in range(n):
             w[i] = job.boost
         return True
     given = read(&job.w, thread, start, n, <char*>w)
-    for i in range(n - 1, -1, -1):      # from the end, as those of 4 bytes may lie in w
-        w[i] = job.boost * number(given, size, i)
-        if not isfinite(w[i]):
-            return False
-    return True
+    if job.wide:
+        for i in range(n):
+            w[i] = job.boost * (<const double*>given)[i]
+    else:
+        for i in range(n - 1, -1, -1):      # from the end, as they may lie in w
+            w[i] = (<const float*>given)[i]
+    for i in range(n):
+        found |= w[i] - w[i] != 0
+    return not found
 
 
 cdef const int64_t* read_labels(
@@ -394,7 +399,7 @@ cdef void map_rows(
         real tag) noexcept nogil:
     """Run the kernel on a block, and add up its weighted values."""
     cdef real* value = <real*>s.value
-    cdef double* products = s.w
+    cdef double* w = s.w
     cdef Py_ssize_t i, padded, offset = start * job.k * job.itemsize
     cdef bint direct = job.inner == 1 and not job.stream and not job.staged
     b.value = value
@@ -402,16 +407,19 @@ cdef void map_rows(
     b.hess = NULL if job.hess == NULL else job.hess + offset if direct else s.hess
     job.kernel(b)
     if job.mode == VALUE or job.mode == VALUE_GRAD:
-        for i in range(b.n):
-            products[i] = value[i] if job.plain else value[i] * products[i]
-            value[i] = <real>products[i]
-            if not job.wide:
-                products[i] = value[i]
+        padded = (b.n + LANES - 1) // LANES * LANES
+        if not job.plain:
+            for i in range(b.n):
+                w[i] *= value[i]
+                value[i] = <real>w[i]
         if job.value != NULL:
             memcpy(job.value + start * job.itemsize, value, b.n * job.itemsize)
-        padded = (b.n + LANES - 1) // LANES * LANES
-        memset(products + b.n, 0, (padded - b.n) * sizeof(double))
-        kernels.passes[1].sum(products, padded, lanes)
+        if job.wide:
+            memset(w + b.n, 0, (padded - b.n) * sizeof(double))
+            kernels.passes[1].sum(w, padded, lanes)
+        else:
+            memset(value + b.n, 0, (padded - b.n) * job.itemsize)
+            job.passes.sum(value, padded, lanes)
     put_rows[real](job, job.grad, <char*>b.grad, start, b.n, last, &s.carried[0], 0)
     put_rows[real](job, job.hess, <char*>b.hess, start, b.n, last, &s.carried[1], 0)
 
