@@ -13,7 +13,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport INFINITY, isnan, sqrt
+from libc.math cimport INFINITY, fabs, isnan, sqrt
 from libc.string cimport memcpy, memmove, memset
 from kernel_table cimport *
 

@@ -40,17 +40,24 @@ cdef struct Passes:
     bint (*outside)(
         const void* v, Py_ssize_t n, bint of_magnitude, double low, double high) noexcept nogil
     bint (*any_nan)(const void* v, Py_ssize_t n) noexcept nogil
-    void (*multiply)(void* v, const void* w, Py_ssize_t n) noexcept nogil
-    void (*scale)(const void* w, double factor, Py_ssize_t n, void* scaled) noexcept nogil
-    WeightStats (*weight_stats)(const void* w, Py_ssize_t n) noexcept nogil
-    # w = 0 where y or z is NaN
-    void (*drop_nan)(const void* y, const void* z, Py_ssize_t n, void* w) noexcept nogil
-    # v = 1 where w is 0: a point where every loss and its derivatives are finite
-    void (*neutralise)(void* v, const void* w, Py_ssize_t n) noexcept nogil
     # hess -= grad**2 / root, which makes the Hessian of a mean that of its root
     void (*root_hess)(const void* grad, double root, Py_ssize_t n, void* hess) noexcept nogil
     # copy past the cache
     void (*stream)(const void* source, Py_ssize_t bytes, void* target) noexcept nogil
+
+# Those that take weights, by the type of these as well: float32 with weights of float32, float64,
+# and float32 with weights of float64.
+cdef struct WeightPasses:
+    void (*multiply)(void* v, const void* w, Py_ssize_t n) noexcept nogil
+    # adds v w, rounded to their type if that is one, to LANES running sums
+    void (*sum)(const void* v, const void* w, Py_ssize_t n, double* lanes) noexcept nogil
+    void (*products)(const void* v, const void* w, Py_ssize_t n, double* out) noexcept nogil
+    void (*scale)(const void* w, double factor, Py_ssize_t n, void* scaled) noexcept nogil
+    WeightStats (*stats)(const void* w, Py_ssize_t n) noexcept nogil
+    # w = 0 where y or z is NaN
+    void (*drop_nan)(const void* y, const void* z, Py_ssize_t n, void* w) noexcept nogil
+    # v = 1 where w is 0: a point where every loss and its derivatives are finite
+    void (*neutralise)(void* v, const void* w, Py_ssize_t n) noexcept nogil
 
 # Blocks of rows: see rows.h.
 cdef extern from "kernels/rows.h":
@@ -166,6 +173,7 @@ cdef struct RuleKernel:
 
 cdef struct KernelTable:
     Passes passes[2]                        # float32, float64
+    WeightPasses weighing[3]                # and float32 with weights of float64
     MapFn maps[MAX_LOSSES][2][N_MODES]
     RowsFn rows[2]
     TripletsFn triplets[2]

@@ -37,9 +37,12 @@ cdef enum:
 
 cdef struct Job:
     Passes* passes
+    WeightPasses* weighing
     int work, mode, dtype, n_terms, threads, tasks
     Py_ssize_t n, itemsize, per_task
     Operand y, z, w
+    Py_ssize_t weight_size      # bytes of a weight: with float32 they may be of float64
+    double boost                # a power of two that weights out of range are multiplied by
     bint weighted, omit, refuse_nan, staged, stream, needs_gil
     Check checks[4]             # y, |y|, z, |z|
     Term* terms
@@ -111,20 +114,24 @@ cdef bint load_weights(
     if job.weighted:
         b.w = read(&job.w, thread, start, b.n, s.w)
         if b.w != s.w and (job.omit or b.n != b.padded):
-            memcpy(s.w, b.w, b.n * job.itemsize)
+            memcpy(s.w, b.w, b.n * job.weight_size)
             b.w = s.w
     else:
         for i in range(b.n):
-            if job.dtype == 0:
+            if job.weight_size == 4:
                 (<float*>s.w)[i] = 1
             else:
                 (<double*>s.w)[i] = 1
         b.w = s.w
     if b.n != b.padded:
-        memset(s.w + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
+        memset(s.w + b.n * job.weight_size, 0, (b.padded - b.n) * job.weight_size)
     if job.omit:
-        job.passes.drop_nan(b.y, b.z, b.padded, s.w)
-    stats = job.passes.weight_stats(b.w, b.padded)
+        job.weighing.drop_nan(b.y, b.z, b.padded, s.w)
+    if job.boost != 1:
+        job.weighing.scale(b.w, job.boost, b.padded, s.scaled)
+        memcpy(s.w, s.scaled, b.padded * job.weight_size)
+        b.w = s.w
+    stats = job.weighing.stats(b.w, b.padded)
     b.weight = stats.total
     b.count = stats.nonzero
     return stats.finite
@@ -160,8 +167,8 @@ cdef bint load(
             if b.z != s.z:
                 memcpy(s.z, b.z, bytes)
                 b.z = s.z
-            job.passes.neutralise(s.y, b.w, b.padded)
-            job.passes.neutralise(s.z, b.w, b.padded)
+            job.weighing.neutralise(s.y, b.w, b.padded)
+            job.weighing.neutralise(s.z, b.w, b.padded)
     if job.refuse_nan and (
             job.passes.any_nan(b.y, b.padded) or job.passes.any_nan(b.z, b.padded)):
         return False
@@ -235,13 +242,13 @@ cdef void map_block(
         job.terms.parameters, b.y, b.z, b.padded, 1 if b.w != NULL else job.scale,
         value, grad, hess)
     if b.w != NULL:
-        if has_value:
-            job.passes.multiply(value, b.w, b.padded)
+        if has_value and job.value != NULL:
+            job.weighing.multiply(value, b.w, b.padded)
         if job.mode != VALUE:
-            job.passes.scale(b.w, job.scale, b.padded, s.scaled)
-            job.passes.multiply(grad, s.scaled, b.padded)
+            job.weighing.scale(b.w, job.scale, b.padded, s.scaled)
+            job.weighing.multiply(grad, s.scaled, b.padded)
         if job.mode == GRAD_HESS:
-            job.passes.multiply(hess, s.scaled, b.padded)
+            job.weighing.multiply(hess, s.scaled, b.padded)
     if job.root > 0 and job.mode == GRAD_HESS:
         job.passes.root_hess(grad, job.root, b.padded, hess)
     if has_value and job.value == NULL:
@@ -252,45 +259,51 @@ cdef void map_block(
 
 
 cdef inline void add_block(Job* job, char* value, Block* b, double* lanes) noexcept nogil:
-    memset(value + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
-    job.passes.sum(value, b.padded, lanes)
+    if b.w == NULL:
+        memset(value + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
+        job.passes.sum(value, b.padded, lanes)
+    else:
+        job.weighing.sum(value, b.w, b.padded, lanes)       # weights are padded by 0
+
+
+cdef inline double number(const char* data, Py_ssize_t size, Py_ssize_t i) noexcept nogil:
+    """The i-th of numbers of 4 or of 8 bytes"""
+    return (<const float*>data)[i] if size == 4 else (<const double*>data)[i]
 
 
 cdef void score_block(
         Job* job, Py_ssize_t start, Scratch* s, Block* b, double* sums) noexcept nogil:
     """Add a block's sums of every term, weight and count to those of its groups."""
     cdef int t, width = job.n_terms + 2
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, size
     cdef double lanes[LANES]
+    cdef double weight
+    cdef const char* values
     cdef const Py_ssize_t* group = job.groups + start
     for t in range(job.n_terms):
         job.terms[t].maps[VALUE](
             job.terms[t].parameters, b.y, b.z, b.padded, 1, s.value, NULL, NULL)
-        if b.w != NULL:
-            job.passes.multiply(s.value, b.w, b.padded)
         if job.groups == NULL:
             memset(lanes, 0, sizeof(lanes))
             add_block(job, s.value, b, lanes)
             sums[t] += fold(lanes)
-        elif job.dtype == 0:
-            for i in range(b.n):
-                sums[group[i] * width + t] += (<float*>s.value)[i]
-        else:
-            for i in range(b.n):
-                sums[group[i] * width + t] += (<double*>s.value)[i]
+            continue
+        if b.w != NULL:
+            job.weighing.products(s.value, b.w, b.padded, <double*>s.scaled)
+        values = s.value if b.w == NULL else s.scaled
+        size = job.itemsize if b.w == NULL else 8
+        for i in range(b.n):
+            sums[group[i] * width + t] += number(values, size, i)
     if job.groups == NULL:
         sums[job.n_terms] += b.weight
         sums[job.n_terms + 1] += b.count
         return
     for i in range(b.n):
-        if b.w == NULL:
-            sums[group[i] * width + job.n_terms] += 1
-            sums[group[i] * width + job.n_terms + 1] += 1
-        else:
-            sums[group[i] * width + job.n_terms] += (
-                (<const float*>b.w)[i] if job.dtype == 0 else (<const double*>b.w)[i])
-            sums[group[i] * width + job.n_terms + 1] += (
-                (<const float*>b.w)[i] != 0 if job.dtype == 0 else (<const double*>b.w)[i] != 0)
+        weight = 1
+        if b.w != NULL:
+            weight = number(b.w, job.weight_size, i)
+        sums[group[i] * width + job.n_terms] += weight
+        sums[group[i] * width + job.n_terms + 1] += weight != 0
 
 
 cdef void penalty_block(
@@ -298,6 +311,25 @@ cdef void penalty_block(
     cdef char* grad = target(job, job.grad, s.grad, start, b)
     job.penalty(job.strengths, b.z, b.padded, lanes, grad)
     deliver(job, job.grad, grad, start, b, &s.carried[1])
+
+
+# ---- weights out of range ----------------------------------------------------------------------
+
+# The mean of weights near the ends of the range is computed once more, with the weights in the
+# middle of it: those of float32 as float64, and those of float64 times a power of two.
+
+cdef bint too_extreme(TaskResult* result) noexcept nogil:
+    """Whether products with weights of float32 may have lost digits."""
+    cdef double size = fabs(result.weight) / result.count
+    return result.weight != 0 and (size < 2.0 ** -60 or size > 2.0 ** 60)
+
+
+cdef double boost_of(TaskResult* result) noexcept nogil:
+    """What weights of float64 are to be multiplied by; 1 for almost all."""
+    cdef double size = fabs(result.weight)
+    if 2.0 ** 900 < size < INFINITY:
+        return 2.0 ** -900
+    return 2.0 ** 900 if 0 < size < 2.0 ** -900 else 1
 
 
 # ---- tasks and threads -------------------------------------------------------------------------

@@ -196,12 +196,23 @@ cdef void start_job(
     job.itemsize = 4 if job.dtype == 0 else 8
     job.passes = &kernels.passes[job.dtype]
     job.weighted = w is not None
+    job.boost = 1
     job.omit = nan_policy == OMIT
     job.refuse_nan = nan_policy == RAISE
     plan(job, cnp.PyArray_SIZE(z), max_tasks)
     if y is not None:
         job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
     job.needs_gil |= open_operand(&job.z, z, z, type_num, job.threads)
+    read_weights_as(job, w, z, type_num if w is None else max(
+        type_num, compute_type(w, "sample_weight")))
+
+
+cdef void read_weights_as(
+        Job* job, cnp.ndarray w, cnp.ndarray z, int type_num) except *:
+    """Weights are read in the type computed in, or else in float64."""
+    job.weight_size = 4 if type_num == cnp.NPY_FLOAT else 8
+    job.weighing = &kernels.weighing[job.dtype if job.weight_size == job.itemsize else 2]
+    close_operand(&job.w)
     if job.weighted:
         job.needs_gil |= open_operand(&job.w, w, z, type_num, job.threads)
 
@@ -219,6 +230,7 @@ cdef void fail(
     cdef Py_ssize_t i
     cdef PointwiseLoss loss
     dtype = np.float32 if job.dtype == 0 else np.float64
+    of_weight = np.float32 if job.weight_size == 4 else np.float64
     with np.errstate(all="ignore"):
         for i in range(start, min(start + BLOCK, job.n)):
             index = tuple(map(int, np.unravel_index(i, np.shape(z))))
@@ -227,10 +239,10 @@ cdef void fail(
                 continue
             if w is not None:
                 row = index[:w.ndim]
-                weight = dtype(w[row])
+                weight = of_weight(w[row])
                 if not np.isfinite(weight):
                     raise DomainError(
-                        "sample_weight", row, w[row], f"finite in {dtype.__name__}")
+                        "sample_weight", row, w[row], f"finite in {of_weight.__name__}")
                 if weight == 0:
                     continue
             for k, name in enumerate(("y_true", "y_pred")):
@@ -306,18 +318,18 @@ cdef object compute(
     """Run a prepared job as often as its reduction needs, and return what the method does."""
     cdef TaskResult result
     cdef int mode = job.mode
-    cdef bint weigh = reduction == MEAN and mode != VALUE
+    cdef bint mean = reduction == MEAN, weigh = mean and mode != VALUE
     cdef double value = 0, weight
 
     if job.staged and not (loss.is_root and reduction != NONE):
         # in place: bad input must show before anything is overwritten
         job.work = CHECK
-        run_checked(job, loss, y, z, w)
+        run_checked(job, loss, mean, y, z, w)
     job.scale = 1
     if weigh:
         if job.weighted or job.omit:
             job.work = WEIGH
-            result = run_checked(job, loss, y, z, w)
+            result = run_checked(job, loss, mean, y, z, w)
         else:
             result.weight = job.n
             result.count = job.n
@@ -328,8 +340,8 @@ cdef object compute(
         job.mode = VALUE
         job.grad = NULL
         job.hess = NULL
-        result = run_checked(job, loss, y, z, w)
-        weight = total_weight(&result) if reduction == MEAN else 1
+        result = run_checked(job, loss, mean, y, z, w)
+        weight = total_weight(&result) if mean else 1
         value = sqrt(result.total / weight)
         if mode == VALUE:
             return value
@@ -339,14 +351,27 @@ cdef object compute(
         job.mode = GRAD if mode == VALUE_GRAD else mode
         job.grad = cnp.PyArray_BYTES(grad)
         job.hess = cnp.PyArray_BYTES(hess) if mode == GRAD_HESS else NULL
-        run_checked(job, loss, y, z, w)
+        run_checked(job, loss, mean, y, z, w)
     else:
-        result = run_checked(job, loss, y, z, w)
+        result = run_checked(job, loss, mean, y, z, w)
         if mode == VALUE or mode == VALUE_GRAD:
-            weight = total_weight(&result) if reduction == MEAN else 1
+            weight = total_weight(&result) if mean else 1
             value = result.total / weight
 
     return returned(mode, value if reduction != NONE else values, grad, hess)
+
+
+cdef bint bring_into_range(
+        Job* job, TaskResult* result, cnp.ndarray w, cnp.ndarray z) except? True:
+    """Whether weights are out of range, and from now on read so that they are in it."""
+    if job.boost != 1:
+        return False
+    if job.weight_size == 4 and result.count > 0 and too_extreme(result):
+        read_weights_as(job, w, z, cnp.NPY_DOUBLE)
+        return True
+    if job.weight_size == 8:
+        job.boost = boost_of(result)
+    return job.boost != 1
 
 
 cdef inline object returned(int mode, object value, cnp.ndarray grad, cnp.ndarray hess):
@@ -359,8 +384,11 @@ cdef inline object returned(int mode, object value, cnp.ndarray grad, cnp.ndarra
 
 
 cdef TaskResult run_checked(
-        Job* job, PointwiseLoss loss, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w) except *:
+        Job* job, PointwiseLoss loss, bint mean, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w
+        ) except *:
     cdef TaskResult result = run(job)
+    if mean and job.weighted and bring_into_range(job, &result, w, z):
+        result = run(job)       # the first run of a call, which has not written anything
     if result.failed >= 0:
         fail(job, result.failed, y, z, w, [loss])
     return result

@@ -65,12 +65,12 @@ def triplet_margin(
             and 6 * t.rows.n * t.rows.k * t.rows.itemsize > cache_bytes)
         t.rows.work = WEIGH
         if w is not None and with_grad:     # before anything is overwritten
-            result = run_triplets(&t, w)
+            result = run_triplets(&t, reduction == MEAN, w)
         else:
             result.weight = result.count = t.rows.n
         t.factor = 1 / total_weight(&result) if with_grad and reduction == MEAN else 1
         t.rows.work = MAP
-        result = run_triplets(&t, w)
+        result = run_triplets(&t, reduction == MEAN, w)
         total = value if reduction == NONE else (
             result.total / (total_weight(&result) if reduction == MEAN else 1))
         return (total, grads) if with_grad else total
@@ -115,12 +115,14 @@ cdef WeightStats triplet_weights(
         given = read(&t.rows.w, thread, start, n, <char*>w)
         if given != <char*>w:
             memcpy(w, given, n * sizeof(double))
+        for i in range(n):
+            w[i] *= t.rows.boost
     else:
         for i in range(n):
             w[i] = 1
     for i in range(n, FL_ROWS):
         w[i] = 0
-    return kernels.passes[1].weight_stats(w, FL_ROWS)
+    return kernels.weighing[1].stats(w, FL_ROWS)
 
 
 cdef void triplet_block(
@@ -195,10 +197,14 @@ cdef void triplet_task(void* given, int task, int thread) noexcept nogil:
         kernels.fence()
 
 
-cdef TaskResult run_triplets(TripletJob* t, cnp.ndarray w) except *:
+cdef TaskResult run_triplets(TripletJob* t, bint mean, cnp.ndarray w) except *:
     cdef RowsJob* job = &t.rows
     cdef TaskResult result = run_tasks(
         triplet_task, t, job.results, job.tasks, job.threads, job.needs_gil)
+    if mean and job.weighted and job.boost == 1:
+        job.boost = boost_of(&result)
+        if job.boost != 1:
+            return run_triplets(t, mean, w)
     if result.failed >= 0:
         for r in range(result.failed, job.n):
             if not np.isfinite(np.float64(w[r])):

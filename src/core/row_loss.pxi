@@ -184,9 +184,19 @@ cdef void start_rows(
         else:
             job.needs_gil |= open_operand(
                 &job.y, y, y, cnp.NPY_INT64 if targets == LABELS else type_num, job.threads)
-    if w is not None:
-        job.needs_gil |= open_operand(&job.w, w, first_of_rows(z, axis), type_num, job.threads)
+    if job.weighted:
+        read_row_weights_as(
+            job, w, first_of_rows(z, axis), max(type_num, compute_type(w, "sample_weight")))
     reserve(job)
+
+
+cdef void read_row_weights_as(
+        RowsJob* job, cnp.ndarray w, cnp.ndarray rows, int type_num) except *:
+    """Weights are read in the type computed in, or else in float64."""
+    job.wide = type_num == cnp.NPY_DOUBLE
+    close_operand(&job.w)
+    if job.weighted:
+        job.needs_gil |= open_operand(&job.w, w, rows, type_num, job.threads)
 
 
 cdef cnp.ndarray last_axis(cnp.ndarray array, int axis):
@@ -283,33 +293,51 @@ cdef object compute_rows(
     """Run a prepared job as often as its reduction needs, and return what the method does."""
     cdef TaskResult result
     cdef int mode = job.mode
+    cdef bint mean = reduction == MEAN
     if job.staged:                  # bad input must show before anything is overwritten
         job.work = CHECK
-        rows_checked(job, loss, y, moved, w)
-    if reduction == MEAN and mode != VALUE:
+        rows_checked(job, loss, mean, y, moved, w)
+    if mean and mode != VALUE:
         if job.weighted or job.omit or job.ignores or job.class_weight != NULL:
             job.work = WEIGH
-            result = rows_checked(job, loss, y, moved, w)
+            result = rows_checked(job, loss, mean, y, moved, w)
         else:
             result.weight = job.n
             result.count = job.n
         job.factor = 1 / total_weight(&result)
     job.work = MAP
-    result = rows_checked(job, loss, y, moved, w)
+    result = rows_checked(job, loss, mean, y, moved, w)
     if reduction == NONE or mode == GRAD or mode == GRAD_HESS:
         return returned(mode, values, grad, hess)
     return returned(
-        mode, result.total / (total_weight(&result) if reduction == MEAN else 1), grad, hess)
+        mode, result.total / (total_weight(&result) if mean else 1), grad, hess)
 
 
 cdef TaskResult rows_checked(
-        RowsJob* job, RowLoss loss, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w) except *:
+        RowsJob* job, RowLoss loss, bint mean, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w
+        ) except *:
     cdef TaskResult result = run_rows(job)
+    if mean and not job.plain and bring_rows_into_range(job, &result, w, moved):
+        result = run_rows(job)      # the first run of a call, which has not written anything
     if result.weight == INFINITY:       # NaN is that of a target
         raise ValueError("the sum of sample_weight overflows")
     if result.failed >= 0:
         fail_rows(job, loss, result.failed, y, moved, w)
     return result
+
+
+cdef bint bring_rows_into_range(
+        RowsJob* job, TaskResult* result, cnp.ndarray w, cnp.ndarray moved) except? True:
+    """As bring_into_range of the pointwise losses."""
+    if job.boost != 1:
+        return False
+    if job.dtype == 0 and not job.wide and result.count > 0 and too_extreme(result):
+        read_row_weights_as(
+            job, w, first_of_rows(moved, cnp.PyArray_NDIM(moved) - 1), cnp.NPY_DOUBLE)
+        return True
+    if job.dtype == 1 or job.wide:
+        job.boost = boost_of(result)
+    return job.boost != 1
 
 
 cdef void fail_rows(
@@ -318,6 +346,7 @@ cdef void fail_rows(
     """Raise the error of the first bad row at or after start."""
     cdef Py_ssize_t r
     dtype = np.float32 if job.dtype == 0 else np.float64
+    of_weight = np.float64 if job.wide else np.float32
     shape = np.shape(moved)[:-1]
     if job.targets == VECTORS:
         y = last_axis(y, job.axis)
@@ -325,10 +354,11 @@ cdef void fail_rows(
         index = tuple(map(int, np.unravel_index(r, shape)))
         with np.errstate(all="ignore"):
             row = np.asarray(moved[index], dtype)
-            weight = 1 if w is None else dtype(w[index[:w.ndim]])
+            weight = 1 if w is None else of_weight(w[index[:w.ndim]])
         if not np.isfinite(weight):
             raise DomainError(
-                "sample_weight", index[:w.ndim], w[index[:w.ndim]], f"finite in {dtype.__name__}")
+                "sample_weight", index[:w.ndim], w[index[:w.ndim]],
+                f"finite in {of_weight.__name__}")
         if weight == 0 or job.targets == LABELS and job.ignores and y[index] == job.ignored:
             continue
         if job.targets == LABELS and not 0 <= y[index] < job.k:

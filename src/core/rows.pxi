@@ -33,6 +33,8 @@ cdef struct RowsJob:
     bint z_planes, y_planes         # read where they lie, the elements of a row inner apart
     int targets                     # what y_true holds
     bint soft, weighted, omit, refuse_nan, needs_gil
+    bint wide                       # weights are read in float64
+    double boost                    # a power of two that weights out of range are multiplied by
     bint plain                      # every row weighs 1, and any number will do
     bint staged, stream             # outputs go through a buffer; past the cache
     Py_ssize_t width                # targets of a row: 1, or one for each class
@@ -58,7 +60,7 @@ cdef struct RowBuffers:
     int64_t* label                  # one for each row, as all that follow
     char* value
     char* scale
-    char* w
+    double* w
     Py_ssize_t carried[2]           # bytes before grad and hess that wait to be streamed
 
 
@@ -70,6 +72,7 @@ cdef void plan_rows(
     job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
     job.itemsize = 4 if job.dtype == 0 else 8
     job.passes = &kernels.passes[job.dtype]
+    job.boost = 1
     job.n = n
     job.k = k
     job.inner = inner
@@ -139,24 +142,29 @@ cdef void write_rows(
 
 
 cdef bint read_weights(
-        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, real* w) noexcept nogil:
+        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, double* w) noexcept nogil:
     """False if one is not finite."""
-    cdef const real* given
+    cdef const char* given
     cdef Py_ssize_t i
+    cdef int found = 0
     if not job.weighted:
         for i in range(n):
-            w[i] = 1
+            w[i] = job.boost
         return True
-    given = <const real*>read(&job.w, thread, start, n, <char*>w)
+    given = read(&job.w, thread, start, n, <char*>w)
+    if job.wide:
+        for i in range(n):
+            w[i] = job.boost * (<const double*>given)[i]
+    else:
+        for i in range(n - 1, -1, -1):      # from the end, as they may lie in w
+            w[i] = (<const float*>given)[i]
     for i in range(n):
-        w[i] = given[i]
-        if not isfinite(w[i]):
-            return False
-    return True
+        found |= w[i] - w[i] != 0
+    return not found
 
 
 cdef const int64_t* read_labels(
-        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, int64_t* label, real* w
+        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, int64_t* label, double* w
         ) noexcept nogil:
     """Rows of weight 0 get class 0; NULL if a label is none of the classes."""
     cdef const int64_t* given = <const int64_t*>read(&job.y, thread, start, n, <char*>label)
@@ -187,7 +195,7 @@ cdef inline bint has_nan(const real* v, Py_ssize_t n) noexcept nogil:
     return found
 
 
-cdef inline bint any_zero(const real* v, Py_ssize_t n) noexcept nogil:
+cdef inline bint any_zero(const double* v, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef int found = 0
     for i in range(n):
@@ -205,7 +213,7 @@ cdef inline bint leaves(const real* v, Py_ssize_t n, real low, real high) noexce
 
 
 cdef bint in_range(
-        RowsJob* job, Range* limits, const real* v, Py_ssize_t size, Py_ssize_t n, const real* w
+        RowsJob* job, Range* limits, const real* v, Py_ssize_t size, Py_ssize_t n, const double* w
         ) noexcept nogil:
     """Whether the numbers of the rows that count are where they have to be."""
     cdef real low = <real>limits.low, high = <real>limits.high
@@ -221,7 +229,7 @@ cdef bint in_range(
 
 
 cdef bint apply_nan_policy(
-        RowsJob* job, Py_ssize_t n, real* w, const real* z, const real* q) noexcept nogil:
+        RowsJob* job, Py_ssize_t n, double* w, const real* z, const real* q) noexcept nogil:
     """Rows with NaN get the weight 0; False if they are refused."""
     cdef Py_ssize_t i
     for i in range(n):
@@ -233,7 +241,7 @@ cdef bint apply_nan_policy(
 
 
 cdef void blank(
-        Py_ssize_t n, Py_ssize_t size, const real* w, const real** rows, char* buffer, real number
+        Py_ssize_t n, Py_ssize_t size, const double* w, const real** rows, char* buffer, real filling
         ) noexcept nogil:
     """Rows of weight 0 are as good as not there, whatever they hold: fill them with a number."""
     cdef real* to = <real*>buffer
@@ -246,7 +254,7 @@ cdef void blank(
     for i in range(n):
         if w[i] == 0:
             for k in range(size):
-                to[i * size + k] = number
+                to[i * size + k] = filling
 
 
 cdef void smooth(
@@ -304,7 +312,7 @@ cdef bint weigh_rows(
         RowsJob* job, Py_ssize_t n, RowBuffers* s, const int64_t* label, const real* q,
         TaskResult* result) noexcept nogil:
     """Add up the weights, and scale the derivatives by them; False if one overflows."""
-    cdef real* w = <real*>s.w
+    cdef double* w = s.w
     cdef real* scale = <real*>s.scale
     cdef Py_ssize_t i
     cdef double weight
@@ -313,7 +321,9 @@ cdef bint weigh_rows(
         result.weight += w[i] * weight
         result.count += w[i] != 0
         if job.targets == LABELS and not job.soft:     # a class weight is no more than a sample's
-            w[i] = <real>(w[i] * weight)
+            w[i] *= weight
+            if not job.wide:
+                w[i] = <real>w[i]
         scale[i] = <real>(w[i] * job.factor)
         if not isfinite(w[i]):
             return False
@@ -324,14 +334,14 @@ cdef bint load_rows(
         RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, RowBuffers* s, fl_rows* b,
         TaskResult* result, real tag) noexcept nogil:
     """Bring n rows from start on into b, checked; False if one of them is bad."""
-    cdef real* w = <real*>s.w
+    cdef double* w = s.w
     cdef const real* z = NULL
     cdef const real* q = NULL
     cdef const int64_t* label = NULL
-    if not job.plain and not read_weights[real](job, thread, start, n, w):
+    if not job.plain and not read_weights(job, thread, start, n, w):
         return False
     if job.targets == LABELS:
-        label = read_labels[real](job, thread, start, n, s.label, w)
+        label = read_labels(job, thread, start, n, s.label, w)
         if label == NULL:
             return False
     elif job.targets == NUMBERS:
@@ -389,7 +399,7 @@ cdef void map_rows(
         real tag) noexcept nogil:
     """Run the kernel on a block, and add up its weighted values."""
     cdef real* value = <real*>s.value
-    cdef real* w = <real*>s.w
+    cdef double* w = s.w
     cdef Py_ssize_t i, padded, offset = start * job.k * job.itemsize
     cdef bint direct = job.inner == 1 and not job.stream and not job.staged
     b.value = value
@@ -397,14 +407,19 @@ cdef void map_rows(
     b.hess = NULL if job.hess == NULL else job.hess + offset if direct else s.hess
     job.kernel(b)
     if job.mode == VALUE or job.mode == VALUE_GRAD:
+        padded = (b.n + LANES - 1) // LANES * LANES
         if not job.plain:
             for i in range(b.n):
-                value[i] *= w[i]
+                w[i] *= value[i]
+                value[i] = <real>w[i]
         if job.value != NULL:
             memcpy(job.value + start * job.itemsize, value, b.n * job.itemsize)
-        padded = (b.n + LANES - 1) // LANES * LANES
-        memset(value + b.n, 0, (padded - b.n) * job.itemsize)
-        job.passes.sum(value, padded, lanes)
+        if job.wide:
+            memset(w + b.n, 0, (padded - b.n) * sizeof(double))
+            kernels.passes[1].sum(w, padded, lanes)
+        else:
+            memset(value + b.n, 0, (padded - b.n) * job.itemsize)
+            job.passes.sum(value, padded, lanes)
     put_rows[real](job, job.grad, <char*>b.grad, start, b.n, last, &s.carried[0], 0)
     put_rows[real](job, job.hess, <char*>b.hess, start, b.n, last, &s.carried[1], 0)
 
@@ -422,7 +437,7 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
     s.label = <int64_t*>memory
     s.value = memory + 8 * FL_ROWS
     s.scale = memory + 16 * FL_ROWS
-    s.w = memory + 24 * FL_ROWS
+    s.w = <double*>(memory + 24 * FL_ROWS)
     s.z = memory + 32 * FL_ROWS
     s.q = s.z + job.block_bytes
     s.grad = s.q + job.block_bytes + LINE

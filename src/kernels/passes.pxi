@@ -36,21 +36,48 @@ cdef bint pass_any_nan(const real* v, Py_ssize_t n) noexcept nogil:
     return found
 
 
-cdef void pass_multiply(real* restrict v, const real* restrict w, Py_ssize_t n) noexcept nogil:
+ctypedef fused weight:
+    float
+    double
+
+
+cdef void pass_multiply(real* restrict v, const weight* restrict w, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n & -LANES):
-        v[i] *= w[i]
+        v[i] = <real>(v[i] * w[i])
+
+
+cdef void pass_weighted_sum(
+        const real* v, const weight* w, Py_ssize_t n, double* lanes) noexcept nogil:
+    cdef double own[LANES]
+    cdef Py_ssize_t i, k
+    for k in range(LANES):
+        own[k] = lanes[k]
+    for i in range(n // LANES):
+        for k in range(LANES):
+            own[k] += v[i * LANES + k] * w[i * LANES + k]
+    for k in range(LANES):
+        lanes[k] = own[k]
+
+
+cdef void pass_products(
+        const real* restrict v, const weight* restrict w, Py_ssize_t n, double* restrict out
+        ) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n & -LANES):
+        out[i] = v[i] * w[i]
 
 
 cdef void pass_scale(
-        const real* restrict w, double factor, Py_ssize_t n, real* restrict scaled) noexcept nogil:
+        const weight* restrict w, double factor, Py_ssize_t n, weight* restrict scaled
+        ) noexcept nogil:
     # in double: a factor of 1 / sum(w) need not fit float32
     cdef Py_ssize_t i
     for i in range(n & -LANES):
-        scaled[i] = <real>(w[i] * factor)
+        scaled[i] = <weight>(w[i] * factor)
 
 
-cdef WeightStats pass_weight_stats(const real* w, Py_ssize_t n) noexcept nogil:
+cdef WeightStats pass_weight_stats(const weight* w, Py_ssize_t n) noexcept nogil:
     cdef WeightStats stats
     cdef double lanes[LANES]
     cdef Py_ssize_t i
@@ -67,14 +94,15 @@ cdef WeightStats pass_weight_stats(const real* w, Py_ssize_t n) noexcept nogil:
 
 
 cdef void pass_drop_nan(
-        const real* restrict y, const real* restrict z, Py_ssize_t n, real* restrict w
+        const real* restrict y, const real* restrict z, Py_ssize_t n, weight* restrict w
         ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n & -LANES):
         w[i] = 0 if (y[i] != y[i]) | (z[i] != z[i]) else w[i]
 
 
-cdef void pass_neutralise(real* restrict v, const real* restrict w, Py_ssize_t n) noexcept nogil:
+cdef void pass_neutralise(
+        real* restrict v, const weight* restrict w, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n & -LANES):
         v[i] = 1 if w[i] == 0 else v[i]

@@ -128,9 +128,10 @@ cdef inline real sign(real r) noexcept nogil:
 # distance. Which one depends on which is the lesser; neither cancels here.
 
 cdef inline void deviances(
-        real least, real distance, real* below, real* above) noexcept nogil:
+        real least, real distance, real scale, real* below, real* above) noexcept nogil:
+    """Both times scale, a power of two."""
     cdef real one = 1, flag, down, up, shift, far, whole, m, t, u, v, w, largest
-    cdef bint over
+    cdef bint over, none = least == 0
     if real is float:
         down, up, shift, largest = 2.0 ** -80, 2.0 ** 80, 110.90354888959125, FLT_MAX
     else:
@@ -142,15 +143,17 @@ cdef inline void deviances(
     t = (distance * (one - flag + flag * down)) / (least * (one - flag + flag * up))
     m = log1p_pair(t, over, &whole)
     far = whole + shift                     # where t overflows, its logarithm does not
+    distance = distance * scale
+    least = least * scale
     u = distance - least * far
     v = -(least * m)
     v = u if over else v
-    v = distance if least == 0 else v
+    v = distance if none else v
     below[0] = 0 if distance == 0 else v
     u = (least + distance) * far - distance
     w = least * (m + t * whole)
     w = u if over else w
-    w = <real>INFINITY if least == 0 else w
+    w = <real>INFINITY if none else w
     above[0] = 0 if distance == 0 else w
 
 
@@ -181,6 +184,31 @@ cdef inline real tweedie_gap(double above, double below, bint is_above, real n) 
     return a * by_k + e * (b * by_m)
 
 
+cdef inline real towards_one(real y, real z) noexcept nogil:
+    """A power of two that takes the larger one away from the ends of the range."""
+    cdef real far, near, factor, most = z if y < z else y
+    if real is float:
+        far, near = 2.0 ** 60, 2.0 ** -60
+    else:
+        far, near = 2.0 ** 500, 2.0 ** -500
+    factor = far if most < near else <real>1
+    return near if most > far else factor
+
+
+cdef inline real log1p_ratio(real distance, real least) noexcept nogil:
+    """log(1 + distance / least), of a ratio that may overflow"""
+    cdef real one = 1, enough, down, shift, flag, x
+    cdef bint over
+    if real is float:
+        enough, down, shift = 2.0 ** 100, 2.0 ** -30, 20.79441541679836
+    else:
+        enough, down, shift = 2.0 ** 960, 2.0 ** -60, 41.58883083359672
+    over = distance > least * enough
+    flag = over
+    x = (distance * (one - flag + flag * down)) / least
+    return log_or_log1p(x, x, over) + flag * shift
+
+
 cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
     """Derivatives by p of -y log(p) - (1 - y) log(1 - p)."""
     cdef real one = 1, n = one - p, distance = p - y, product = p * n
@@ -204,20 +232,20 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
     elif Loss is LogCosh:
         return expm1(-absolute(z - y))
     elif Loss is SquaredLogError:
-        # near y the difference of the logarithms is log1p of the relative distance
-        u = (z - y) / (one + y)
-        return log1p(u if absolute(u) < half else z)
+        # log(1 + z) - log(1 + y), without a difference of logarithms
+        u = log1p_ratio(absolute(z - y), one + (y if y < z else z))
+        return -u if z < y else u
     elif Loss is Tweedie:
         return exp_mul_difference_times(1, p.power, z, y)
     elif Loss is PoissonDeviance:
         a = y if y < z else z
         r = absolute(z - y)
-        deviances(a, r, &u, &v)
+        deviances(a, r, one, &u, &v)
         return u if y < z else v
     elif Loss is GammaDeviance:
         a = y if y < z else z
         r = absolute(z - y)
-        deviances(a, r, &u, &v)
+        deviances(a, r, towards_one(y, z), &u, &v)
         return v if y < z else u
     elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         return power_difference(z, 1, p.power)
@@ -228,7 +256,7 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
         # definition cancels. This is the one whose target is the smaller.
         r = z - y
         a = y if r > 0 else one - y
-        deviances(a, absolute(r), &u, &v)
+        deviances(a, absolute(r), one, &u, &v)
         return u
     return 0
 
@@ -241,8 +269,6 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
         u = first * first / (two * (one + first))       # cosh(r) - 1
         v = half * first * (two + first)                # (e^-2|r| - 1) / 2
         return log1p(u if absolute(z - y) < one else v)
-    elif Loss is SquaredLogError:
-        return log1p(y)
     elif Loss is Tweedie:
         return exp_mul_difference(2, p.power, z)
     elif Loss is TweedieDeviance:
@@ -254,7 +280,7 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
     elif Loss is BinaryKL:
         r = z - y
         a = one - z if r > 0 else z
-        deviances(a, absolute(r), &u, &v)
+        deviances(a, absolute(r), one, &u, &v)
         return v
     return 0
 
@@ -284,7 +310,8 @@ cdef inline void pointwise(
         a = <real>p.delta
         c = -a if r < -a else r
         c = a if r > a else c
-        value[0] = c * (r - half * c)
+        v = c * (r - half * c)
+        value[0] = 0 if c == 0 else v           # of delta = 0, where r may be infinite
         grad[0] = c
         hess[0] = 1 if absolute(r) <= a else <real>0
 
@@ -330,7 +357,8 @@ cdef inline void pointwise(
         a = <real>(1 - p.q)
         b = <real>-p.q
         s = a if r > 0 else b
-        value[0] = absolute(s * r)
+        v = absolute(s * r)
+        value[0] = 0 if s == 0 else v
         grad[0] = 0 if r == 0 else s
         hess[0] = 0
 
@@ -339,8 +367,10 @@ cdef inline void pointwise(
         a = <real>(1 - p.q)
         b = <real>p.q
         s = a if r > 0 else b
-        value[0] = s * r * r
-        grad[0] = two * s * r
+        v = s * r * r
+        u = two * s * r
+        value[0] = 0 if s == 0 else v
+        grad[0] = 0 if s == 0 else u
         hess[0] = two * s
 
     elif Loss is EpsilonInsensitive:
@@ -362,9 +392,7 @@ cdef inline void pointwise(
 
     elif Loss is SquaredLogError:
         c = one + z
-        u = (z - y) / (one + y)
-        w = first - second
-        v = first if absolute(u) < half else w
+        v = first
         value[0] = v * v
         q = one / c
         grad[0] = two * v * q
@@ -430,7 +458,7 @@ cdef inline void pointwise(
         hess[0] = two * ((y / z) / z)
 
     elif Loss is GammaDeviance:
-        value[0] = two * (first / z)
+        value[0] = two * (first / (z * towards_one(y, z)))
         grad[0] = two * (((z - y) / z) / z)
         hess[0] = two * ((((two * y - z) / z) / z) / z)
 
@@ -441,17 +469,18 @@ cdef inline void pointwise(
         m = z if y < z else y
         s = m * first
         if Loss is TweedieDeviance:
-            value[0] = s * tweedie_gap(p.above, p.below, y < z, second)
+            s = s * tweedie_gap(p.above, p.below, y < z, second)
+            value[0] = 0 if y == z else s       # where the power is infinite, too
         else:
             v = tweedie_gap(p.above, p.below, y < z, distance_of_logs(y, z))
             s = second if (y < z) == (p.power > 2) else s
             t = two * (z / b - y / a)           # the definition has max(y, 0)
             u = t * first
-            v = s * v
+            v = 0 if y == z else s * v
             value[0] = u if y < 0 else v
-        q = first / z
-        grad[0] = two * ((z - y) * q)
-        hess[0] = two * ((a * z + c * y) * q) / z
+        t = two * (((z - y) / z) * first)
+        grad[0] = 0 if y == z else t
+        hess[0] = two * ((a + c * (y / z)) * first) / z
 
     elif Loss is Cauchy:
         # where the square overflows, its logarithm does not: there the loss is 2 log|r| + constant

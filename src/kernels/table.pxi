@@ -11,18 +11,27 @@ cdef void fill_passes(real tag) noexcept:
     passes.outside = <bint (*)(const void*, Py_ssize_t, bint, double, double) noexcept nogil>(
         pass_outside[real])
     passes.any_nan = <bint (*)(const void*, Py_ssize_t) noexcept nogil>pass_any_nan[real]
-    passes.multiply = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>pass_multiply[real]
-    passes.scale = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
-        pass_scale[real])
-    passes.weight_stats = <WeightStats (*)(const void*, Py_ssize_t) noexcept nogil>(
-        pass_weight_stats[real])
-    passes.drop_nan = <void (*)(const void*, const void*, Py_ssize_t, void*) noexcept nogil>(
-        pass_drop_nan[real])
-    passes.neutralise = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
-        pass_neutralise[real])
     passes.root_hess = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
         pass_root_hess[real])
     passes.stream = fl_stream
+
+
+cdef void fill_weighing(int index, real tag, weight weight_tag) noexcept:
+    cdef WeightPasses* passes = &kernels.weighing[index]
+    passes.multiply = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
+        pass_multiply[real, weight])
+    passes.sum = <void (*)(const void*, const void*, Py_ssize_t, double*) noexcept nogil>(
+        pass_weighted_sum[real, weight])
+    passes.products = <void (*)(const void*, const void*, Py_ssize_t, double*) noexcept nogil>(
+        pass_products[real, weight])
+    passes.scale = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
+        pass_scale[weight])
+    passes.stats = <WeightStats (*)(const void*, Py_ssize_t) noexcept nogil>(
+        pass_weight_stats[weight])
+    passes.drop_nan = <void (*)(const void*, const void*, Py_ssize_t, void*) noexcept nogil>(
+        pass_drop_nan[real, weight])
+    passes.neutralise = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
+        pass_neutralise[real, weight])
 
 
 cdef void fill_rows() noexcept:
@@ -117,6 +126,9 @@ def _entered(add):
 
 fill_passes[float](0)
 fill_passes[double](0)
+fill_weighing[float, float](0, 0, 0)
+fill_weighing[double, double](1, 0, 0)
+fill_weighing[float, double](2, 0, 0)
 fill_penalties[float](0)
 fill_penalties[double](0)
 fill_rows()

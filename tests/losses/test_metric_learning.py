@@ -372,6 +372,18 @@ def test_outputs_that_overlap_inputs():
         fl.TripletMargin().value_and_grad(ONES, a, ONES, out=(out, None, None))
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-309, 1e307])
+def test_means_do_not_depend_on_the_size_of_weights(size):
+    loss, rows = fl.TripletMargin(), np.random.default_rng(0).normal(size=(3, 5, 4))
+    few = np.array([1.0, 2.0, 0.0, 1.0, 2.0])
+    value, grads = loss.value_and_grad(*rows, sample_weight=few)
+    assert loss(*rows, sample_weight=few * size) == pytest.approx(value, rel=1e-13)
+    for got, expected in zip(
+        loss.value_and_grad(*rows, sample_weight=few * size)[1], grads, strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-13)
+
+
 def test_wrong_weights_leave_everything_as_it_was():
     arrays = embeddings(300, 3)
     before = [a.copy() for a in arrays]

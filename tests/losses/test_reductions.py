@@ -208,6 +208,63 @@ def test_gradients_keep_their_digits_when_the_sum_of_weights_is_huge(dtype):
     )
 
 
+EXTREME = [(np.float64, s) for s in (5e-324, 1e-309, 1e-300, 1e-50, 1e40, 1e300)]
+EXTREME += [(np.float32, s) for s in (1e-44, 1e-40, 1e-30, 1e38)]
+
+
+@every_dtype
+@every_loss
+@pytest.mark.parametrize(("of_weight", "size"), EXTREME)
+@pytest.mark.parametrize("policy", ["propagate", "omit"])
+def test_means_do_not_depend_on_the_size_of_weights(loss, dtype, of_weight, size, policy):
+    y, z = typical(loss, 700, dtype)
+    few = np.random.default_rng(1).integers(1, 3, 700).astype(of_weight)
+    w = few * of_weight(size)
+    w[3] = few[3] = 0
+    z[5] = z[5] if policy == "propagate" else np.nan
+    usual, options = ({"sample_weight": x, "nan_policy": policy} for x in (few, w))
+    assert loss(y, z, **options) == close(loss(y, z, **usual), dtype)
+    for method in ("value_and_grad", "grad_and_hess"):
+        results = (getattr(loss, method)(y, z, **o) for o in (usual, options))
+        for expected, got in zip(*results, strict=True):
+            tolerance = 8 * np.finfo(dtype).eps
+            largest = np.max(np.abs(expected))
+            np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * largest)
+    in_place = z.copy()
+    loss.grad(y, in_place, out=in_place, **options)
+    np.testing.assert_array_equal(in_place, loss.grad(y, z, **options))
+
+
+def test_weights_of_float64_count_as_such_with_predictions_of_float32():
+    loss, w = fl.SquaredError(), np.exp(-102) * np.array([1.0, 2.0, 3.0])
+    y, z = np.zeros(3, np.float32), np.array([0, 1, 1], np.float32)
+    assert loss(y, z, sample_weight=w) == close(5 / 6)
+    assert loss(y, z, sample_weight=w, reduction="sum") == close(5 * w[0])
+    assert loss(y, z, sample_weight=np.full(3, 1e-50)) == close(2 / 3)
+    value, grad = loss.value_and_grad(y, z, sample_weight=np.full(3, 1e40))
+    assert value == close(2 / 3)
+    np.testing.assert_allclose(grad, [0, 2 / 3, 2 / 3], rtol=1e-7)
+    for groups in (None, [0, 0, 0]):
+        score = fl.score(y, z, ["mse", "mae"], sample_weight=w, groups=groups)
+        assert score["mse"] == close(5 / 6)
+        assert score.weight == close(w.sum())
+    # products are rounded once
+    each = loss(y, 3 * z, sample_weight=[0.1, 0.1, 1e-39], reduction="none")
+    np.testing.assert_array_equal(each, np.float32([0, 0.9, 9e-39]))
+    counts = np.array([2**24 + 1, 0, 0])
+    assert loss(z + 1, z, sample_weight=counts, reduction="sum") == 2**24 + 1
+
+
+def test_a_weight_that_only_float32_cannot_hold_is_finite():
+    y, z = np.zeros(2, np.float32), np.ones(2, np.float32)
+    assert fl.SquaredError()(y, z, sample_weight=[1e300, 1e300]) == 1
+    np.testing.assert_array_equal(
+        fl.SquaredError()(y, z, sample_weight=[1e300, 1.0], reduction="none"), [np.inf, 1]
+    )
+    with pytest.raises(ValueError, match=r"sample_weight\[1\] = inf is not finite in float64"):
+        fl.SquaredError()(y, z, sample_weight=[1.0, np.inf])
+
+
 @every_dtype
 @pytest.mark.parametrize("weighted", [False, True])
 def test_root_mean_squared_error_is_the_root_of_the_mean(dtype, weighted):

@@ -40,6 +40,12 @@ def test_groups_are_measured_by_the_array_not_by_what_it_says_of_itself():
         (fl.PoissonDeviance(), 1e-30, 1e30, 2e30),
         (fl.PoissonDeviance(), 1e30, 1e-30, 2.743102e32),
         (fl.GammaDeviance(), 1e-30, 1e30, 274.31021),
+        (fl.GammaDeviance(), 1, 3e38, 175.19369),
+        (fl.GammaDeviance(), 1.17549435e-38, 1.1754945e-38, 1.4210852e-14),
+        (fl.SquaredLogError(), 3e38, 1.5e38, 0.48045301),
+        (fl.SquaredLogError(), -1 + 2**-24, 3e38, 11073.853),
+        (fl.TweedieDeviance(1.5), 1.17549435e-38, 1.17549435e-38, 0.0),
+        (fl.TweedieDeviance(5), 1e-20, 1e-20, 0.0),
         (fl.SymmetricAbsolutePercentageError(), 3e38, 1e38, 1.0),
     ],
 )
@@ -100,6 +106,25 @@ def test_factors_of_exponentials_that_leave_the_range_of_float64():
         fl.Gamma().grad_and_hess(1e30 * one, 100 * one), [[1], [3.7200760e-14]], rtol=1e-7
     )
     np.testing.assert_allclose(fl.Welsch().grad(0 * one, 13.8 * one), [6.1144e-41], rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_residual_that_overflows_times_0_is_0(dtype):
+    most = np.finfo(dtype).max
+    y, z = np.array([most, -most], dtype), np.array([-most, most], dtype)
+    for loss, i in ((fl.Huber(0), 0), (fl.Quantile(0), 0), (fl.Expectile(0), 0)):
+        assert loss(y, z, reduction="none")[i] == 0
+        assert loss.grad(y, z, reduction="none")[i] == 0
+    for loss in (fl.Quantile(1), fl.Expectile(1)):
+        assert loss(y, z, reduction="none")[1] == 0
+        assert loss.grad(y, z, reduction="none")[1] == 0
+
+
+def test_derivatives_of_the_tweedie_deviance_where_powers_overflow():
+    tiny = np.float32([1.17549435e-38])
+    next_one = np.nextafter(tiny, np.float32(1))
+    assert fl.TweedieDeviance(1.5).grad(tiny, tiny) == 0
+    assert fl.TweedieDeviance(1.5).grad(tiny, next_one) == pytest.approx(2.1990229e12, rel=1e-6)
 
 
 def test_of_several_losses_the_one_that_refuses_is_named():

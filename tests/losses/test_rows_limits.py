@@ -185,3 +185,50 @@ def test_weights_that_overflow(dtype):
         CE([0, 1], z, sample_weight=[1e308, 1e308])
     with pytest.raises(ValueError, match="overflows"):
         fl.SoftmaxCrossEntropy(class_weight=[1e308, 1e308])([0, 1], z)
+
+
+EXTREME = [(np.float64, size) for size in (5e-324, 1e-309, 1e-300, 1e-50, 1e40, 1e300)]
+EXTREME += [(np.float32, size) for size in (1e-44, 1e-40, 1e38)]
+
+
+@both_dtypes
+@pytest.mark.parametrize("loss", [CE, fl.Dice(smooth=1.0), fl.GaussianNLL()], ids=repr)
+@pytest.mark.parametrize(("of_weight", "size"), EXTREME)
+def test_means_do_not_depend_on_the_size_of_weights(loss, dtype, of_weight, size):
+    y, z = typical(loss, 200, 3, dtype)
+    few = np.random.default_rng(1).integers(0, 3, 200).astype(of_weight)
+    w = few * of_weight(size)
+    eps = 8 * float(np.finfo(dtype).eps)
+    close = pytest.approx(loss(y, z, sample_weight=few), rel=eps)
+    assert loss(y, z, sample_weight=w) == close
+    assert loss.value_and_grad(y, z, sample_weight=w)[0] == close
+    for expected, got in zip(
+        loss.grad_and_hess(y, z, sample_weight=few),
+        loss.grad_and_hess(y, z, sample_weight=w),
+        strict=True,
+    ):
+        np.testing.assert_allclose(got, expected, rtol=eps, atol=eps * np.abs(expected).max())
+    out = z.copy()
+    loss.grad(y, out, sample_weight=w, out=out)
+    np.testing.assert_array_equal(out, loss.grad(y, z, sample_weight=w))
+
+
+def test_class_weights_of_any_size():
+    y, z = data(50, 3)
+    small, usual = (fl.SoftmaxCrossEntropy(class_weight=(s, 2 * s, s)) for s in (1e-309, 1.0))
+    assert small(y, z) == pytest.approx(usual(y, z), rel=1e-13)
+    np.testing.assert_allclose(small.grad(y, z), usual.grad(y, z), rtol=1e-13)
+
+
+def test_weights_of_float64_count_as_such_with_logits_of_float32():
+    y, z = data(3, 4, np.float32)
+    w, each = np.exp(-102) * np.array([1.0, 2.0, 3.0]), CE(y, z, reduction="none")
+    mean = pytest.approx(each.astype(float) @ [1, 2, 3] / 6, rel=1e-14)
+    assert CE(y, z, sample_weight=w) == mean
+    assert CE(y, z, sample_weight=w, reduction="sum") / w.sum() == mean
+    for groups in (None, [0, 0, 0]):
+        score = fl.score(y, z, ["softmax_cross_entropy"], sample_weight=w, groups=groups)
+        assert score["softmax_cross_entropy"] == mean
+        assert score.weight == pytest.approx(w.sum(), rel=1e-14)
+    with pytest.raises(fl.DomainError, match=r"sample_weight\[1\] = inf is not finite in float64"):
+        fl.score(y, z, ["softmax_cross_entropy"], sample_weight=[1.0, np.inf, 1.0])

@@ -34,8 +34,8 @@ def subtractions(kernel, y, z, p, dtype):
             return m * (2 * d + ULP * m * np.finfo(dtype).eps), 2 * m, None
         case "SquaredLogError":
             v, t = np.abs(np.log1p(z) - np.log1p(y)), np.maximum(*np.abs(np.log1p([y, z])))
-            q = 2 / (1 + z)
-            return 2 * v * t, q * t, q / (1 + z) * np.maximum(1, t)
+            q = 2 / (1 + z)  # the value is a square: the budget twice
+            return 2 * v * np.minimum(t, v), None, q / (1 + z) * np.maximum(1, t)
         case "Poisson":
             return np.maximum(e, np.abs(y * z)), np.maximum(e, y), None
         case "Gamma":
