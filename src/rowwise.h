@@ -350,7 +350,7 @@ static void RS(margin)(const fl_rows *b, ptrdiff_t r)
     const R *z = (const R *)b->z + r * K;
     R *g = b->grad ? (R *)b->grad + r * K : NULL, f = ((const R *)b->scale)[r];
     R before = RS(max)(z, y), after = RS(max)(z + y + 1, K - y - 1);
-    R m = after > before ? after : before, loss = (R)b->a + m - z[y];
+    R m = after > before ? after : before, loss = (R)b->a + (m - z[y]);
     int nan = 0;
     EACH(k, K) nan |= z[k] != z[k];
     loss = nan ? (R)NAN : loss < 0 ? 0 : loss;

@@ -64,6 +64,15 @@ def test_two_empty_sets_are_alike():
     assert by_class == pytest.approx(1 - both.mean(), rel=1e-13)
 
 
+@both_dtypes
+def test_a_margin_is_left_where_scores_dwarf_it(dtype):
+    z = np.array([[1e17, 1e17, -1e17], [-1e30, 1e17, 1e17]], dtype)
+    value, grad = fl.MultiClassHinge().value_and_grad([0, 2], z, reduction="none")
+    np.testing.assert_array_equal(value, [1, 1])
+    np.testing.assert_array_equal(grad, [[-1, 1, 0], [0, 1, -1]])
+    np.testing.assert_array_equal(fl.MultiClassPerceptron()([0, 2], z, reduction="none"), [0, 0])
+
+
 def test_a_normal_distribution_without_variance():  # torch#49807
     loss = fl.GaussianNLL()
     z = np.array([[1.0, 0.0], [2.0, 0.0]])
