@@ -1,5 +1,6 @@
 # Losses of the distances between rows: one block of rows, in stages, so that the distances of
-# many rows are under way at once. A block has at most FL_ROWS rows, fewer than BLOCK.
+# many rows are under way at once. A block has at most FL_ROWS rows, fewer than BLOCK. Differences are
+# taken in double: distances of float32 rows are then as good as exact, and so is what they differ by.
 
 cdef double squared_distance(
         const real* restrict x, const real* restrict y, Py_ssize_t k) noexcept nogil:
@@ -7,7 +8,7 @@ cdef double squared_distance(
     cdef double t, total = 0
     cdef Py_ssize_t i, j
     for i in range(k & -LANES, k):
-        t = <real>(x[i] - y[i])
+        t = <double>x[i] - <double>y[i]
         total += t * t
     if k < LANES:
         return total
@@ -15,7 +16,7 @@ cdef double squared_distance(
         lanes[j] = 0
     for i in range(k // LANES):
         for j in range(LANES):
-            t = <real>(x[i * LANES + j] - y[i * LANES + j])
+            t = <double>x[i * LANES + j] - <double>y[i * LANES + j]
             lanes[j] += t * t
     for j in range(LANES // 2):
         lanes[j] += lanes[j + LANES // 2]
@@ -29,12 +30,12 @@ cdef double far_out_distance(const real* x, const real* y, Py_ssize_t k, double 
     cdef double t, most = 0, total = 0
     cdef Py_ssize_t i
     for i in range(k):
-        t = fabs(x[i] - y[i])
+        t = fabs(<double>x[i] - <double>y[i])
         most = t if t > most else most
     if most == 0 or most == INFINITY:
         return squared
     for i in range(k):
-        t = (x[i] - y[i]) / most
+        t = (<double>x[i] - <double>y[i]) / most
         total += t * t
     return most * sqrt(total)
 
@@ -75,8 +76,8 @@ cdef void far_out_triplet_grad(
     near = near if near != 0 else 1
     far = far if far != 0 else 1
     for i in range(k):
-        u = factor * ((a[i] - p[i]) / near)
-        v = factor * ((a[i] - q[i]) / far)
+        u = factor * ((<double>a[i] - <double>p[i]) / near)
+        v = factor * ((<double>a[i] - <double>q[i]) / far)
         ga[i] = <real>(u - v)
         gp[i] = <real>(0 - u)
         gq[i] = <real>v
@@ -121,7 +122,7 @@ cdef void triplets(const Triplets* b, real tag) noexcept nogil:
     distances(<const real*>b.x[0], <const real*>b.x[1], b.n, b.k, near)
     distances(<const real*>b.x[0], <const real*>b.x[2], b.n, b.k, far)
     for r in range(b.n):
-        loss = b.margin + near[r] - far[r]
+        loss = b.margin + (near[r] - far[r])    # of distances that dwarf it, the margin is left
         loss = 0 if (loss < 0) | (b.weight[r] == 0) else loss   # as absent, whatever it holds
         b.value[r] = b.weight[r] * loss
         factor[r] = b.weight[r] * b.factor

@@ -27,19 +27,45 @@
 #if FL_ROWWISE_PASS == 32
 #define R float
 #define FN(name) FL_CAT(FL_CAT(fl_, name), _f32)
+#define LEAST 1.17549435e-38f      /* the least normal number */
+#define FAR 3.32306998e35f         /* 2^118: ratios beyond it, or below its inverse, are scaled, */
+#define UP 1.20892582e24f          /* by 2^80 above and 2^-80 below; 160 log(2) */
+#define DOWN 8.27180613e-25f
+#define SHIFT 110.903549f
+#define JS_TAIL(x, x2, x4) \
+    (1.66666672e-01f + (x)*6.66672066e-02f + (x2)*(3.56892794e-02f + (x)*2.26364248e-02f) + \
+     (x4)*(1.21325552e-02f + (x)*2.04937402e-02f))
 #else
 #define R double
 #define FN(name) FL_CAT(FL_CAT(fl_, name), _f64)
+#define LEAST 2.2250738585072014e-308
+#define FAR 0x1p1014
+#define UP 0x1p540
+#define DOWN 0x1p-540
+#define SHIFT 748.5989550047409    /* 1080 log(2) */
+#define JS_TAIL(x, x2, x4) \
+    (0.16666666666666669 + (x)*0.06666666666666003 + (x2)*(0.03571428571576827 + \
+     (x)*0.022222222092555033) + (x4)*(0.015151521024189657 + (x)*0.010988853335309518 + \
+     (x2)*(0.00833603614168967 + (x)*0.006505108587431875) + (x4)*(0.005501691737600029 + \
+     (x)*0.0030808120729037456 + (x2)*(0.007925018150853355 + (x)*-0.0060340867866888375 + \
+     (x2)*0.012555626064267501))))
 #endif
 #define RS(name) FN(FL_CAT(rows_, name))
 
 #define FL_PIECE 512      /* elements, of whole rows or of a part of one */
 #define EACH(k, K) for (ptrdiff_t k = 0; k < K; k++)
 
+/* Rows of a piece: so many that its elements fill whole vectors, where that is to be had. */
+static inline ptrdiff_t RS(piece_rows)(ptrdiff_t K)
+{
+    ptrdiff_t rows = K <= FL_PIECE ? FL_PIECE / K : 1;
+    return rows >= 16 ? rows & -16 : rows >= 4 ? rows & -4 : rows;
+}
+
 /* Go through the n rows of K elements in pieces: m elements from `at` on, of `rows` rows from `row`
    on. */
 #define PIECES(n, K) \
-    for (ptrdiff_t step = K <= FL_PIECE ? FL_PIECE / K : 1, row = 0; row < n; row += step) \
+    for (ptrdiff_t step = RS(piece_rows)(K), row = 0; row < n; row += step) \
         for (ptrdiff_t first = 0, rows = n - row < step ? n - row : step, at, m; \
              first < K && (at = row * K + first, \
                            m = K <= FL_PIECE ? rows * K : K - first < FL_PIECE ? K - first : FL_PIECE); \
@@ -64,22 +90,53 @@ FL_NOINLINE void RS(sum_rows)(const R *restrict term, ptrdiff_t rows, ptrdiff_t 
     }
 }
 
-/* The sums over rows of an expression in z and q, in double. */
-#define SUM(name, expression) \
-    FL_NOINLINE void RS(name)(const fl_rows *b, double *sums) \
+/* A function of z, q and f, for each of n elements, of which it takes whole vectors only. */
+typedef void RS(map)(
+    const R *restrict z, const R *restrict q, const R *restrict f, ptrdiff_t n, R *restrict to);
+
+#define MAP(name, expression) \
+    FL_NOINLINE void RS(name)( \
+        const R *restrict zs, const R *restrict qs, const R *restrict fs, ptrdiff_t n, R *restrict to) \
     { \
-        R term[FL_PIECE]; \
-        EACH(r, b->n) sums[r] = 0; \
-        PIECES(b->n, b->k) { \
-            const R *restrict zs = (const R *)b->z + at, *restrict qs = (const R *)b->q + at; \
-            EACH(i, m) { \
-                R z = zs[i], q = qs[i]; \
-                (void)z, (void)q; \
-                term[i] = expression; \
-            } \
-            RS(sum_rows)(term, rows, m, sums + row); \
+        EACH(i, (n & -16)) { \
+            R z = zs[i], q = qs[i], f = fs[i]; \
+            (void)z, (void)q, (void)f; \
+            to[i] = expression; \
         } \
     }
+
+/* Up to 15 elements, filled up with ones. */
+static void RS(to_vector)(const R *x, ptrdiff_t n, R *to)
+{
+    EACH(i, 16) to[i] = i < n ? x[i] : 1;
+}
+
+/* A function of n elements. What is left of whole vectors goes through it by way of buffers: so each
+   element is computed by the same instructions, which round alike, wherever it lies. */
+static void RS(map_piece)(RS(map) *map, const R *z, const R *q, const R *f, ptrdiff_t n, R *to)
+{
+    R last[4][16];
+    ptrdiff_t done = n & -16, left = n - done;
+    if (done) map(z, q, f, done, to);
+    if (!left) return;
+    RS(to_vector)(z + done, left, last[0]);
+    RS(to_vector)(q + done, left, last[1]);
+    RS(to_vector)(f + done, left, last[2]);
+    map(last[0], last[1], last[2], 16, last[3]);
+    memcpy(to + done, last[3], (size_t)left * sizeof(R));
+}
+
+/* The sums over rows of a function of z and q, in double. */
+static void RS(sum_map)(RS(map) *map, const fl_rows *b, double *sums)
+{
+    R term[FL_PIECE];
+    EACH(r, b->n) sums[r] = 0;
+    PIECES(b->n, b->k) {
+        const R *z = (const R *)b->z + at;
+        RS(map_piece)(map, z, (const R *)b->q + at, z, m, term);
+        RS(sum_rows)(term, rows, m, sums + row);
+    }
+}
 
 /* The same value for all elements of a row. */
 FL_NOINLINE void RS(spread)(const R *restrict v, ptrdiff_t rows, ptrdiff_t K, R *restrict f)
@@ -87,86 +144,137 @@ FL_NOINLINE void RS(spread)(const R *restrict v, ptrdiff_t rows, ptrdiff_t K, R 
     EACH(r, rows) EACH(k, K) f[r * K + k] = v[r];
 }
 
-/* An expression in z, q and the row's scale f, for each element. */
-#define MAP(name, expression) \
-    FL_NOINLINE void RS(name)(const fl_rows *b, void *out) \
-    { \
-        R fs[FL_PIECE]; \
-        PIECES(b->n, b->k) { \
-            const R *restrict zs = (const R *)b->z + at, *restrict qs = (const R *)b->q + at; \
-            R *restrict to = (R *)out + at; \
-            RS(spread)((const R *)b->scale + row, rows, m / rows, fs); \
-            EACH(i, m) { \
-                R z = zs[i], q = qs[i], f = fs[i]; \
-                (void)z; \
-                to[i] = expression; \
-            } \
-        } \
-    }
-
-static inline R RS(unless_0)(R q, R x) { return q == 0 ? 0 : x; }
-
-/* log of 2 p / (p + q); log of 2, the limit, if both are 0 */
-static inline R RS(log_to_mean)(R p, R q)
+/* A function of z, q and the row's scale, for each element. */
+static void RS(map_rows)(RS(map) *map, const fl_rows *b, void *out)
 {
-    R whole = q == 0 ? 1 : p + q, ratio = q == 0 ? 2 : 2 * p / whole;
-    R t = q == 0 ? 1 : (p - q) / whole;
-    return FN(log_or_log1p)(ratio, t, t < (R)-0.5);
+    R f[FL_PIECE];
+    PIECES(b->n, b->k) {
+        RS(spread)((const R *)b->scale + row, rows, m / rows, f);
+        RS(map_piece)(map, (const R *)b->z + at, (const R *)b->q + at, f, m, (R *)out + at);
+    }
 }
 
-SUM(sum_q_log_z, -RS(unless_0)(q, q *FN(log)(z)))
-SUM(sum_q_log_q, RS(unless_0)(q, q *FN(log)(q)))
-SUM(sum_q_z, -RS(unless_0)(q, q *z))
-SUM(sum_js, RS(unless_0)(z, z *RS(log_to_mean)(z, q)) + RS(unless_0)(q, q *RS(log_to_mean)(q, z)))
-SUM(sum_zq, z *q)
-SUM(sum_zz, z *z)
-SUM(sum_qq, q *q)
-SUM(sum_both, z + q)
-SUM(sum_apart, z *(1 - q) + q * (1 - z))
-
-MAP(cross_entropy_grad, RS(unless_0)(q, -f *(q / z)))
-MAP(cross_entropy_hess, RS(unless_0)(q, q / z * f / z))
-MAP(log_cross_entropy_grad, -f *q)
-MAP(js_grad, f / 2 * RS(log_to_mean)(z, q))
-MAP(js_hess, RS(unless_0)(q, f / 2 * (q / (z + q) / z)))
+static inline R RS(unless_0)(R q, R x) { return q == 0 ? 0 : x; }
 
 static void RS(put_values)(const fl_rows *b, const double *sums)
 {
     EACH(r, b->n) ((R *)b->value)[r] = (R)sums[r];
 }
 
+/* ---- distributions --------------------------------------------------------------------------- */
+
+/* x / y is p / q times a power of 2, and a normal number unless one of them is 0; returns its
+   logarithm less that of p / q. */
+static inline R RS(scaled)(R p, R q, R *x, R *y)
+{
+    int over = (p > q * FAR) & (q > 0), under = (p * FAR < q) & (p > 0);
+    R up = under ? UP : 1, down = under ? DOWN : 1, shift = under ? SHIFT : 0;
+    *x = p * (over ? DOWN : up);
+    *y = q * (over ? UP : down);
+    return over ? -SHIFT : shift;
+}
+
+/* q log(q / z), less q - z where they are near each other: there it is not negative, and has digits of
+   its own */
+static inline R RS(divergence)(R q, R z, int near)
+{
+    R x, y, whole, shift = RS(scaled)(q, z, &x, &y), v, rest, part;
+    v = (near ? q - z : x) / y;
+    rest = FN(log1p_pair)(v, !near, &whole);
+    part = z * (rest + v * whole);
+    whole = q * (whole - shift);
+    return RS(unless_0)(q, near ? part : whole);
+}
+
+static inline int RS(near)(R q, R z) { return FN(abs)(q - z) <= z / 2; }
+
+/* z log(z / m) + q log(q / m), m = (z + q) / 2: with v = |z - q| / (z + q) it is
+   m ((1 + v) log(1 + v) + (1 - v) log(1 - v)), which is m v^2 (1 + v^2 / 6 + ...) */
+static inline R RS(js)(R z, R q)
+{
+    R d = FN(abs)(z - q), whole = z + q, large = z < q ? q : z, small = z < q ? z : q;
+    R over = whole == 0 ? 1 : whole, v = d / over, w = v * v, ratio = 2 * small / over, near, far;
+    near = d * v / 2 * (1 + w * JS_TAIL(w, w * w, w * w * (w * w)));
+    ratio = ratio < LEAST ? LEAST : ratio;
+    far = large * FN(log1p_unit)(v) + small * FN(log)(ratio);
+    return v <= (R)0.5 ? near : far;
+}
+
+/* log of 2 p / (p + q); log of 2, the limit, if both are 0 */
+static inline R RS(log_to_mean)(R p, R q)
+{
+    R whole = q == 0 ? 1 : p + q, t = q == 0 ? 1 : (p - q) / whole, x, y;
+    R shift = RS(scaled)(p, whole, &x, &y);
+    int is_log = t < (R)-0.5;
+    return FN(log_or_log1p)(2 * x / y, t, is_log) - (is_log ? shift : 0);
+}
+
+MAP(q_log_z, -RS(unless_0)(q, q *FN(log)(z)))
+MAP(q_z, -RS(unless_0)(q, q *z))
+MAP(kl, RS(divergence)(q, z, RS(near)(q, z)))
+MAP(kl_rest, RS(near)(q, z) ? q - z : 0)
+MAP(log_kl, RS(unless_0)(q, q *(FN(log)(q) - z)))
+MAP(js_term, RS(js)(z, q) / 2)
+
+MAP(cross_entropy_grad, RS(unless_0)(q, -f *(q / z)))
+MAP(cross_entropy_hess, RS(unless_0)(q, q / z * f / z))
+MAP(log_cross_entropy_grad, -f *q)
+MAP(js_grad, f / 2 * RS(log_to_mean)(z, q))
+MAP(js_hess, RS(unless_0)(q, f / 2 * (q / (z + q)) / z))
+MAP(log_z, FN(log)(z))
+
 /* -log z of the label */
 static void RS(label_entropy)(const fl_rows *b)
 {
     ptrdiff_t bytes = b->n * b->k * (ptrdiff_t)sizeof(R);
+    R p[FL_ROWS], logs[FL_ROWS];
     if (b->grad) memset(b->grad, 0, (size_t)bytes);
     if (b->hess) memset(b->hess, 0, (size_t)bytes);
-    EACH(r, b->n) {
+    EACH(r, b->n) p[r] = ((const R *)b->z)[r * b->k + b->label[r]];
+    if (b->value) {
+        RS(map_piece)(RS(log_z), p, p, p, b->n, logs);
+        EACH(r, b->n) ((R *)b->value)[r] = -logs[r];
+    }
+    if (b->grad) EACH(r, b->n) {
         ptrdiff_t at = r * b->k + b->label[r];
-        R p = ((const R *)b->z)[at], f = ((const R *)b->scale)[r];
-        if (b->value) ((R *)b->value)[r] = -FN(log)(p);
-        if (b->grad) ((R *)b->grad)[at] = -f / p;
-        if (b->hess) ((R *)b->hess)[at] = f / p / p;
+        R f = ((const R *)b->scale)[r];
+        ((R *)b->grad)[at] = -f / p[r];
+        if (b->hess) ((R *)b->hess)[at] = f / p[r] / p[r];
     }
 }
 
-/* -sum q log z, and with entropy sum q log q - sum q log z; z are logarithms if b->log */
-static void RS(cross_entropy)(const fl_rows *b, int entropy)
+/* derivatives of -sum q log z; z are logarithms if b->log */
+static void RS(cross_entropy_derivatives)(const fl_rows *b)
 {
-    double sums[FL_ROWS], more[FL_ROWS];
+    if (b->hess && b->log) memset(b->hess, 0, (size_t)(b->n * b->k) * sizeof(R));
+    else if (b->hess) RS(map_rows)(RS(cross_entropy_hess), b, b->hess);
+    if (b->grad) RS(map_rows)(b->log ? RS(log_cross_entropy_grad) : RS(cross_entropy_grad), b, b->grad);
+}
+
+/* -sum q log z */
+static void RS(cross_entropy)(const fl_rows *b)
+{
+    double sums[FL_ROWS];
     if (b->value) {
-        if (b->log) RS(sum_q_z)(b, sums);
-        else RS(sum_q_log_z)(b, sums);
-        if (entropy) {
-            RS(sum_q_log_q)(b, more);
-            EACH(r, b->n) sums[r] += more[r];
+        RS(sum_map)(b->log ? RS(q_z) : RS(q_log_z), b, sums);
+        RS(put_values)(b, sums);
+    }
+    RS(cross_entropy_derivatives)(b);
+}
+
+/* sum q log (q / z) */
+static void RS(kl_divergence)(const fl_rows *b)
+{
+    double sums[FL_ROWS], rest[FL_ROWS];
+    if (b->value) {
+        RS(sum_map)(b->log ? RS(log_kl) : RS(kl), b, sums);
+        if (!b->log) {
+            RS(sum_map)(RS(kl_rest), b, rest);
+            EACH(r, b->n) sums[r] += rest[r];
         }
         RS(put_values)(b, sums);
     }
-    if (b->hess && b->log) memset(b->hess, 0, (size_t)(b->n * b->k) * sizeof(R));
-    else if (b->hess) RS(cross_entropy_hess)(b, b->hess);
-    if (b->grad && b->log) RS(log_cross_entropy_grad)(b, b->grad);
-    else if (b->grad) RS(cross_entropy_grad)(b, b->grad);
+    RS(cross_entropy_derivatives)(b);
 }
 
 /* half of sum z log(z / m) + sum q log(q / m), m = (z + q) / 2 */
@@ -174,62 +282,188 @@ static void RS(jensen_shannon)(const fl_rows *b)
 {
     double sums[FL_ROWS];
     if (b->value) {
-        RS(sum_js)(b, sums);
-        EACH(r, b->n) sums[r] /= 2;
+        RS(sum_map)(RS(js_term), b, sums);
         RS(put_values)(b, sums);
     }
-    if (b->hess) RS(js_hess)(b, b->hess);
-    if (b->grad) RS(js_grad)(b, b->grad);
+    if (b->hess) RS(map_rows)(RS(js_hess), b, b->hess);
+    if (b->grad) RS(map_rows)(RS(js_grad), b, b->grad);
 }
 
-/* The same of vectors so long or short that squares leave the range of numbers: of z and q divided by
-   their largest elements. */
-FL_NOINLINE void RS(cosine_far)(const fl_rows *b, ptrdiff_t r)
+/* ---- the angle between two vectors --------------------------------------------------------------
+
+   The gradient of 1 - cos is -a r, where a = 1 / (|z| |q|) and r = q - t z, t = z.q / |z|^2, is what
+   q has beside z; and 1 - cos = |r|^2 / |q|^2 / (1 + cos). So r has the digits that z and q lose
+   where they are nearly parallel. It is computed of the unrounded product of z with a rounded t; as
+   what t lacks leaves something along z in r, that is found by another product and taken off. */
+
+typedef struct {
+    const R *z, *q;
+    ptrdiff_t k;
+    double sz, sq;              /* powers of 2 that z and q are multiplied by */
+    double zz, qq, zq;          /* sums of the squares and products */
+    double a, inverse, c;       /* 1 / (|z| |q|), 1 / |z|^2, the cosine */
+    R t;                        /* r = q - t z - low z */
+    double low, rr;             /* rr = |r|^2 */
+} RS(angle);
+
+/* The sums of z^2, q^2 and z q: those of float are as good as exact. */
+static inline void RS(sum_products)(RS(angle) *v, double sz, double sq)
+{
+    const R *restrict zs = v->z, *restrict qs = v->q;
+    double zz = 0, qq = 0, zq = 0;
+    v->sz = sz, v->sq = sq;
+#pragma omp simd reduction(+ : zz, qq, zq)
+    EACH(k, v->k) {
+        double z = zs[k] * sz, q = qs[k] * sq;
+        zz += z * z;
+        qq += q * q;
+        zq += z * q;
+    }
+    v->zz = zz, v->qq = qq, v->zq = zq;
+}
+
+FL_NOINLINE void RS(sum_plain_products)(RS(angle) *v)
+{
+    RS(sum_products)(v, 1, 1);
+}
+
+/* the same of short rows, faster */
+static inline void RS(sum_few_products)(RS(angle) *v)
+{
+    double zz = 0, qq = 0, zq = 0;
+    v->sz = v->sq = 1;
+    EACH(k, v->k) {
+        double z = v->z[k], q = v->q[k];
+        zz += z * z;
+        qq += q * q;
+        zq += z * q;
+    }
+    v->zz = zz, v->qq = qq, v->zq = zq;
+}
+
+static inline void RS(find_cosine)(RS(angle) *v)
+{
+    v->a = 1 / (sqrt(v->zz) * sqrt(v->qq));
+    v->inverse = 1 / v->zz;
+    v->c = v->zq * v->a;
+}
+
+/* q - t z, rounded once */
+static inline double RS(beside)(double q, R t, double z)
+{
+#if FL_ROWWISE_PASS == 32
+    return q - (double)t * z;
+#else
+    R lo, hi = FN(two_prod)(t, z, &lo);
+    return (q - hi) - lo;
+#endif
+}
+
+/* the sum of r^2, and that of r z */
+FL_NOINLINE double RS(sum_beside)(const RS(angle) *v, double *along)
+{
+    const R *restrict zs = v->z, *restrict qs = v->q;
+    double rr = 0, rz = 0, sz = v->sz, sq = v->sq, low = v->low;
+    R t = v->t;
+#pragma omp simd reduction(+ : rr, rz)
+    EACH(k, v->k) {
+        double z = zs[k] * sz, r = RS(beside)(qs[k] * sq, t, z) - low * z;
+        rr += r * r;
+        rz += r * z;
+    }
+    *along = rz;
+    return rr;
+}
+
+/* t, low and rr, with all digits */
+static void RS(find_beside)(RS(angle) *v)
+{
+    double t = v->zq / v->zz, along;
+    v->t = (R)t;
+    v->low = t - v->t;
+    v->rr = (1 - v->c) * (1 + v->c) * v->qq;
+    if (sizeof(R) == 4 && fabs(v->c) < 1 - 1e-6) return;        /* in double enough of them are left */
+    for (int step = 0; step < 2; step++) {
+        double all = RS(sum_beside)(v, &along), low = along * v->inverse;
+        v->low += low;
+        v->rr = all - low * along;
+        if (v->rr > all / 2) return;        /* else r was along z: what is left has few digits */
+    }
+    if (!(v->rr > 1e-60 * v->qq)) v->rr = v->a = 0;      /* parallel: what is left is rounding */
+}
+
+FL_NOINLINE void RS(put_angle)(const RS(angle) *v, double f, R *restrict g, R *restrict h)
+{
+    const R *restrict zs = v->z, *restrict qs = v->q;
+    double sz = v->sz, sq = v->sq, low = v->low, fa = f * v->a;
+    double n = v->inverse, twice = 2 * fa * n, fc = f * v->c * n, fcn = fc * n;
+    R t = v->t;
+    if (h) EACH(k, v->k) {
+        double z = zs[k] * sz, r = RS(beside)(qs[k] * sq, t, z) - low * z;
+        h[k] = (R)((twice * r * z + (fc - fcn * z * z)) * sz * sz);
+    }
+    EACH(k, v->k) {
+        double z = zs[k] * sz, r = RS(beside)(qs[k] * sq, t, z) - low * z;
+        g[k] = (R)(-fa * r * sz);
+    }
+}
+
+/* A power of 2 that brings the largest number of a row near to 1, as far as it may be. */
+static double RS(to_unit)(const R *z, ptrdiff_t K)
+{
+    double large = 0;
+    int exponent;
+    EACH(k, K) large = fabs(z[k]) > large ? fabs(z[k]) : large;
+    if (!(large > 0 && large < INFINITY)) return 1;
+    frexp(large, &exponent);
+    return ldexp(1, exponent < -1000 ? 1000 : -exponent);
+}
+
+/* A row that is nearly parallel, or so long or short that squares leave the range of numbers. */
+FL_NOINLINE void RS(cosine_with_care)(const fl_rows *b, ptrdiff_t r, int far, RS(angle) v)
 {
     ptrdiff_t K = b->k;
-    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
-    double f = ((const R *)b->scale)[r], large_z = 0, large_q = 0, zz = 0, qq = 0, zq = 0;
-    EACH(k, K) {
-        large_z = fabs(z[k]) > large_z ? fabs(z[k]) : large_z;
-        large_q = fabs(q[k]) > large_q ? fabs(q[k]) : large_q;
+    R *g = b->grad ? (R *)b->grad + r * K : NULL, *h = b->hess ? (R *)b->hess + r * K : NULL;
+    if (far) {
+        RS(sum_products)(&v, RS(to_unit)(v.z, K), RS(to_unit)(v.q, K));
+        RS(find_cosine)(&v);
     }
-    EACH(k, K) {
-        double x = large_z == 0 ? z[k] : z[k] / large_z, y = large_q == 0 ? q[k] : q[k] / large_q;
-        zz += x * x;
-        qq += y * y;
-        zq += x * y;
+    if (v.zz == 0 || v.qq == 0) {           /* flat; NaN if the other one is */
+        if (b->value) ((R *)b->value)[r] = (R)(1 + 0 * v.zq);
+        if (h) EACH(k, K) h[k] = (R)(0 * v.zq);
+        if (g) EACH(k, K) g[k] = (R)(0 * v.zq);
+        return;
     }
-    int flat = zz == 0 || qq == 0;
-    double a = flat ? 0 : 1 / (sqrt(zz) * sqrt(qq)), c = zq * a;
-    if (b->value) ((R *)b->value)[r] = (R)(1 - c);
-    EACH(k, K) {
-        double x = flat ? 0 : z[k] / large_z, y = flat ? 0 : q[k] / large_q;
-        double t = flat ? 0 : c * x / zz, along = a * y, by = flat ? 1 : large_z;
-        if (b->hess)
-            ((R *)b->hess)[r * K + k] =
-                flat ? 0 : (R)(f * ((2 * along - t) * x + c - 2 * t * x) / zz / by / by);
-        if (b->grad) ((R *)b->grad)[r * K + k] = (R)(f * (t - along) / by);
-    }
+    RS(find_beside)(&v);
+    double off = v.rr / (v.qq * (1 + fabs(v.c)));
+    if (b->value) ((R *)b->value)[r] = (R)(v.c > 0 ? off : 2 - off);
+    if (g) RS(put_angle)(&v, ((const R *)b->scale)[r], g, h);
 }
 
 /* 1 - z.q / |z| / |q|; 1, and flat, if one of them is 0 */
 static void RS(cosine)(const fl_rows *b)
 {
-    double zz[FL_ROWS], qq[FL_ROWS], zq[FL_ROWS];
+    RS(angle) v[FL_ROWS];
+    double least = sizeof(R) == 4 ? 1e-12 : 1e-100, most = 1 / least;
     ptrdiff_t K = b->k;
-    RS(sum_zz)(b, zz);
-    RS(sum_qq)(b, qq);
-    RS(sum_zq)(b, zq);
     EACH(r, b->n) {
-        const R *restrict z = (const R *)b->z + r * K, *restrict q = (const R *)b->q + r * K;
+        v[r].z = (const R *)b->z + r * K;
+        v[r].q = (const R *)b->q + r * K;
+        v[r].k = K;
+        if (K < 16) RS(sum_few_products)(&v[r]);
+        else RS(sum_plain_products)(&v[r]);
+    }
+    EACH(r, b->n) RS(find_cosine)(&v[r]);
+    EACH(r, b->n) {
+        const R *restrict z = v[r].z, *restrict q = v[r].q;
         R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
-        double least = sizeof(R) == 4 ? 1e-12 : 1e-100, most = 1 / least;
-        if (!(zz[r] > least && zz[r] < most && qq[r] > least && qq[r] < most)) {
-            RS(cosine_far)(b, r);
+        double zz = v[r].zz, qq = v[r].qq, c = v[r].c, a = v[r].a, inverse = v[r].inverse;
+        int far = !(zz > least && zz < most && qq > least && qq < most);
+        if (far || fabs(c) > 0.5) {
+            RS(cosine_with_care)(b, r, far, v[r]);
             continue;
         }
-        double a = 1 / (sqrt(zz[r]) * sqrt(qq[r])), inverse = 1 / zz[r];
-        double f = ((const R *)b->scale)[r], c = zq[r] * a;
+        double f = ((const R *)b->scale)[r];
         R ga = (R)(f * a), gc = (R)(f * c * inverse), hf = (R)(f * inverse);
         R ra = (R)a, rc = (R)(c * inverse), hi = 2 * gc * (R)inverse;
         if (b->value) ((R *)b->value)[r] = (R)(1 - c);
@@ -241,22 +475,49 @@ static void RS(cosine)(const fl_rows *b)
     }
 }
 
+/* ---- sets ------------------------------------------------------------------------------------ */
+
+MAP(in_both, z *q)
+MAP(in_any, z + q)
+MAP(in_one, z *(1 - q) + q * (1 - z))
+
+/* The derivatives of a row whose sum is so small that those of other elements, or products, leave the
+   range of numbers: of z and q, times a power of 2. */
+FL_NOINLINE void RS(dice_of_little)(const fl_rows *b, ptrdiff_t r, double whole)
+{
+    ptrdiff_t K = b->k;
+    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
+    double up = 0x1p600, f = ((const R *)b->scale)[r], overlap;
+    whole *= up;
+    overlap = b->a * up / whole * up;
+    EACH(k, K) overlap += 2 * (z[k] * up) * (q[k] * up / whole);
+    EACH(k, K) {
+        double d = (overlap - 2 * (q[k] * up)) / whole * f;
+        if (b->hess) ((R *)b->hess)[r * K + k] = (R)(d == 0 ? 0 : -2 * d / whole * up);
+        if (b->grad) ((R *)b->grad)[r * K + k] = (R)d;
+    }
+}
+
 /* 1 - (2 z.q + a) / (sum z + sum q + a); 0, and flat, if nothing is there */
 static void RS(dice)(const fl_rows *b)
 {
-    double zq[FL_ROWS], apart[FL_ROWS], both[FL_ROWS];
+    double both[FL_ROWS], one[FL_ROWS], any[FL_ROWS], least = sizeof(R) == 4 ? 1e-15 : 1e-150;
     ptrdiff_t K = b->k;
-    RS(sum_zq)(b, zq);
-    RS(sum_apart)(b, apart);
-    RS(sum_both)(b, both);
+    RS(sum_map)(RS(in_both), b, both);
+    RS(sum_map)(RS(in_one), b, one);
+    RS(sum_map)(RS(in_any), b, any);
     EACH(r, b->n) {
         const R *restrict q = (const R *)b->q + r * K;
         R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
-        double whole = both[r] + b->a, inverse = whole == 0 ? 0 : 1 / whole;
-        double f = ((const R *)b->scale)[r];
-        R overlap = whole == 0 ? 1 : (R)((2 * zq[r] + b->a) * inverse);
+        double whole = any[r] + b->a, f = ((const R *)b->scale)[r];
+        if (b->value) ((R *)b->value)[r] = (R)(whole == 0 ? 0 : one[r] / whole);
+        if (whole != 0 && whole < least) {
+            RS(dice_of_little)(b, r, whole);
+            continue;
+        }
+        double inverse = whole == 0 ? 0 : 1 / whole;
+        R overlap = whole == 0 ? 1 : (R)((2 * both[r] + b->a) * inverse);
         R first = (R)(f * inverse), second = (R)(2 * f * inverse * inverse);
-        if (b->value) ((R *)b->value)[r] = (R)(apart[r] * inverse);
         if (b->hess) EACH(k, K) {
             R d = 2 * q[k] - overlap;
             h[k] = RS(unless_0)(d, second * d);
@@ -281,11 +542,12 @@ FL_NOINLINE void RS(label_losses)(
     R *restrict f, R *restrict loss)
 {
     R u[FL_PIECE], x[FL_PIECE];
+    n &= -16;
     EACH(i, n) x[i] = w[i] == 0 ? 0 : z[i];         /* what weighs nothing may be anything */
     EACH(i, n) u[i] = FN(exp_neg)(x[i] < 0 ? x[i] : -x[i]);
     EACH(i, n) loss[i] = FN(log1p)(u[i]);
     EACH(i, n) {
-        R a = positive[i] * q[i] * w[i], c = (1 - q[i]) * w[i], t = loss[i];
+        R a = RS(unless_0)(q[i], positive[i] * q[i] * w[i]), c = (1 - q[i]) * w[i], t = loss[i];
         R near = 1 / (1 + u[i]), far = u[i] * near;
         R up = x[i] < 0 ? far : near, down = x[i] < 0 ? near : far;     /* sigmoids of x, -x */
         R high = x[i] < 0 ? t : x[i] + t, low = x[i] < 0 ? t - x[i] : t;
@@ -298,16 +560,23 @@ FL_NOINLINE void RS(label_losses)(
 /* the weighted mean over the labels of their logistic losses */
 static void RS(multi_label)(const fl_rows *b)
 {
-    R w[FL_PIECE], f[FL_PIECE], positive[FL_PIECE], loss[FL_PIECE], scale[FL_ROWS];
+    R w[FL_PIECE], f[FL_PIECE], positive[FL_PIECE], loss[FL_PIECE], scale[FL_ROWS], last[2][16];
     double sums[FL_ROWS] = {0}, mass = b->weight ? 0 : (double)b->k;
     if (b->weight) EACH(k, b->k) mass += b->weight[k];
     EACH(r, b->n) scale[r] = (R)(((const R *)b->scale)[r] / mass);
     PIECES(b->n, b->k) {
-        ptrdiff_t K = m / rows;
+        const R *z = (const R *)b->z + at, *q = (const R *)b->q + at;
+        ptrdiff_t K = m / rows, done = m & -16;
         RS(tile)(b->weight ? b->weight + first : NULL, rows, K, w);
         RS(tile)(b->positive ? b->positive + first : NULL, rows, K, positive);
         RS(spread)(scale + row, rows, K, f);
-        RS(label_losses)((const R *)b->z + at, (const R *)b->q + at, m, w, positive, f, loss);
+        RS(label_losses)(z, q, m, w, positive, f, loss);
+        if (m > done) {                             /* as in map_piece */
+            RS(to_vector)(z + done, m - done, last[0]);
+            RS(to_vector)(q + done, m - done, last[1]);
+            RS(label_losses)(
+                last[0], last[1], 16, w + done, positive + done, f + done, loss + done);
+        }
         RS(sum_rows)(loss, rows, m, sums + row);
         if (b->hess) memcpy((R *)b->hess + at, f, (size_t)m * sizeof(R));
         if (b->grad) memcpy((R *)b->grad + at, positive, (size_t)m * sizeof(R));
@@ -316,31 +585,74 @@ static void RS(multi_label)(const fl_rows *b)
     if (b->value) RS(put_values)(b, sums);
 }
 
-/* (log v + (m - y)^2 / v) / 2 + a of rows (m, v); the limits where v is 0 */
-FL_NOINLINE void RS(gaussian)(const fl_rows *b)
+/* ---- a normal distribution --------------------------------------------------------------------- */
+
+/* d^2 / v, where d / v may overflow alone */
+static inline R RS(square_over)(R d, R v)
 {
-    const R *restrict z = (const R *)b->z, *restrict y = (const R *)b->q;
-    const R *restrict scale = (const R *)b->scale;
-    R *restrict g = (R *)b->grad, *restrict h = (R *)b->hess, *restrict value = (R *)b->value;
-    R v[FL_ROWS], d[FL_ROWS], t[FL_ROWS];
-    EACH(r, b->n) {
-        v[r] = z[2 * r + 1];
-        d[r] = z[2 * r] - y[r];
-    }
-    EACH(r, b->n) t[r] = d[r] == 0 ? 0 : d[r] / v[r];
-    if (value) EACH(r, b->n) {
-        R l = (FN(log)(v[r]) + d[r] * t[r]) / 2 + (R)b->a;
-        value[r] = (v[r] == 0) & ((d[r] > 0) | (d[r] < 0)) ? (R)INFINITY : l;
-    }
-    if (h) EACH(r, b->n) {
-        h[2 * r] = scale[r] / v[r];
-        h[2 * r + 1] = scale[r] * ((2 * d[r] * t[r] - 1) / v[r]) / (2 * v[r]);
-    }
-    if (g) EACH(r, b->n) {
-        g[2 * r] = scale[r] * t[r];
-        g[2 * r + 1] = scale[r] * ((1 - d[r] * t[r]) / (2 * v[r]));
+    R size = FN(abs)(d);
+    int over = size > v * FAR;
+    R t = (size * (over ? DOWN : 1)) / v, u = size * t;
+    return d == 0 ? 0 : u * (over ? UP : 1);
+}
+
+/* (log v + d^2 / v) / 2 + a of rows (m, v), d = m - y; the limits where v is 0 */
+MAP(gaussian, (FN(log)(z) + RS(square_over)(q, z)) / 2 + f)
+
+/* d / v and its product with d, which may overflow though their ratio to v does not */
+#define GAUSSIAN_TERMS(i) \
+    R f = fs[i], v = vs[i], t = ds[i] == 0 ? 0 : ds[i] / v, u = ds[i] * t; \
+    int over = u == (R)INFINITY
+
+FL_NOINLINE void RS(gaussian_grad)(
+    const R *restrict vs, const R *restrict ds, const R *restrict fs, ptrdiff_t n, R *restrict g,
+    R *restrict gv)
+{
+    EACH(i, (n & -16)) {
+        GAUSSIAN_TERMS(i);
+        R slope = (1 - u) / v;
+        g[i] = f * t;
+        gv[i] = f * (over ? -t * (t / 2) : slope / 2);
     }
 }
+
+FL_NOINLINE void RS(gaussian_hess)(
+    const R *restrict vs, const R *restrict ds, const R *restrict fs, ptrdiff_t n, R *restrict h,
+    R *restrict hv)
+{
+    EACH(i, (n & -16)) {
+        GAUSSIAN_TERMS(i);
+        R bend = (u - (R)0.5) / v;
+        h[i] = f / v;
+        hv[i] = f * ((over ? t * t : bend) / v);
+    }
+}
+
+static void RS(gaussian_nll)(const fl_rows *b)
+{
+    const R *restrict z = (const R *)b->z, *restrict y = (const R *)b->q;
+    R *restrict gs = (R *)b->grad, *restrict hs = (R *)b->hess;
+    R v[FL_ROWS], d[FL_ROWS], f[FL_ROWS], m[FL_ROWS], s[FL_ROWS];
+    ptrdiff_t n = b->n, full = (n + 15) & -16;
+    EACH(r, full) {
+        v[r] = r < n ? z[2 * r + 1] : 1;
+        d[r] = r < n ? z[2 * r] - y[r] : 0;
+        f[r] = (R)b->a;
+    }
+    if (b->value) {
+        RS(gaussian)(v, d, f, full, m);
+        EACH(r, n) ((R *)b->value)[r] = (v[r] == 0) & (d[r] != 0) & (d[r] == d[r]) ? (R)INFINITY : m[r];
+    }
+    if (!gs) return;
+    EACH(r, n) f[r] = ((const R *)b->scale)[r];
+    RS(gaussian_grad)(v, d, f, full, m, s);
+    EACH(r, n) gs[2 * r] = m[r], gs[2 * r + 1] = s[r];
+    if (!hs) return;
+    RS(gaussian_hess)(v, d, f, full, m, s);
+    EACH(r, n) hs[2 * r] = m[r], hs[2 * r + 1] = s[r];
+}
+
+/* ---- scores ------------------------------------------------------------------------------------ */
 
 /* max(0, margin + max of the others - own); a kink has the gradient 0, of equal others the first
    counts */
@@ -350,7 +662,7 @@ static void RS(margin)(const fl_rows *b, ptrdiff_t r)
     const R *z = (const R *)b->z + r * K;
     R *g = b->grad ? (R *)b->grad + r * K : NULL, f = ((const R *)b->scale)[r];
     R before = RS(max)(z, y), after = RS(max)(z + y + 1, K - y - 1);
-    R m = after > before ? after : before, loss = (R)b->a + m - z[y];
+    R m = after > before ? after : before, loss = (R)b->a + (m - z[y]);
     int nan = 0;
     EACH(k, K) nan |= z[k] != z[k];
     loss = nan ? (R)NAN : loss < 0 ? 0 : loss;
@@ -376,23 +688,29 @@ static void FN(rows)(const fl_rows *b)
     switch (b->loss) {
     case FL_CROSS_ENTROPY_OF_PROBABILITIES:
         if (b->label) RS(label_entropy)(b);
-        else RS(cross_entropy)(b, 0);
+        else RS(cross_entropy)(b);
         break;
-    case FL_KL: RS(cross_entropy)(b, 1); break;
+    case FL_KL: RS(kl_divergence)(b); break;
     case FL_JENSEN_SHANNON: RS(jensen_shannon)(b); break;
     case FL_COSINE: RS(cosine)(b); break;
     case FL_MULTI_LABEL: RS(multi_label)(b); break;
     case FL_DICE: RS(dice)(b); break;
-    case FL_GAUSSIAN: RS(gaussian)(b); break;
+    case FL_GAUSSIAN: RS(gaussian_nll)(b); break;
     default: EACH(r, b->n) RS(margin)(b, r);
     }
 }
 
-#undef SUM
 #undef MAP
+#undef GAUSSIAN_TERMS
 #undef PIECES
 #undef EACH
 #undef FL_PIECE
+#undef LEAST
+#undef FAR
+#undef UP
+#undef DOWN
+#undef SHIFT
+#undef JS_TAIL
 #undef RS
 #undef R
 #undef FN

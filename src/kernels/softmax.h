@@ -5,6 +5,10 @@
    number of classes; class k of row (g, j) is t[4 (g K + k) + j].
    Many classes: a row, or a piece of one, at a time.
 
+   Loops that round run over whole vectors, 16 numbers at a time, and rows that do not make up four are
+   copied into four: so every row goes through the same instructions, and has the same bits alone and
+   in any place of a batch.
+
    Both compute x = z - max, its exponentials e and their sum. With a label, x of the label is kept
    and its exponential left out of the sum, so that 1 - p and the loss have all their digits where
    p is nearly 1:  loss = log1p(others + exp(x) - 1) - x.
@@ -105,16 +109,22 @@ static inline void RS(of_label)(int loss, double a, R nll, R p, R rest, R *value
     }
 }
 
+/* Ones from n on, up to whole vectors; of rows in a block, or of the elements of one. */
+static inline void RS(pad)(R *v, ptrdiff_t n)
+{
+    for (ptrdiff_t i = n; i < ((n + 15) & -16); i++) v[i] = 1;
+}
+
 static inline void RS(finish_label)(RS(state) *s, int loss, double a, const R *scale, ptrdiff_t n, int hess)
 {
     R rest[FL_ROWS], nll[FL_ROWS];
-    for (ptrdiff_t i = 0; i < (n & -4); i++) {      /* two loops: shorter chains run better */
+    for (ptrdiff_t i = 0; i < (n & -16); i++) {      /* two loops: shorter chains run better */
         R own = s->own[i], o = s->others[i];
         s->p[i] = 1 / (o + own);
         rest[i] = own == 1 ? o : o - (1 - own);
     }
-    for (ptrdiff_t i = 0; i < (n & -4); i++) nll[i] = FN(log1p)(rest[i]) - s->x[i];
-    for (ptrdiff_t i = 0; i < (n & -4); i++) {
+    for (ptrdiff_t i = 0; i < (n & -16); i++) nll[i] = FN(log1p)(rest[i]) - s->x[i];
+    for (ptrdiff_t i = 0; i < (n & -16); i++) {
         R o = s->others[i] * s->p[i], p = s->own[i] * s->p[i], f = scale[i], c, dc;
         RS(of_label)(loss, a, nll[i], p, o, &s->loss[i], &c, &dc);
         s->factor[i] = f * c * s->p[i];
@@ -130,7 +140,7 @@ static inline void RS(finish_label)(RS(state) *s, int loss, double a, const R *s
 /* mass log(sum of e) - sum of q x */
 static inline void RS(finish_soft)(RS(state) *s, const R *scale, ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < (n & -4); i++) {
+    for (ptrdiff_t i = 0; i < (n & -16); i++) {
         s->p[i] = 1 / (s->others[i] + s->ones[i]);
         s->loss[i] = s->mass[i] * FN(log1p)(s->others[i] + (s->ones[i] - 1)) - s->dot[i];
         s->first[i] = scale[i] * s->mass[i];
@@ -139,12 +149,16 @@ static inline void RS(finish_soft)(RS(state) *s, const R *scale, ptrdiff_t n)
     }
 }
 
-FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, ptrdiff_t n)
+FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, R *scale, ptrdiff_t n)
 {
-    const R *scale = (const R *)b->scale;
+    if (n & 15) {
+        R *all[] = {s->x, s->own, s->others, s->ones, s->dot, s->mass, scale};
+        for (int i = 0; i < 7; i++) RS(pad)(all[i], n);
+        n = (n + 15) & -16;
+    }
     if (b->q) RS(finish_soft)(s, scale, n);
     else if (!b->label) {                                /* x is the maximum, others has it too */
-        for (ptrdiff_t i = 0; i < (n & -4); i++) {
+        for (ptrdiff_t i = 0; i < (n & -16); i++) {
             s->loss[i] = s->x[i] + FN(log)(s->others[i]);
             s->p[i] = 1 / s->others[i];
             s->factor[i] = scale[i] * s->p[i];
@@ -213,7 +227,9 @@ FL_NOINLINE void RS(few_sum)(const R *restrict t, ptrdiff_t K, ptrdiff_t G, doub
 
 FL_NOINLINE void RS(few_exp)(R *restrict t, ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < (n & -4); i++) t[i] = FN(exp_neg)(t[i]);
+    RS(pad)(t, n);
+    n = (n + 15) & -16;
+    for (ptrdiff_t i = 0; i < (n & -16); i++) t[i] = FN(exp_neg)(t[i]);
 }
 
 FL_NOINLINE void RS(few_shift)(R *restrict t, ptrdiff_t K, ptrdiff_t G, const R *restrict m)
@@ -274,11 +290,9 @@ static inline void RS(few_start)(const fl_rows *b, R *t, RS(state) *s)
 /* from the sums to the values; scale in the order of the shuffle */
 static inline void RS(few_finish)(const fl_rows *b, R *scale, RS(state) *s)
 {
-    fl_rows c = *b;
     ptrdiff_t G = b->n / 4;
     RS(few_order)((const R *)b->scale, G, scale);
-    c.scale = scale;
-    RS(finish)(s, &c, b->n);
+    RS(finish)(s, b, scale, b->n);
     if (b->value) RS(few_back)(s->loss, G, (R *)b->value);
 }
 
@@ -351,6 +365,34 @@ FL_NOINLINE void RS(few)(const fl_rows *b)
         if (b->label) for (ptrdiff_t i = 0; i < n; i++) t[at[i]] = s.label[i];
         RS(unshuffle)(t, G * K, (R *)b->grad);
     }
+}
+
+/* Up to three rows: a copy of them, filled up to four. */
+FL_NOINLINE void RS(few_last)(const fl_rows *b)
+{
+    R z[4 * FL_FEW], q[4 * FL_FEW], g[4 * FL_FEW], h[4 * FL_FEW], value[4], scale[4];
+    int64_t label[4] = {0};
+    size_t size = sizeof(R) * (size_t)(b->n * b->k), all = 4 * sizeof(R) * (size_t)b->k;
+    fl_rows c = *b;
+    memset(z, 0, all);
+    memcpy(z, b->z, size);
+    if (b->q) {
+        memset(q, 0, all);
+        memcpy(q, b->q, size);
+        c.q = q;
+    }
+    for (ptrdiff_t r = 0; r < 4; r++) scale[r] = r < b->n ? ((const R *)b->scale)[r] : 0;
+    for (ptrdiff_t r = 0; b->label && r < b->n; r++) label[r] = b->label[r];
+    c.n = 4, c.z = z, c.scale = scale;
+    if (b->label) c.label = label;
+    if (b->value) c.value = value;
+    if (b->grad) c.grad = g;
+    if (b->hess) c.hess = h;
+    if (b->q) RS(few_soft)(&c);
+    else RS(few)(&c);
+    if (b->value) memcpy(b->value, value, sizeof(R) * (size_t)b->n);
+    if (b->grad) memcpy(b->grad, g, size);
+    if (b->hess) memcpy(b->hess, h, size);
 }
 
 /* ---- many classes --------------------------------------------------------------------------- */
@@ -451,10 +493,8 @@ static void RS(log_row)(const fl_rows *b, ptrdiff_t r)
 FL_NOINLINE void RS(many)(const fl_rows *b)
 {
     RS(state) s;
-    R scale[FL_ROWS] = {0};
+    R scale[FL_ROWS];
     ptrdiff_t n = b->n, K = b->k;
-    fl_rows c = *b;
-    memset(&s, 0, sizeof s);
     for (ptrdiff_t r = 0; r < n; r++) {
         const R *z = (const R *)b->z + r * K, *q = b->q ? (const R *)b->q + r * K : NULL;
         ptrdiff_t label = b->label ? b->label[r] : -1;
@@ -467,9 +507,11 @@ FL_NOINLINE void RS(many)(const fl_rows *b)
         s.dot[r] = (R)found.dot;
         s.mass[r] = (R)found.mass;
     }
-    c.scale = scale;
-    for (ptrdiff_t r = 0; r < ((n + 3) & -4); r++) s.own[r] = FN(exp_neg)(s.x[r]);
-    RS(finish)(&s, &c, (n + 3) & -4);
+    if (b->label) {
+        memcpy(s.own, s.x, sizeof(R) * (size_t)n);
+        RS(few_exp)(s.own, n);
+    }
+    RS(finish)(&s, b, scale, n);
     for (ptrdiff_t r = 0; r < n; r++) {
         R *g = (R *)b->grad + r * K, *h = (R *)b->hess + r * K;
         if (b->value) ((R *)b->value)[r] = s.loss[r];
@@ -484,8 +526,16 @@ FL_NOINLINE void RS(many)(const fl_rows *b)
 /* A block: of at most FL_ROWS rows, and FL_ROOM elements if it has more than one row. */
 static void FN(softmax)(const fl_rows *b)
 {
-    ptrdiff_t fours = b->k <= FL_FEW && !b->log ? b->n & -4 : 0, done = fours * b->k;
+    ptrdiff_t fours = b->n & -4, done = fours * b->k;
     fl_rows part = *b;
+    if (b->log) {
+        for (ptrdiff_t r = 0; r < b->n; r++) RS(log_row)(b, r);
+        return;
+    }
+    if (b->k > FL_FEW) {
+        RS(many)(b);
+        return;
+    }
     part.n = fours;
     if (fours && b->q) RS(few_soft)(&part);
     else if (fours) RS(few)(&part);
@@ -497,9 +547,7 @@ static void FN(softmax)(const fl_rows *b)
     if (b->value) part.value = (R *)b->value + fours;
     if (b->grad) part.grad = (R *)b->grad + done;
     if (b->hess) part.hess = (R *)b->hess + done;
-    if (b->log)
-        for (ptrdiff_t r = 0; r < b->n; r++) RS(log_row)(b, r);
-    else if (part.n) RS(many)(&part);
+    if (part.n) RS(few_last)(&part);
 }
 
 #undef EACH

@@ -151,14 +151,13 @@ def subtracted(loss, y, z):
     if isinstance(loss, fl.ListwiseSoftmax):
         return 0, 1, 1
     if isinstance(loss, fl.KLDivergence):
-        logs = z if loss.log_probabilities else np.log(z)
-        return np.abs(y * np.log(y)).sum() + np.abs(y * logs).sum(), 0, 0
-    if isinstance(loss, fl.JensenShannon):
-        return np.abs(z * np.log(2 * z / (y + z))).sum(), 0, 0
+        if loss.log_probabilities:
+            return np.abs(y * np.log(y)).sum() + np.abs(y * z).sum(), 0, 0
+        return np.abs(y * np.log(y / z)).sum(), 0, 0
     if isinstance(loss, fl.CosineDistance):
         size = np.sqrt(z @ z)
-        along = np.abs(y) / np.sqrt(y @ y) / size + np.abs(z) / size**2
-        return 1, along, (along + 1 / size) / size
+        slope = np.linalg.norm(y - y @ z / (z @ z) * z) / np.sqrt(y @ y) / size
+        return 0, slope * np.abs(z) / size, (2 * slope * np.abs(z) + 1) / size**2
     if isinstance(loss, fl.MultiLabelLogistic):
         up = 1 / (1 + np.exp(-z))
         return 0, np.maximum(loss.pos_weight * y * (1 - up), (1 - y) * up) / len(z), 0
@@ -172,6 +171,65 @@ def subtracted(loss, y, z):
     smoothing = loss.parameters.get("label_smoothing", 0.0) / len(z)
     # the Hessian has p (1 - p), where the p of another class may be nearly 1
     return 0, smoothing, 3 if loss in SOFTMAX else 0
+
+
+def nearly_equal(loss, k, distance, dtype):
+    rng = np.random.default_rng(k)
+    q = rng.dirichlet(np.ones(k), 6)
+    z = q * (1 + distance * rng.normal(size=q.shape))
+    if isinstance(loss, fl.CosineDistance):
+        signs = rng.choice([-1, 1], q.shape)
+        return (q * signs).astype(dtype), (z * signs * 2.7).astype(dtype)
+    if isinstance(loss, fl.Dice):
+        masks = rng.integers(0, 2, q.shape)
+        return masks.astype(dtype), np.abs(masks - distance * rng.random(q.shape)).astype(dtype)
+    z = np.abs(z)
+    return q.astype(dtype), (z / z.sum(1, keepdims=True)).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [fl.CosineDistance(), fl.KLDivergence(), fl.JensenShannon(), fl.Dice()],
+    ids=lambda loss: loss.spec,
+)
+@both_dtypes
+@pytest.mark.parametrize("distance", [0.3, 1e-2, 1e-4, 1e-6, 1e-10, 1e-13])
+@pytest.mark.parametrize("k", [2, 3, 17])
+def test_nearly_equal_rows(loss, k, distance, dtype):
+    """The loss is a small difference of large terms, and right relative to itself."""
+    y, z = nearly_equal(loss, k, distance, dtype)
+    values, grads = loss.value_and_grad(y, z, reduction="none")
+    eps = float(np.finfo(dtype).eps)
+    for value, grad, q, row in zip(values, grads, y, z, strict=True):
+        want, slopes, _ = exact(loss, row, q, range(k))
+        size = np.abs(row - q).astype(float).sum() * 2**-52  # of what adds up to 0 but for rounding
+        size = size if isinstance(loss, fl.KLDivergence) else 1e-50
+        assert abs(value - want) <= 8 * eps * abs(want) + size
+        assert value >= 0 or want < size
+        if isinstance(loss, fl.CosineDistance):
+            terms = np.linalg.norm(np.array(slopes, float)) * np.abs(row) / np.linalg.norm(row)
+            for got, slope, term in zip(grad, slopes, terms, strict=True):
+                assert abs(got - slope) <= 8 * eps * max(abs(slope), term) + 1e-30
+
+
+@both_dtypes
+@pytest.mark.parametrize("k", [1, 2, 5, 16, 100])
+def test_parallel_vectors(k, dtype):
+    loss = fl.CosineDistance()
+    rng = np.random.default_rng(k)
+    z = rng.normal(size=(20, k)).astype(dtype)
+    values, grads = loss.value_and_grad(z, z, reduction="none")
+    assert (values == 0).all() and (grads == 0).all()
+    whole = np.round(z * 1000)
+    for factor in (3, -3, 2.0**-90, -(2.0**70)):
+        values, grads = loss.value_and_grad(whole * dtype(factor), whole * 7, reduction="none")
+        assert (values == (0 if factor > 0 else 2)).all()
+        assert (grads == 0).all()
+    moved = z.copy()
+    moved[:, 0] = np.nextafter(moved[:, 0], dtype(np.inf))  # one unit in the last place
+    for value, row, q in zip(loss(z, moved, reduction="none"), moved, z, strict=True):
+        want = exact(loss, row, q, [0])[0] if k > 1 else 0
+        assert 0 <= value and abs(value - want) <= 8 * float(np.finfo(dtype).eps) * want + 1e-50
 
 
 @both_dtypes

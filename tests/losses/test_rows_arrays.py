@@ -131,6 +131,37 @@ def test_bits_are_the_same_for_every_number_of_threads(loss, dtype, k):
             assert everything() == expected
 
 
+def row_by_row(loss, y, z, w):
+    """The value, gradient and Hessian of each row."""
+    options = {"sample_weight": w, "reduction": "none"}
+    value, grad = loss.value_and_grad(y, z, **options)
+    return value, grad, loss.grad_and_hess(y, z, **options)[1]
+
+
+@every_loss
+@both_dtypes
+def test_a_row_has_the_same_bits_anywhere(loss, dtype):
+    """Alone, in blocks and batches of any size, and along any axis."""
+    for k in (2,) if loss.columns else (*range(2, 18), 33, 100, 129, 1000):
+        n = 67 if k < 100 else 19
+        y, z = typical(loss, n, k, dtype)
+        w = np.random.default_rng(k).random(n).astype(dtype)
+        cases = [y]
+        if loss.takes == ("labels", "targets"):
+            cases.append(np.random.default_rng(k).dirichlet(np.ones(k), n).astype(dtype))
+        for targets in cases:
+            whole = row_by_row(loss, targets, z, w)
+            for size in (1, 2, 3, 5, 9, 33):
+                parts = [slice(i, i + size) for i in range(0, n, size)]
+                found = zip(*(row_by_row(loss, targets[p], z[p], w[p]) for p in parts), strict=True)
+                for got, want in zip(found, whole, strict=True):
+                    assert np.concatenate(got).tobytes() == want.tobytes(), (k, size)
+            columns = type(loss)(**loss.parameters | {"axis": 0})
+            across = np.asarray(targets).T.copy()
+            for got, want in zip(row_by_row(columns, across, z.T.copy(), w), whole, strict=True):
+                np.testing.assert_array_equal(got.T, want)
+
+
 @pytest.mark.parametrize("k", [3, 10, 200])
 def test_large_outputs_are_whole(k):
     n = 40_000_000 // k // 4  # beyond the cache, where results are streamed

@@ -64,6 +64,73 @@ def test_two_empty_sets_are_alike():
     assert by_class == pytest.approx(1 - both.mean(), rel=1e-13)
 
 
+@both_dtypes
+def test_sets_of_next_to_nothing(dtype):
+    """Where the sum of a row, or its inverse, leaves the range of numbers."""
+    loss, info = fl.Dice(), np.finfo(dtype)
+    for small in (info.smallest_subnormal, 100 * info.smallest_subnormal, info.tiny, info.tiny**0.6):
+        one, nothing = np.array([[small, 0]], dtype), np.zeros((1, 2), dtype)
+        assert loss(nothing, one) == 1 and loss(one, nothing) == 1
+        for derivative in loss.grad_and_hess(nothing, one):
+            np.testing.assert_array_equal(derivative, 0)
+        values, grads = loss.value_and_grad(one, np.full((1, 2), one[0, 0]))
+        assert values == 1
+        np.testing.assert_allclose(grads, [[-4 / 9, 2 / 9]], rtol=1e-6)
+        if small > info.tiny:
+            hess = loss.grad_and_hess(one, np.full((1, 2), one[0, 0]))[1]
+            np.testing.assert_allclose(hess * small, [[8 / 27, -4 / 27]], rtol=1e-5)
+
+
+@both_dtypes
+def test_variances_next_to_0_and_huge_distances(dtype):
+    """d^2 / v and its derivatives are numbers where d / v or d^2 is none."""
+    loss = fl.GaussianNLL()
+    rows = {
+        np.float32: [(1e-4, 1e-44), (1e25, 1e18), (1e-30, 1e-38)],
+        np.float64: [(1e-10, 1e-322), (1e250, 1e180), (1e-200, 1e-300)],
+    }
+    for distance, variance in rows[dtype]:
+        z = np.array([[distance, variance]], dtype)
+        value, grad = loss.value_and_grad(np.zeros(1, dtype), z)
+        hess = loss.grad_and_hess(np.zeros(1, dtype), z)[1]
+        d, v = (mpf(float(x)) for x in z[0])
+        wanted = [(mpmath.log(v) + d * d / v) / 2, d / v, (1 - d * d / v) / (2 * v)]
+        wanted += [1 / v, (2 * d * d / v - 1) / (2 * v * v)]
+        for got, want in zip([value, *grad[0], *hess[0]], wanted, strict=True):
+            if abs(want) < float(np.finfo(dtype).max):
+                assert float(got) == pytest.approx(float(want), rel=1e-5)
+            else:
+                assert got == math.copysign(math.inf, want)
+
+
+@both_dtypes
+def test_ratios_beyond_the_range_of_numbers(dtype):
+    info = np.finfo(dtype)
+    tiny, huge = info.smallest_subnormal, dtype(info.max / 4)
+    y, z = np.array([[huge, 1.0], [tiny, 1.0]], dtype), np.array([[tiny, 1.0], [1.0, tiny]], dtype)
+    ratio = math.log(2) - mpmath.log(mpf(float(huge)) / mpf(float(tiny)))
+    grad = fl.JensenShannon().grad(y, z, reduction="none")
+    np.testing.assert_allclose(grad[0], [float(ratio) / 2, 0], rtol=1e-6)
+    assert np.isfinite(fl.JensenShannon()(y, z, reduction="none")).all()
+    values = fl.KLDivergence()(y[1:], z[1:])
+    assert values == pytest.approx(-float(mpmath.log(mpf(float(tiny)))), rel=1e-6)
+    assert fl.KLDivergence()([[0.5, tiny]], np.array([[0.5, 0.0]], dtype)) == np.inf
+    np.testing.assert_array_equal(
+        fl.JensenShannon().grad([[0.5, tiny]], np.array([[0.5, 0.0]], dtype)), [[0, -np.inf]]
+    )
+    loss = fl.MultiLabelLogistic(pos_weight=[1e300, 1])  # beyond float32
+    assert np.isfinite(loss.value_and_grad([[0, 1]], np.array([[1, 1]], dtype))[1]).all()
+
+
+@both_dtypes
+def test_a_margin_is_left_where_scores_dwarf_it(dtype):
+    z = np.array([[1e17, 1e17, -1e17], [-1e30, 1e17, 1e17]], dtype)
+    value, grad = fl.MultiClassHinge().value_and_grad([0, 2], z, reduction="none")
+    np.testing.assert_array_equal(value, [1, 1])
+    np.testing.assert_array_equal(grad, [[-1, 1, 0], [0, 1, -1]])
+    np.testing.assert_array_equal(fl.MultiClassPerceptron()([0, 2], z, reduction="none"), [0, 0])
+
+
 def test_a_normal_distribution_without_variance():  # torch#49807
     loss = fl.GaussianNLL()
     z = np.array([[1.0, 0.0], [2.0, 0.0]])

@@ -51,7 +51,8 @@ def typical(loss, n, k, dtype=np.float64, spread=3.0, seed=0):
     if "labels" in loss._takes:
         return y, z
     if loss.y_domain is REAL:
-        return rng.normal(size=(n, k)).astype(dtype), z
+        other = np.random.default_rng([seed, 1])  # or they would be parallel to z
+        return other.normal(size=(n, k)).astype(dtype), z
     if isinstance(loss, fl.MultiLabelLogistic):
         return np.maximum(rng.integers(0, 2, (n, k)), rng.random((n, k)) * (z > 0)).astype(dtype), z
     return rng.dirichlet(np.ones(k), n).astype(dtype), z
