@@ -533,7 +533,7 @@ cdef inline void pointwise(
         s = <real>(1 / (p.c * p.c))
         b = <real>fabs(p.alpha - 2)
         c = <real>(fabs(p.alpha - 2) / p.alpha)
-        m = <real>((p.alpha - 2) / fabs(p.alpha - 2))
+        m = <real>(p.alpha - 1)
         t = s * r * r
         u = t / b
         a = (largest if e > largest else e) * <real>(1 / (p.c * sqrt(fabs(p.alpha - 2))))
@@ -545,8 +545,9 @@ cdef inline void pointwise(
         v = largest if r > largest else r
         v = b * (q / (-largest if r < -largest else v))
         grad[0] = v if u > largest else a
-        a = s * (q / w) * ((w + m * t) / w)
-        v = (absolute(v) / e) * <real>(p.alpha - 1)
+        a = s * (q / w) * ((one + m * u) / w)
+        v = (absolute(v) / e) * m
+        v = v if m != 0 else <real>0        # times infinity, too
         hess[0] = v if u > largest else a
 
     elif Loss is LogLoss:

@@ -120,6 +120,14 @@ def test_a_residual_that_overflows_times_0_is_0(dtype):
         assert loss.grad(y, z, reduction="none")[1] == 0
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_hessian_of_the_pseudo_huber_loss_far_out(dtype):
+    loss, y, z = fl.GeneralRobust(alpha=1.0, c=0.1), np.zeros(3, dtype), np.ones(3, dtype)
+    z *= [1, 600, np.finfo(dtype).max]
+    hess = loss.grad_and_hess(y, z, reduction="none")[1]
+    np.testing.assert_allclose(hess, [100 / 101**1.5, 4.629629436728e-10, 0], rtol=1e-6)
+
+
 def test_derivatives_of_the_tweedie_deviance_where_powers_overflow():
     tiny = np.float32([1.17549435e-38])
     next_one = np.nextafter(tiny, np.float32(1))

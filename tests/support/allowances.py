@@ -79,7 +79,7 @@ def subtractions(kernel, y, z, p, dtype):
             value, slope = (1 + np.abs(k * log) for k in (a, a - 1))
             q = s * (1 + u) ** (a - 1) * slope
             v = b / abs(p["alpha"]) * np.abs(np.expm1(a * log))
-            return v * value, r * q, q * np.maximum(1 + u, t) / (1 + u)
+            return v * value, r * q, q * np.maximum(1, abs(p["alpha"] - 1) * u) / (1 + u)
         case "Logistic":
             a, b, q = p["pos_weight"] * y, 1 - y, 1 / (1 + e)
             return None, np.maximum(a * q, b * (1 - q)), None
