@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastloss._core import input_array
 from fastloss.losses.base import Loss
 from fastloss.losses.rows import RowLoss
 
@@ -66,7 +67,7 @@ def row_sums(
     Holds a number for each row, never one for each element.
     """
     shape = rows_shape(y_pred, losses)
-    given = None if sample_weight is None else np.asarray(sample_weight)
+    given = None if sample_weight is None else input_array(sample_weight, "sample_weight")
     # float32 would round products with weights that it may not even hold
     apart = given is not None and _exact(given)
     options: Any = {
