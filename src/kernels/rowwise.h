@@ -29,6 +29,7 @@
 #define FN(name) FL_CAT(FL_CAT(fl_, name), _f32)
 #define LEAST 1.17549435e-38f      /* the least normal number */
 #define FAR 3.32306998e35f         /* 2^118: ratios beyond it, or below its inverse, are scaled, */
+#define LITTLE 2.32830644e-10f     /* less than FAR times the least number */
 #define UP 1.20892582e24f          /* by 2^80 above and 2^-80 below; 160 log(2) */
 #define DOWN 8.27180613e-25f
 #define SHIFT 110.903549f
@@ -40,6 +41,7 @@
 #define FN(name) FL_CAT(FL_CAT(fl_, name), _f64)
 #define LEAST 2.2250738585072014e-308
 #define FAR 0x1p1014
+#define LITTLE 0x1p-61
 #define UP 0x1p540
 #define DOWN 0x1p-540
 #define SHIFT 748.5989550047409    /* 1080 log(2) */
@@ -154,7 +156,7 @@ static void RS(map_rows)(RS(map) *map, const fl_rows *b, void *out)
     }
 }
 
-static inline R RS(unless_0)(R q, R x) { return q == 0 ? 0 : x; }
+FL_INLINE R RS(unless_0)(R q, R x) { return q == 0 ? 0 : x; }
 
 static void RS(put_values)(const fl_rows *b, const double *sums)
 {
@@ -165,9 +167,9 @@ static void RS(put_values)(const fl_rows *b, const double *sums)
 
 /* x / y is p / q times a power of 2, and a normal number unless one of them is 0; returns its
    logarithm less that of p / q. */
-static inline R RS(scaled)(R p, R q, R *x, R *y)
+FL_INLINE R RS(scaled)(R p, R q, R *x, R *y)
 {
-    int over = (p > q * FAR) & (q > 0), under = (p * FAR < q) & (p > 0);
+    int over = p > q * FAR + LITTLE, under = p * FAR + LITTLE < q;      /* so 0 is not made of p or q */
     R up = under ? UP : 1, down = under ? DOWN : 1, shift = under ? SHIFT : 0;
     *x = p * (over ? DOWN : up);
     *y = q * (over ? UP : down);
@@ -176,7 +178,7 @@ static inline R RS(scaled)(R p, R q, R *x, R *y)
 
 /* q log(q / z), less q - z where they are near each other: there it is not negative, and has digits of
    its own */
-static inline R RS(divergence)(R q, R z, int near)
+FL_INLINE R RS(divergence)(R q, R z, int near)
 {
     R x, y, whole, shift = RS(scaled)(q, z, &x, &y), v, rest, part;
     v = (near ? q - z : x) / y;
@@ -186,11 +188,11 @@ static inline R RS(divergence)(R q, R z, int near)
     return RS(unless_0)(q, near ? part : whole);
 }
 
-static inline int RS(near)(R q, R z) { return FN(abs)(q - z) <= z / 2; }
+FL_INLINE int RS(near)(R q, R z) { return FN(abs)(q - z) <= z / 2; }
 
 /* z log(z / m) + q log(q / m), m = (z + q) / 2: with v = |z - q| / (z + q) it is
    m ((1 + v) log(1 + v) + (1 - v) log(1 - v)), which is m v^2 (1 + v^2 / 6 + ...) */
-static inline R RS(js)(R z, R q)
+FL_INLINE R RS(js)(R z, R q)
 {
     R d = FN(abs)(z - q), whole = z + q, large = z < q ? q : z, small = z < q ? z : q;
     R over = whole == 0 ? 1 : whole, v = d / over, w = v * v, ratio = 2 * small / over, near, far;
@@ -201,12 +203,14 @@ static inline R RS(js)(R z, R q)
 }
 
 /* log of 2 p / (p + q); log of 2, the limit, if both are 0 */
-static inline R RS(log_to_mean)(R p, R q)
+FL_INLINE R RS(log_to_mean)(R p, R q)
 {
-    R whole = q == 0 ? 1 : p + q, t = q == 0 ? 1 : (p - q) / whole, x, y;
-    R shift = RS(scaled)(p, whole, &x, &y);
-    int is_log = t < (R)-0.5;
-    return FN(log_or_log1p)(2 * x / y, t, is_log) - (is_log ? shift : 0);
+    R x, y, shift, t, whole = p + q, nothing = whole == 0 ? 1 : 0;
+    p += nothing;
+    whole += nothing;
+    shift = RS(scaled)(p, whole, &x, &y);
+    t = (p - q) / whole;
+    return FN(log_or_log1p)(2 * x / y, t, t < (R)-0.5) - shift;
 }
 
 MAP(q_log_z, -RS(unless_0)(q, q *FN(log)(z)))
@@ -307,7 +311,7 @@ typedef struct {
 } RS(angle);
 
 /* The sums of z^2, q^2 and z q: those of float are as good as exact. */
-static inline void RS(sum_products)(RS(angle) *v, double sz, double sq)
+FL_INLINE void RS(sum_products)(RS(angle) *v, double sz, double sq)
 {
     const R *restrict zs = v->z, *restrict qs = v->q;
     double zz = 0, qq = 0, zq = 0;
@@ -349,7 +353,7 @@ static inline void RS(find_cosine)(RS(angle) *v)
 }
 
 /* q - t z, rounded once */
-static inline double RS(beside)(double q, R t, double z)
+FL_INLINE double RS(beside)(double q, R t, double z)
 {
 #if FL_ROWWISE_PASS == 32
     return q - (double)t * z;
@@ -588,7 +592,7 @@ static void RS(multi_label)(const fl_rows *b)
 /* ---- a normal distribution --------------------------------------------------------------------- */
 
 /* d^2 / v, where d / v may overflow alone */
-static inline R RS(square_over)(R d, R v)
+FL_INLINE R RS(square_over)(R d, R v)
 {
     R size = FN(abs)(d);
     int over = size > v * FAR;
@@ -624,7 +628,7 @@ FL_NOINLINE void RS(gaussian_hess)(
         GAUSSIAN_TERMS(i);
         R bend = (u - (R)0.5) / v;
         h[i] = f / v;
-        hv[i] = f * ((over ? t * t : bend) / v);
+        hv[i] = f * ((over ? t : bend) / v * (over ? t : 1));
     }
 }
 
@@ -707,6 +711,7 @@ static void FN(rows)(const fl_rows *b)
 #undef FL_PIECE
 #undef LEAST
 #undef FAR
+#undef LITTLE
 #undef UP
 #undef DOWN
 #undef SHIFT

@@ -24,12 +24,16 @@
 #include "rows.h"
 #include "vecmath.h"
 
+/* what loops over elements call has to be inlined, or they do not vectorise */
 #if defined(_MSC_VER) && !defined(__clang__)
 #define FL_NOINLINE static __declspec(noinline)
+#define FL_INLINE static __forceinline
 #elif defined(__GNUC__)
 #define FL_NOINLINE static __attribute__((noinline, unused))
+#define FL_INLINE static inline __attribute__((always_inline, unused))
 #else
 #define FL_NOINLINE static
+#define FL_INLINE static inline
 #endif
 /* gcc makes better shuffles of narrower vectors */
 #if defined(__AVX__) && defined(__GNUC__) && !defined(__clang__)
@@ -88,7 +92,7 @@ typedef struct {
 
 /* A loss L(u) of u = log p of the label has the gradient c (p_k - [k is the label]), c = -dL/du,
    and the Hessian's diagonal c p_k (1 - p_k) - dc (p_k - [k is the label])^2, dc = dc/du. */
-static inline void RS(of_label)(int loss, double a, R nll, R p, R rest, R *value, R *c, R *dc)
+FL_INLINE void RS(of_label)(int loss, double a, R nll, R p, R rest, R *value, R *c, R *dc)
 {
     R b = (R)a;
     *value = nll;
@@ -115,7 +119,7 @@ static inline void RS(pad)(R *v, ptrdiff_t n)
     for (ptrdiff_t i = n; i < ((n + 15) & -16); i++) v[i] = 1;
 }
 
-static inline void RS(finish_label)(RS(state) *s, int loss, double a, const R *scale, ptrdiff_t n, int hess)
+FL_INLINE void RS(finish_label)(RS(state) *s, int loss, double a, const R *scale, ptrdiff_t n, int hess)
 {
     R rest[FL_ROWS], nll[FL_ROWS];
     for (ptrdiff_t i = 0; i < (n & -16); i++) {      /* two loops: shorter chains run better */

@@ -86,8 +86,8 @@ def test_variances_next_to_0_and_huge_distances(dtype):
     """d^2 / v and its derivatives are numbers where d / v or d^2 is none."""
     loss = fl.GaussianNLL()
     rows = {
-        np.float32: [(1e-4, 1e-44), (1e25, 1e18), (1e-30, 1e-38)],
-        np.float64: [(1e-10, 1e-322), (1e250, 1e180), (1e-200, 1e-300)],
+        np.float32: [(1e-4, 1e-44), (1e25, 1e18), (3.4e38, 1.8e19), (1e-30, 1e-38)],
+        np.float64: [(1e-10, 1e-322), (1e250, 1e180), (1.79e308, 1.3e154), (1e-200, 1e-300)],
     }
     for distance, variance in rows[dtype]:
         z = np.array([[distance, variance]], dtype)
