@@ -310,6 +310,21 @@ def test_a_fork_after_a_parallel_call_does_not_hang(imports, work):
     assert run(FORK.format(imports=imports, work=work)) == "done"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_a_fork_is_told_from_a_process_of_its_own():
+    code = """
+import os
+from fastloss.threads import was_forked
+alone = was_forked()
+child = os.fork()
+if child == 0:
+    os._exit(7 if was_forked() else 1)
+print(alone, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False", "7"], done.stderr
+
+
 @pytest.mark.parametrize("first", ["import fastloss", "import fastloss, numpy as np\n"
     "fastloss.Logistic()(np.zeros(99_999), np.zeros(99_999))"])  # fmt: skip
 def test_subnormal_numbers_keep_working(first):

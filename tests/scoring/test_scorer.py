@@ -147,6 +147,17 @@ def test_bad_groups_raise(groups):
         fl.score([1.0, 2.0], [1.0, 2.0], ["mse"], groups=groups)
 
 
+def test_groups_are_measured_by_the_array_not_by_what_it_says_of_itself():
+    class Liar:
+        shape = (4,)
+
+        def __array__(self, dtype=None, copy=None):
+            return np.zeros(300_000)
+
+    with pytest.raises(ValueError, match="groups"):
+        fl.score(Liar(), np.zeros(300_000), ["mse"], groups=np.array([0, 1, 0, 1]))
+
+
 # ---- weights and NaN ---------------------------------------------------------------------------
 
 
@@ -461,6 +472,11 @@ def test_bad_lists_of_losses_raise(losses, error, text):
         fl.score([1.0], [1.0], losses)
     with pytest.raises(error, match=text):
         fl.Scorer(losses)
+
+
+def test_of_several_losses_the_one_that_refuses_is_named():
+    with pytest.raises(fl.DomainError, match=r"not in \[0, 1\] \(brier\)"):
+        fl.score([1.0], [2.0], ["mse", "brier"])
 
 
 def test_other_bad_arguments_raise():
