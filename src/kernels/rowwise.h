@@ -326,25 +326,6 @@ FL_INLINE void RS(sum_products)(RS(angle) *v, double sz, double sq)
     v->zz = zz, v->qq = qq, v->zq = zq;
 }
 
-FL_NOINLINE void RS(sum_plain_products)(RS(angle) *v)
-{
-    RS(sum_products)(v, 1, 1);
-}
-
-/* the same of short rows, faster */
-static inline void RS(sum_few_products)(RS(angle) *v)
-{
-    double zz = 0, qq = 0, zq = 0;
-    v->sz = v->sq = 1;
-    EACH(k, v->k) {
-        double z = v->z[k], q = v->q[k];
-        zz += z * z;
-        qq += q * q;
-        zq += z * q;
-    }
-    v->zz = zz, v->qq = qq, v->zq = zq;
-}
-
 static inline void RS(find_cosine)(RS(angle) *v)
 {
     v->a = 1 / (sqrt(v->zz) * sqrt(v->qq));
@@ -391,7 +372,7 @@ static void RS(find_beside)(RS(angle) *v)
         double all = RS(sum_beside)(v, &along), low = along * v->inverse;
         v->low += low;
         v->rr = all - low * along;
-        if (v->rr > all / 2) return;        /* else r was along z: what is left has few digits */
+        if (v->rr > all / 2) break;         /* else r was along z: what is left has few digits */
     }
     if (!(v->rr > 1e-60 * v->qq)) v->rr = v->a = 0;      /* parallel: what is left is rounding */
 }
@@ -444,27 +425,52 @@ FL_NOINLINE void RS(cosine_with_care)(const fl_rows *b, ptrdiff_t r, int far, RS
     if (g) RS(put_angle)(&v, ((const R *)b->scale)[r], g, h);
 }
 
+/* The sums of all rows of a block. */
+typedef struct { double zz[FL_ROWS], qq[FL_ROWS], zq[FL_ROWS], a[FL_ROWS], inverse[FL_ROWS], c[FL_ROWS]; } RS(angles);
+
+/* those of short rows, a vector of rows at a time */
+FL_NOINLINE void RS(sum_short)(
+    const R *restrict zs, const R *restrict qs, ptrdiff_t n, ptrdiff_t K, RS(angles) *restrict s)
+{
+    EACH(r, n) s->zz[r] = s->qq[r] = s->zq[r] = 0;
+    EACH(k, K) EACH(r, n) {
+        double z = zs[r * K + k], q = qs[r * K + k];
+        s->zz[r] += z * z;
+        s->qq[r] += q * q;
+        s->zq[r] += z * q;
+    }
+}
+
+FL_NOINLINE void RS(sum_long)(const R *z, const R *q, ptrdiff_t n, ptrdiff_t K, RS(angles) *s)
+{
+    EACH(r, n) {
+        RS(angle) v = {z + r * K, q + r * K, K};
+        RS(sum_products)(&v, 1, 1);
+        s->zz[r] = v.zz, s->qq[r] = v.qq, s->zq[r] = v.zq;
+    }
+}
+
 /* 1 - z.q / |z| / |q|; 1, and flat, if one of them is 0 */
 static void RS(cosine)(const fl_rows *b)
 {
-    RS(angle) v[FL_ROWS];
+    RS(angles) s;
     double least = sizeof(R) == 4 ? 1e-12 : 1e-100, most = 1 / least;
     ptrdiff_t K = b->k;
+    if (K < 16) RS(sum_short)((const R *)b->z, (const R *)b->q, b->n, K, &s);
+    else RS(sum_long)((const R *)b->z, (const R *)b->q, b->n, K, &s);
     EACH(r, b->n) {
-        v[r].z = (const R *)b->z + r * K;
-        v[r].q = (const R *)b->q + r * K;
-        v[r].k = K;
-        if (K < 16) RS(sum_few_products)(&v[r]);
-        else RS(sum_plain_products)(&v[r]);
+        s.a[r] = 1 / (sqrt(s.zz[r]) * sqrt(s.qq[r]));
+        s.inverse[r] = 1 / s.zz[r];
+        s.c[r] = s.zq[r] * s.a[r];
     }
-    EACH(r, b->n) RS(find_cosine)(&v[r]);
     EACH(r, b->n) {
-        const R *restrict z = v[r].z, *restrict q = v[r].q;
+        const R *restrict z = (const R *)b->z + r * K, *restrict q = (const R *)b->q + r * K;
         R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
-        double zz = v[r].zz, qq = v[r].qq, c = v[r].c, a = v[r].a, inverse = v[r].inverse;
+        double zz = s.zz[r], qq = s.qq[r], a = s.a[r], inverse = s.inverse[r], c = s.c[r];
         int far = !(zz > least && zz < most && qq > least && qq < most);
         if (far || fabs(c) > 0.5) {
-            RS(cosine_with_care)(b, r, far, v[r]);
+            RS(angle) v = {z, q, K, 1, 1, zz, qq, s.zq[r], a, inverse, c, 0, 0, 0};
+            RS(cosine_with_care)(b, r, far, v);
             continue;
         }
         double f = ((const R *)b->scale)[r];

@@ -99,7 +99,7 @@ FL_INLINE void RS(of_label)(int loss, double a, R nll, R p, R rest, R *value, R 
     *c = 1;
     *dc = 0;
     if (loss == FL_FOCAL) {             /* (1 - p)^a nll */
-        R safe = rest > 0 ? rest : 1, power = FN(pow)(safe, b, (R)(a - b));
+        R safe = rest + (rest > 0 ? 0 : 1), power = FN(pow)(safe, b, (R)(a - b));
         R t = p > 0 ? p * (nll / safe) : 0;     /* p / safe alone may overflow */
         power = rest > 0 ? power : (R)(a == 0);
         *value = power * nll;
