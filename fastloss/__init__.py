@@ -40,6 +40,7 @@ from fastloss.losses import *
 from fastloss.scoring import Scorer, Scores, score
 from fastloss.threads import (
     default_threads as _default_threads,
+    forget_other_threads as _forget_other_threads,
     get_num_threads,
     num_threads,
     set_num_threads,
@@ -58,8 +59,8 @@ _core.configure(threads=_default_threads(), cache=_last_level_cache())
 if _was_forked():
     _core.stay_serial()
 if hasattr(_os, "register_at_fork"):
-    # A child has none of the threads that its copy of the OpenMP runtime believes in.
-    _os.register_at_fork(after_in_child=_core.stay_serial)
+    # A child has none of the threads that its copies of locks and of OpenMP believe in.
+    _os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 if not _typing.TYPE_CHECKING:  # which would take any name for one that there is

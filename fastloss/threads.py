@@ -88,7 +88,14 @@ class _Block:
 
 
 _blocks: list[_Block] = []  # in the order in which they were entered
-_lock = threading.Lock()
+_lock = threading.RLock()
+
+
+def forget_other_threads() -> None:
+    """In a forked child: its parent's other threads, and what they held, are not there."""
+    global _lock
+    _lock = threading.RLock()
+    _core.stay_serial()
 
 
 def was_forked() -> bool:

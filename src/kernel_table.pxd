@@ -49,7 +49,7 @@ cdef struct Passes:
 # and float32 with weights of float64.
 cdef struct WeightPasses:
     void (*multiply)(void* v, const void* w, Py_ssize_t n) noexcept nogil
-    # adds v w, rounded to their type if that is one, to LANES running sums
+    # adds v w, rounded to float32 if both are of it and it holds that, to LANES running sums
     void (*sum)(const void* v, const void* w, Py_ssize_t n, double* lanes) noexcept nogil
     void (*products)(const void* v, const void* w, Py_ssize_t n, double* out) noexcept nogil
     void (*scale)(const void* w, double factor, Py_ssize_t n, void* scaled) noexcept nogil

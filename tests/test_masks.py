@@ -68,6 +68,10 @@ def test_masked_arrays_are_refused(call, arrays):
             masked = np.ma.masked_array(array, mask)
             with pytest.raises(TypeError, match=f"^{name} is a masked array"):
                 call(**arrays | {name: masked})
+            if array.dtype.kind == "f" and array.ndim == 1 and something is mask:
+                with pytest.warns(UserWarning, match="masked element to nan"):
+                    with pytest.raises(TypeError, match=f"^{name} (is|holds) .*mask"):
+                        call(**arrays | {name: list(masked)})
             if array.ndim > 1:
                 with pytest.raises(TypeError, match=f"^{name} is a masked array"):
                     call(**arrays | {name: [array[0], *masked[1:]]})

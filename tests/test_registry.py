@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastloss as fl
+from fastloss.losses.base import Pointwise
 from fastloss.optim.schedules import Cosine, Schedule, Warmup, from_dict as schedule_from_dict
 from fastloss.penalties import L1, Penalty, from_dict as penalty_from_dict
 
@@ -30,6 +31,13 @@ def test_a_users_loss_is_not_registered():
     with pytest.raises(ValueError, match="unknown loss"):
         fl.get_loss("taken")
     assert Taken(delta=2.0)([0.0], [1.0]) == 0.5
+    assert "Huber" in repr(Huber())  # though its constructor set nothing
+
+    class Own(Pointwise):
+        name = "own"
+
+    with pytest.raises(TypeError, match="Own has no kernel: .* subclass of one that there is"):
+        Own()
     assert fl.Huber.definition in "".join(Taken.__doc__)
 
 
@@ -37,8 +45,12 @@ def test_a_users_optimizer_is_not_registered(tmp_path):
     before = fl.optim.optimizer_names()
 
     class Adam(fl.optim.SGD):
-        """Somebody's own."""
+        """Somebody's own.
 
+        lr : float
+        """
+
+    assert "The rate" not in Adam.__doc__
     assert fl.optim.optimizer_names() == before
     fl.optim.Adam(np.ones(3)).save(tmp_path / "state")
     assert type(fl.optim.load(tmp_path / "state", np.ones(3))) is fl.optim.Adam

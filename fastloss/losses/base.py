@@ -132,6 +132,8 @@ class Loss(BaseLoss):
         raise AttributeError(f"{type(self).__name__} is immutable: {name!r} cannot be set")
 
     def __repr__(self) -> str:
+        if self.parameters is None:  # it was not initialised
+            return super().__repr__()
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         return f"{type(self).__name__}({arguments})".replace("=-inf", "=float('-inf')")
 
@@ -172,6 +174,11 @@ class Pointwise(Loss, PointwiseLoss):
 
     def _kernel(self) -> tuple[str, Parameters]:
         """The kernel to run and its parameters."""
+        if not hasattr(self, "_kernel_name"):
+            raise TypeError(
+                f"{type(self).__name__} has no kernel: a loss of one's own is a subclass of one "
+                f"that there is, as of Huber"
+            )
         return self._kernel_name, self.parameters
 
     @classmethod
@@ -192,6 +199,8 @@ def _parameter(name: str, domain: Domain) -> property:
 def _renamed(cls: type[Loss]) -> Callable[..., None]:
     """The inherited constructor under the name of the class, which Python's errors give."""
     made: Any = cls.__init__
+    if not isinstance(made, FunctionType):  # of a compiled class
+        return made  # type: ignore[no-any-return]
     own = FunctionType(made.__code__, made.__globals__, closure=made.__closure__)
     functools.update_wrapper(own, made)
     own.__defaults__, own.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
@@ -214,7 +223,8 @@ def _documented(cls: type[Loss], text: str) -> str:
     """The docstring with what follows from the class itself, before its references or examples."""
     from fastloss.docstrings import filled  # as most programs read no docstring
 
-    text = filled(inspect.cleandoc(text))
+    text = inspect.cleandoc(text)
+    text = filled(text) if is_own(cls) else text
     found = re.search(r"^(References|Examples)\n-", text, re.MULTILINE)
     place = found.start() if found else len(text)
     errors = dict(_EVALUATING)

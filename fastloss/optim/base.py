@@ -106,7 +106,8 @@ class Optimizer(BaseOptimizer):
             cls._kernel_name = cls.__name__
         _spell_out(cls.__init__)
         if cls.__doc__:  # python -OO leaves none
-            cls.__doc__ = filled(cls.__doc__).replace("    COMMON\n", _indented(_COMMON))
+            text = filled(cls.__doc__) if own else cls.__doc__
+            cls.__doc__ = text.replace("    COMMON\n", _indented(_COMMON))
 
     def __init__(self, params: Params, **options: Any) -> None:
         raise TypeError(f"{type(self).__name__} is what optimizers share, not an optimizer")

@@ -67,24 +67,18 @@ def row_sums(
     Holds a number for each row, never one for each element.
     """
     shape = rows_shape(y_pred, losses)
-    given = None if sample_weight is None else input_array(sample_weight, "sample_weight")
-    # float32 would round products with weights that it may not even hold
-    apart = given is not None and _exact(given)
-    options: Any = {
-        "sample_weight": given != 0 if apart else sample_weight,
-        "nan_policy": nan_policy,
-        "reduction": "none",
-    }
+    options: Any = {"nan_policy": nan_policy, "reduction": "none"}
+    weights = np.ones(shape)
+    if sample_weight is not None:
+        given = input_array(sample_weight, "sample_weight")
+        # what counts, or the weights for losses to refuse: products in float64 are made below
+        usable = given.dtype.kind in "fiub" and np.isfinite(given).all()
+        options["sample_weight"] = given != 0 if usable else given
     values = [loss(y_true, y_pred, **options) for loss in losses]
-    columns = [value.astype(np.float64) for value in values]
-    if given is None:
-        weights = np.ones(shape)
-    else:
-        weights = np.broadcast_to(
-            given.reshape(given.shape + (1,) * (len(shape) - given.ndim)), shape
-        ).astype(np.float64)
-        if apart:
-            columns = [column * weights for column in columns]
+    if sample_weight is not None:
+        each = given.reshape(given.shape + (1,) * (len(shape) - given.ndim))
+        weights = np.array(np.broadcast_to(each, shape), np.float64, order="C")
+    columns = [value * weights for value in values]
     if nan_policy == "omit":
         axis = losses[0].parameters["axis"]
         y = np.asarray(y_true)
@@ -96,12 +90,6 @@ def row_sums(
         return np.array([[column.sum() for column in columns]])
     flat = codes.ravel()
     return np.stack([np.bincount(flat, c.ravel(), minlength=n_groups) for c in columns], axis=1)
-
-
-def _exact(weights: NDArray[Any]) -> bool:
-    """Whether weights have digits that float32 lacks; if one is not finite, losses say which."""
-    wide = weights.dtype.kind in "fiub" and weights.dtype.itemsize == 8
-    return wide and bool(np.isfinite(weights).all())
 
 
 def _with_nan(rows: NDArray[Any]) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,18 @@ from fastloss.scoring.scores import Scores
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+_lock = threading.Lock()  # of what all scorers have seen
+
+
+def _renew_lock() -> None:
+    """In a forked child: the thread that may hold the lock is not there."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 UNGROUPED = "groups must be given with every part, or with none"
 
@@ -62,16 +75,10 @@ class Scorer:
         self._grouped: bool | None = None  # until the first update
         self._items: tuple[int, str] | None = None  # of a row, where all rows have as many
         self._sums: dict[Hashable, NDArray[np.float64]] = {}
-        self._lock = threading.Lock()  # of the three above
 
     def __getstate__(self) -> dict[str, Any]:
-        with self._lock:
-            state = self.__dict__ | {"_sums": dict(self._sums)}
-        del state["_lock"]
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock())
+        with _lock:
+            return self.__dict__ | {"_sums": dict(self._sums)}
 
     def update(
         self,
@@ -136,7 +143,7 @@ class Scorer:
             return
         if self._grouped not in (None, other._grouped):
             raise ValueError("a scorer with groups cannot be merged with one without")
-        with other._lock:
+        with _lock:
             parts = list(other._sums.items())
         self._take(other._grouped, other._items, parts)
 
@@ -147,7 +154,7 @@ class Scorer:
         parts: Iterable[tuple[Hashable, NDArray[np.float64]]],
     ) -> None:
         """Add sums to those of their labels: all of them, or none if they do not fit."""
-        with self._lock:
+        with _lock:
             if self._grouped not in (None, grouped):  # another thread was faster
                 raise ValueError(UNGROUPED)
             if self._items is not None and items not in (None, self._items):
@@ -171,7 +178,7 @@ class Scorer:
             If there is nothing to take the mean of.
         """
         width = len(self.losses) + 2
-        with self._lock:
+        with _lock:
             sums = dict(self._sums)
         rows = np.array(list(sums.values())).reshape(-1, width)
         total = np.zeros(width)

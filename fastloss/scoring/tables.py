@@ -382,7 +382,7 @@ def _groups(name: str, column: Any) -> Groups:
 
 
 def _label(value: object) -> Label:
-    """The same for the same group in files of every kind: 1, 1.0 and "1" are one."""
+    """A group by its name: an integer is the same as a number, of any type, and as text."""
     if value is None or value == "" or value != value:
         return MISSING
     if isinstance(value, bytes):

@@ -313,25 +313,6 @@ cdef void penalty_block(
     deliver(job, job.grad, grad, start, b, &s.carried[1])
 
 
-# ---- weights out of range ----------------------------------------------------------------------
-
-# The mean of weights near the ends of the range is computed once more, with the weights in the
-# middle of it: those of float32 as float64, and those of float64 times a power of two.
-
-cdef bint too_extreme(TaskResult* result) noexcept nogil:
-    """Whether products with weights of float32 may have lost digits."""
-    cdef double size = fabs(result.weight) / result.count
-    return result.weight != 0 and (size < 2.0 ** -60 or size > 2.0 ** 60)
-
-
-cdef double boost_of(TaskResult* result) noexcept nogil:
-    """What weights of float64 are to be multiplied by; 1 for almost all."""
-    cdef double size = fabs(result.weight)
-    if 2.0 ** 900 < size < INFINITY:
-        return 2.0 ** -900
-    return 2.0 ** 900 if 0 < size < 2.0 ** -900 else 1
-
-
 # ---- tasks and threads -------------------------------------------------------------------------
 
 cdef void run_task(void* given, int task, int thread) noexcept nogil:
@@ -434,3 +415,37 @@ cdef TaskResult run_tasks(
 cdef TaskResult run(Job* job) except *:
     return run_tasks(
         run_task, job, job.results, job.tasks, job.threads, job.needs_gil or job.tasks <= 1)
+
+
+# ---- weights near the ends of the range --------------------------------------------------------
+
+cdef double boost_of(TaskResult* result) noexcept nogil:
+    """A power of two that brings weights of this sum into the middle of the range; mostly 1."""
+    cdef double size = fabs(result.weight)
+    if size > 2.0 ** 900:
+        return 2.0 ** -900
+    return 2.0 ** 900 if 0 < size < 2.0 ** -900 else 1
+
+
+cdef TaskResult run_in_range(
+        TaskFn run, void* job, TaskResult* results, int tasks, int threads, bint keep_gil,
+        bint mean, double* boost) except *:
+    """Run a job. The first run for a mean, which writes nothing yet, is done once more if its
+    weights are near the ends of the range: times a power of two, which the mean does not see."""
+    cdef TaskResult result = run_tasks(run, job, results, tasks, threads, keep_gil), again
+    if not mean or boost[0] != 1:
+        return result
+    boost[0] = boost_of(&result)
+    if boost[0] == 1:
+        return result
+    again = run_tasks(run, job, results, tasks, threads, keep_gil)
+    if again.failed >= 0:           # large weights that cancel each other
+        boost[0] = 1
+        return result
+    return again
+
+
+cdef int check_total(TaskResult* result) except -1:
+    if fabs(result.weight) == INFINITY:
+        raise ValueError("the sum of sample_weight overflows")
+    return 0

@@ -203,18 +203,11 @@ cdef void start_job(
     if y is not None:
         job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
     job.needs_gil |= open_operand(&job.z, z, z, type_num, job.threads)
-    read_weights_as(job, w, z, type_num if w is None else max(
-        type_num, compute_type(w, "sample_weight")))
-
-
-cdef void read_weights_as(
-        Job* job, cnp.ndarray w, cnp.ndarray z, int type_num) except *:
-    """Weights are read in the type computed in, or else in float64."""
+    if job.weighted:                # read in the type computed in, or else in float64
+        type_num = max(type_num, compute_type(w, "sample_weight"))
+        job.needs_gil |= open_operand(&job.w, w, z, type_num, job.threads)
     job.weight_size = 4 if type_num == cnp.NPY_FLOAT else 8
     job.weighing = &kernels.weighing[job.dtype if job.weight_size == job.itemsize else 2]
-    close_operand(&job.w)
-    if job.weighted:
-        job.needs_gil |= open_operand(&job.w, w, z, type_num, job.threads)
 
 
 cdef void end_job(Job* job) noexcept:
@@ -361,19 +354,6 @@ cdef object compute(
     return returned(mode, value if reduction != NONE else values, grad, hess)
 
 
-cdef bint bring_into_range(
-        Job* job, TaskResult* result, cnp.ndarray w, cnp.ndarray z) except? True:
-    """Whether weights are out of range, and from now on read so that they are in it."""
-    if job.boost != 1:
-        return False
-    if job.weight_size == 4 and result.count > 0 and too_extreme(result):
-        read_weights_as(job, w, z, cnp.NPY_DOUBLE)
-        return True
-    if job.weight_size == 8:
-        job.boost = boost_of(result)
-    return job.boost != 1
-
-
 cdef inline object returned(int mode, object value, cnp.ndarray grad, cnp.ndarray hess):
     """What a method returns."""
     if mode == VALUE:
@@ -386,9 +366,11 @@ cdef inline object returned(int mode, object value, cnp.ndarray grad, cnp.ndarra
 cdef TaskResult run_checked(
         Job* job, PointwiseLoss loss, bint mean, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w
         ) except *:
-    cdef TaskResult result = run(job)
-    if mean and job.weighted and bring_into_range(job, &result, w, z):
-        result = run(job)       # the first run of a call, which has not written anything
+    cdef TaskResult result = run_in_range(
+        run_task, job, job.results, job.tasks, job.threads, job.needs_gil or job.tasks <= 1,
+        mean and job.weighted, &job.boost)
     if result.failed >= 0:
         fail(job, result.failed, y, z, w, [loss])
+    if mean and job.weighted:
+        check_total(&result)
     return result

@@ -199,15 +199,14 @@ cdef void triplet_task(void* given, int task, int thread) noexcept nogil:
 
 cdef TaskResult run_triplets(TripletJob* t, bint mean, cnp.ndarray w) except *:
     cdef RowsJob* job = &t.rows
-    cdef TaskResult result = run_tasks(
-        triplet_task, t, job.results, job.tasks, job.threads, job.needs_gil)
-    if mean and job.weighted and job.boost == 1:
-        job.boost = boost_of(&result)
-        if job.boost != 1:
-            return run_triplets(t, mean, w)
+    cdef TaskResult result = run_in_range(
+        triplet_task, t, job.results, job.tasks, job.threads, job.needs_gil,
+        mean and job.weighted, &job.boost)
     if result.failed >= 0:
         for r in range(result.failed, job.n):
             if not np.isfinite(np.float64(w[r])):
                 raise DomainError("sample_weight", (r,), w[r], "finite")
         raise ValueError("the sum of sample_weight overflows")
+    if mean and job.weighted:
+        check_total(&result)
     return result

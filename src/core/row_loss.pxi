@@ -140,6 +140,19 @@ cdef const double* class_vector(
     return <const double*>cnp.PyArray_DATA(vector)
 
 
+cdef int check_class_weights(const double* weight, Py_ssize_t k) except -1:
+    """An error if float32, in which they multiply targets, does not hold one of them."""
+    cdef Py_ssize_t i
+    if weight == NULL:
+        return 0
+    for i in range(k):
+        if weight[i] != 0 and not 2.0 ** -126 <= weight[i] < 2.0 ** 128:
+            raise ValueError(
+                f"class_weight[{i}] = {weight[i]} is out of the range of float32, in which it "
+                f"multiplies targets")
+    return 0
+
+
 cdef cnp.ndarray check_row_weight(object given, cnp.ndarray z, int axis):
     cdef cnp.ndarray w
     if given is None:
@@ -184,19 +197,12 @@ cdef void start_rows(
         else:
             job.needs_gil |= open_operand(
                 &job.y, y, y, cnp.NPY_INT64 if targets == LABELS else type_num, job.threads)
-    if job.weighted:
-        read_row_weights_as(
-            job, w, first_of_rows(z, axis), max(type_num, compute_type(w, "sample_weight")))
+    if job.weighted:                # read in the type computed in, or else in float64
+        type_num = max(type_num, compute_type(w, "sample_weight"))
+        job.wide = type_num == cnp.NPY_DOUBLE
+        job.needs_gil |= open_operand(
+            &job.w, w, first_of_rows(z, axis), type_num, job.threads)
     reserve(job)
-
-
-cdef void read_row_weights_as(
-        RowsJob* job, cnp.ndarray w, cnp.ndarray rows, int type_num) except *:
-    """Weights are read in the type computed in, or else in float64."""
-    job.wide = type_num == cnp.NPY_DOUBLE
-    close_operand(&job.w)
-    if job.weighted:
-        job.needs_gil |= open_operand(&job.w, w, rows, type_num, job.threads)
 
 
 cdef cnp.ndarray last_axis(cnp.ndarray array, int axis):
@@ -274,6 +280,8 @@ cdef object evaluate_rows(
         if loss.vectors:
             keep = []
             job.class_weight = class_vector(loss, "class_weight", k, keep)
+            if job.soft and job.dtype == 0:
+                check_class_weights(job.class_weight, k)
             job.block.weight = class_vector(loss, "label_weight", k, keep)
             job.block.positive = class_vector(loss, "pos_weight", k, keep)
         job.plain = not (
@@ -316,28 +324,13 @@ cdef object compute_rows(
 cdef TaskResult rows_checked(
         RowsJob* job, RowLoss loss, bint mean, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w
         ) except *:
-    cdef TaskResult result = run_rows(job)
-    if mean and not job.plain and bring_rows_into_range(job, &result, w, moved):
-        result = run_rows(job)      # the first run of a call, which has not written anything
-    if result.weight == INFINITY:       # NaN is that of a target
-        raise ValueError("the sum of sample_weight overflows")
+    cdef TaskResult result = run_in_range(
+        rows_any_task, job, job.results, job.tasks, job.threads,
+        job.needs_gil or job.n * job.k <= FL_ROOM, mean and not job.plain, &job.boost)
+    check_total(&result)            # NaN is that of a target
     if result.failed >= 0:
         fail_rows(job, loss, result.failed, y, moved, w)
     return result
-
-
-cdef bint bring_rows_into_range(
-        RowsJob* job, TaskResult* result, cnp.ndarray w, cnp.ndarray moved) except? True:
-    """As bring_into_range of the pointwise losses."""
-    if job.boost != 1:
-        return False
-    if job.dtype == 0 and not job.wide and result.count > 0 and too_extreme(result):
-        read_row_weights_as(
-            job, w, first_of_rows(moved, cnp.PyArray_NDIM(moved) - 1), cnp.NPY_DOUBLE)
-        return True
-    if job.dtype == 1 or job.wide:
-        job.boost = boost_of(result)
-    return job.boost != 1
 
 
 cdef void fail_rows(

@@ -157,7 +157,7 @@ cdef bint read_weights(
             w[i] = job.boost * (<const double*>given)[i]
     else:
         for i in range(n - 1, -1, -1):      # from the end, as they may lie in w
-            w[i] = (<const float*>given)[i]
+            w[i] = job.boost * (<const float*>given)[i]
     for i in range(n):
         found |= w[i] - w[i] != 0
     return not found
@@ -308,6 +308,15 @@ cdef double class_weight_of(
     return sum
 
 
+cdef inline double rounded(RowsJob* job, double product, real tag) noexcept nogil:
+    """A product of weights, in the type computed in if they are of it and it holds that."""
+    cdef double size = fabs(product)
+    if real is float:
+        if not job.wide and 2.0 ** -126 <= size <= 2.0 ** 127:
+            return <float>product
+    return product
+
+
 cdef bint weigh_rows(
         RowsJob* job, Py_ssize_t n, RowBuffers* s, const int64_t* label, const real* q,
         TaskResult* result) noexcept nogil:
@@ -321,9 +330,7 @@ cdef bint weigh_rows(
         result.weight += w[i] * weight
         result.count += w[i] != 0
         if job.targets == LABELS and not job.soft:     # a class weight is no more than a sample's
-            w[i] *= weight
-            if not job.wide:
-                w[i] = <real>w[i]
+            w[i] = rounded[real](job, w[i] * weight, 0)
         scale[i] = <real>(w[i] * job.factor)
         if not isfinite(w[i]):
             return False
@@ -412,14 +419,15 @@ cdef void map_rows(
             for i in range(b.n):
                 w[i] *= value[i]
                 value[i] = <real>w[i]
+                w[i] = rounded[real](job, w[i], 0)
         if job.value != NULL:
             memcpy(job.value + start * job.itemsize, value, b.n * job.itemsize)
-        if job.wide:
-            memset(w + b.n, 0, (padded - b.n) * sizeof(double))
-            kernels.passes[1].sum(w, padded, lanes)
-        else:
+        if job.plain:
             memset(value + b.n, 0, (padded - b.n) * job.itemsize)
             job.passes.sum(value, padded, lanes)
+        else:                           # of products in double
+            memset(w + b.n, 0, (padded - b.n) * sizeof(double))
+            kernels.passes[1].sum(w, padded, lanes)
     put_rows[real](job, job.grad, <char*>b.grad, start, b.n, last, &s.carried[0], 0)
     put_rows[real](job, job.hess, <char*>b.hess, start, b.n, last, &s.carried[1], 0)
 

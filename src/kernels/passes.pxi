@@ -47,6 +47,18 @@ cdef void pass_multiply(real* restrict v, const weight* restrict w, Py_ssize_t n
         v[i] = <real>(v[i] * w[i])
 
 
+cdef inline double product(real v, weight w) noexcept nogil:
+    """v w, which is rounded to float32 if both are of it and it holds that."""
+    cdef double exact = <double>v * w, size
+    cdef float rounded
+    if real is float and weight is float:
+        rounded = <float>exact
+        size = fabs(exact)
+        return rounded if (size >= 2.0 ** -126) & (size <= FLT_MAX) else exact
+    else:
+        return exact
+
+
 cdef void pass_weighted_sum(
         const real* v, const weight* w, Py_ssize_t n, double* lanes) noexcept nogil:
     cdef double own[LANES]
@@ -55,7 +67,7 @@ cdef void pass_weighted_sum(
         own[k] = lanes[k]
     for i in range(n // LANES):
         for k in range(LANES):
-            own[k] += v[i * LANES + k] * w[i * LANES + k]
+            own[k] += product(v[i * LANES + k], w[i * LANES + k])
     for k in range(LANES):
         lanes[k] = own[k]
 
@@ -65,7 +77,7 @@ cdef void pass_products(
         ) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n & -LANES):
-        out[i] = v[i] * w[i]
+        out[i] = product(v[i], w[i])
 
 
 cdef void pass_scale(

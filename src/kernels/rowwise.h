@@ -570,7 +570,8 @@ FL_NOINLINE void RS(label_losses)(
 /* the weighted mean over the labels of their logistic losses */
 static void RS(multi_label)(const fl_rows *b)
 {
-    R w[FL_PIECE], f[FL_PIECE], positive[FL_PIECE], loss[FL_PIECE], scale[FL_ROWS], last[2][16];
+    R w[FL_PIECE] = {0}, f[FL_PIECE] = {0}, positive[FL_PIECE] = {0};
+    R loss[FL_PIECE], scale[FL_ROWS], last[2][16];
     double sums[FL_ROWS] = {0}, mass = b->weight ? 0 : (double)b->k;
     if (b->weight) EACH(k, b->k) mass += b->weight[k];
     EACH(r, b->n) scale[r] = (R)(((const R *)b->scale)[r] / mass);

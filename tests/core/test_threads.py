@@ -310,6 +310,42 @@ def test_a_fork_after_a_parallel_call_does_not_hang(imports, work):
     assert run(FORK.format(imports=imports, work=work)) == "done"
 
 
+LOCKS = """
+import os, sys, threading
+import numpy as np
+import fastloss as fl
+sys.setswitchinterval(1e-6)
+scorer, z, stop = fl.Scorer("mae"), np.zeros(64), threading.Event()
+scorer.update(z, z)
+
+def work():
+    while not stop.is_set():
+        scorer.update(z, z)
+        with fl.num_threads(1):
+            pass
+
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(40):
+    child = os.fork()
+    if child == 0:
+        scorer.result()
+        with fl.num_threads(1):
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+stop.set()
+for thread in threads:
+    thread.join()
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_while_other_threads_hold_locks_does_not_hang():
+    assert run(LOCKS) == "done"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 def test_a_fork_is_told_from_a_process_of_its_own():
     code = """

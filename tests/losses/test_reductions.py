@@ -235,6 +235,47 @@ def test_means_do_not_depend_on_the_size_of_weights(loss, dtype, of_weight, size
     np.testing.assert_array_equal(in_place, loss.grad(y, z, **options))
 
 
+@pytest.mark.parametrize("size", [1e-40, 1e-17, 1e17, 1e38])
+@pytest.mark.parametrize("residual", [1e-14, 1.0, 1e14])
+def test_products_of_float32_losses_and_weights_are_made_in_double(residual, size):
+    y, w = np.zeros(40, np.float32), np.full(40, size, np.float32)
+    z = np.full(40, residual, np.float32)
+    exact = float(z[0]) ** 2
+    loss, rows = fl.SquaredError(), fl.GaussianNLL()
+    assert loss(y, z, sample_weight=w) == pytest.approx(exact, rel=1e-6)
+    assert loss(y, z, sample_weight=w, reduction="sum") == pytest.approx(
+        40 * exact * float(w[0]), rel=1e-6
+    )
+    for groups in (None, np.arange(40) % 3):
+        score = fl.score(y, z, ["mse", "mae"], sample_weight=w, groups=groups)
+        assert score["mse"] == pytest.approx(exact, rel=1e-6)
+        assert score.weight == pytest.approx(40 * float(w[0]), rel=1e-12)
+    pairs = np.stack([z, np.ones(40, np.float32)], axis=1)
+    assert rows(y, pairs, sample_weight=w) == pytest.approx(exact / 2, rel=1e-6)
+    assert fl.score(y, pairs, rows, sample_weight=w).values[0] == pytest.approx(exact / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [fl.SquaredError(), fl.SoftmaxCrossEntropy()], ids=repr)
+def test_the_sum_of_weights_may_overflow(loss):
+    n = 100_000
+    of_rows = isinstance(loss, fl.SoftmaxCrossEntropy)
+    y, z = (np.zeros(n, int), np.ones((n, 3))) if of_rows else (np.zeros(n), np.ones(n))
+    usual = loss.value_and_grad(y, z)
+    for weight in (1e305, -1e305):
+        value, grad = loss.value_and_grad(y, z, sample_weight=np.full(n, weight))
+        assert value == pytest.approx(usual[0], rel=1e-12)
+        np.testing.assert_allclose(grad, usual[1], rtol=1e-10)
+    x = np.zeros((n, 1))
+    w = np.full(n, 1e305)
+    assert fl.TripletMargin()(x, x + 1, x, sample_weight=w) == pytest.approx(2)
+
+
+def test_large_weights_that_cancel_are_not_taken_for_an_overflow():
+    w = [1e100, -1e100, 1e-280]
+    assert fl.SquaredError()([0.0] * 3, [1.0] * 3, sample_weight=w, reduction="sum") == 1e-280
+    assert fl.SquaredError()([0.0] * 3, [0.0, 0.0, 2.0], sample_weight=w) == pytest.approx(4)
+
+
 def test_weights_of_float64_count_as_such_with_predictions_of_float32():
     loss, w = fl.SquaredError(), np.exp(-102) * np.array([1.0, 2.0, 3.0])
     y, z = np.zeros(3, np.float32), np.array([0, 1, 1], np.float32)

@@ -402,6 +402,11 @@ def test_an_unknown_option_names_the_class(loss):
         (lambda: fl.SoftmaxCrossEntropy(class_weight=[]), ValueError, "class_weight must hold"),
         (lambda: fl.SoftmaxCrossEntropy([1, "a"]), TypeError, r"class_weight\[1\] must be a real"),
         (lambda: fl.SoftmaxCrossEntropy(ignore_index=2**70), ValueError, "a 64-bit integer"),
+        (
+            lambda: fl.SoftmaxCrossEntropy([1e-50, 1], 0.1)([0], np.zeros((1, 2), np.float32)),
+            ValueError,
+            r"class_weight\[0\] = 1e-50 is out of the range of float32",
+        ),
         (lambda: fl.softmax([1.0], axis=2**40), ValueError, "out of bounds for x"),
         (lambda: fl.sigmoid("a"), TypeError, "^x must hold"),
         (lambda: fl.sigmoid(np.ma.ones(3)), TypeError, "^x is a masked array"),

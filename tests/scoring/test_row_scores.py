@@ -204,3 +204,15 @@ def test_parts_have_as_many_classes():
     lists.update(np.zeros((1, 3)), np.zeros((1, 3)))
     lists.update(np.zeros((1, 5)), np.zeros((1, 5)))
     assert lists.result().count == 2
+
+
+def test_memory_order_of_weights_does_not_matter():
+    rng = np.random.default_rng(0)
+    z, y, w = rng.normal(size=(3, 4, 5)), rng.integers(0, 5, (3, 4)), rng.uniform(1, 2, (3, 4))
+    z[1, 2, 3] = np.nan
+    loss = fl.SoftmaxCrossEntropy()
+    expected = loss(y, z, sample_weight=w, nan_policy="omit")
+    for order in "CF":
+        score = fl.score(y, z, loss, sample_weight=np.array(w, order=order), nan_policy="omit")
+        assert score.values[0] == pytest.approx(expected, rel=1e-13)
+        assert score.count == 11 and score.weight == pytest.approx(w.sum() - w[1, 2])
