@@ -68,7 +68,12 @@ def test_two_empty_sets_are_alike():
 def test_sets_of_next_to_nothing(dtype):
     """Where the sum of a row, or its inverse, leaves the range of numbers."""
     loss, info = fl.Dice(), np.finfo(dtype)
-    for small in (info.smallest_subnormal, 100 * info.smallest_subnormal, info.tiny, info.tiny**0.6):
+    for small in (
+        info.smallest_subnormal,
+        100 * info.smallest_subnormal,
+        info.tiny,
+        info.tiny**0.6,
+    ):
         one, nothing = np.array([[small, 0]], dtype), np.zeros((1, 2), dtype)
         assert loss(nothing, one) == 1 and loss(one, nothing) == 1
         for derivative in loss.grad_and_hess(nothing, one):
