@@ -425,20 +425,91 @@ FL_NOINLINE void RS(cosine_with_care)(const fl_rows *b, ptrdiff_t r, int far, RS
     if (g) RS(put_angle)(&v, ((const R *)b->scale)[r], g, h);
 }
 
-/* The sums of all rows of a block. */
-typedef struct { double zz[FL_ROWS], qq[FL_ROWS], zq[FL_ROWS], a[FL_ROWS], inverse[FL_ROWS], c[FL_ROWS]; } RS(angles);
+/* What is known of all rows of a block. */
+typedef struct {
+    double zz[FL_ROWS], qq[FL_ROWS], zq[FL_ROWS], a[FL_ROWS], inverse[FL_ROWS], c[FL_ROWS];
+    double low[FL_ROWS], rr[FL_ROWS], rz[FL_ROWS];
+    R t[FL_ROWS];
+} RS(angles);
 
-/* those of short rows, a vector of rows at a time */
+static inline void RS(find_cosines)(RS(angles) *s, ptrdiff_t n)
+{
+    EACH(r, n) {
+        s->a[r] = 1 / (sqrt(s->zz[r]) * sqrt(s->qq[r]));
+        s->inverse[r] = 1 / s->zz[r];
+        s->c[r] = s->zq[r] * s->a[r];
+    }
+}
+
+/* whether squares stay in the range of numbers */
+static inline int RS(is_near_1)(double zz, double qq)
+{
+    double least = sizeof(R) == 4 ? 1e-12 : 1e-100, most = 1 / least;
+    return (zz > least) & (zz < most) & (qq > least) & (qq < most);
+}
+
+static inline void RS(one_with_care)(const fl_rows *b, ptrdiff_t r, const RS(angles) *s)
+{
+    const R *z = (const R *)b->z + r * b->k, *q = (const R *)b->q + r * b->k;
+    RS(angle) v = {z, q, b->k, 1, 1, s->zz[r], s->qq[r], s->zq[r], s->a[r], s->inverse[r], s->c[r]};
+    RS(cosine_with_care)(b, r, !RS(is_near_1)(s->zz[r], s->qq[r]), v);
+}
+
+/* Short rows, a vector of rows at a time: sums, and what q has beside z. */
 FL_NOINLINE void RS(sum_short)(
     const R *restrict zs, const R *restrict qs, ptrdiff_t n, ptrdiff_t K, RS(angles) *restrict s)
 {
-    EACH(r, n) s->zz[r] = s->qq[r] = s->zq[r] = 0;
+    EACH(r, n) s->zz[r] = s->qq[r] = s->zq[r] = s->rr[r] = s->rz[r] = 0;
     EACH(k, K) EACH(r, n) {
         double z = zs[r * K + k], q = qs[r * K + k];
         s->zz[r] += z * z;
         s->qq[r] += q * q;
         s->zq[r] += z * q;
     }
+    RS(find_cosines)(s, n);
+    EACH(r, n) {
+        double t = s->zq[r] / s->zz[r];
+        s->t[r] = (R)t;
+        s->low[r] = t - s->t[r];
+    }
+    EACH(k, K) EACH(r, n) {
+        double z = zs[r * K + k], v = RS(beside)(qs[r * K + k], s->t[r], z) - s->low[r] * z;
+        s->rr[r] += v * v;
+        s->rz[r] += v * z;
+    }
+}
+
+FL_NOINLINE void RS(put_short)(const fl_rows *b, const RS(angles) *restrict s)
+{
+    const R *restrict zs = (const R *)b->z, *restrict qs = (const R *)b->q;
+    const R *restrict scale = (const R *)b->scale;
+    R *restrict g = (R *)b->grad, *restrict h = (R *)b->hess;
+    ptrdiff_t K = b->k;
+    if (h) EACH(k, K) EACH(r, b->n) {
+        double z = zs[r * K + k], v = RS(beside)(qs[r * K + k], s->t[r], z) - s->low[r] * z;
+        double n = s->inverse[r], f = scale[r] * n, c = f * s->c[r];
+        h[r * K + k] = (R)(2 * f * s->a[r] * v * z + (c - c * n * z * z));
+    }
+    EACH(k, K) EACH(r, b->n) {
+        double z = zs[r * K + k], v = RS(beside)(qs[r * K + k], s->t[r], z) - s->low[r] * z;
+        g[r * K + k] = (R)(-scale[r] * s->a[r] * v);
+    }
+}
+
+static void RS(cosine_of_short)(const fl_rows *b)
+{
+    RS(angles) s;
+    int care[FL_ROWS];
+    RS(sum_short)((const R *)b->z, (const R *)b->q, b->n, b->k, &s);
+    EACH(r, b->n) {
+        double low = s.rz[r] * s.inverse[r], rr = s.rr[r] - low * s.rz[r];
+        double off = rr / (s.qq[r] * (1 + fabs(s.c[r])));
+        s.low[r] += low;
+        care[r] = !RS(is_near_1)(s.zz[r], s.qq[r]) | !(rr > s.rr[r] / 2);
+        if (b->value) ((R *)b->value)[r] = (R)(s.c[r] > 0 ? off : 2 - off);
+    }
+    if (b->grad) RS(put_short)(b, &s);
+    EACH(r, b->n) if (care[r]) RS(one_with_care)(b, r, &s);
 }
 
 FL_NOINLINE void RS(sum_long)(const R *z, const R *q, ptrdiff_t n, ptrdiff_t K, RS(angles) *s)
@@ -454,23 +525,19 @@ FL_NOINLINE void RS(sum_long)(const R *z, const R *q, ptrdiff_t n, ptrdiff_t K, 
 static void RS(cosine)(const fl_rows *b)
 {
     RS(angles) s;
-    double least = sizeof(R) == 4 ? 1e-12 : 1e-100, most = 1 / least;
     ptrdiff_t K = b->k;
-    if (K < 16) RS(sum_short)((const R *)b->z, (const R *)b->q, b->n, K, &s);
-    else RS(sum_long)((const R *)b->z, (const R *)b->q, b->n, K, &s);
-    EACH(r, b->n) {
-        s.a[r] = 1 / (sqrt(s.zz[r]) * sqrt(s.qq[r]));
-        s.inverse[r] = 1 / s.zz[r];
-        s.c[r] = s.zq[r] * s.a[r];
+    if (K < 16) {
+        RS(cosine_of_short)(b);
+        return;
     }
+    RS(sum_long)((const R *)b->z, (const R *)b->q, b->n, K, &s);
+    RS(find_cosines)(&s, b->n);
     EACH(r, b->n) {
         const R *restrict z = (const R *)b->z + r * K, *restrict q = (const R *)b->q + r * K;
         R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
-        double zz = s.zz[r], qq = s.qq[r], a = s.a[r], inverse = s.inverse[r], c = s.c[r];
-        int far = !(zz > least && zz < most && qq > least && qq < most);
-        if (far || fabs(c) > 0.5) {
-            RS(angle) v = {z, q, K, 1, 1, zz, qq, s.zq[r], a, inverse, c, 0, 0, 0};
-            RS(cosine_with_care)(b, r, far, v);
+        double a = s.a[r], inverse = s.inverse[r], c = s.c[r];
+        if (!RS(is_near_1)(s.zz[r], s.qq[r]) || fabs(c) > 0.5) {
+            RS(one_with_care)(b, r, &s);
             continue;
         }
         double f = ((const R *)b->scale)[r];
