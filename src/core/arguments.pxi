@@ -38,7 +38,7 @@ cdef cnp.ndarray as_array(object given, str name):
             f"{name} is a masked array; pass its data, and the mask as sample_weight=~mask")
     array = np.asarray(given)
     if type(given) is list and array.dtype.kind == "f" and np.isnan(array).any() and (
-            np.ma.masked in given):     # asarray makes NaN of it
+            any([item is np.ma.masked for item in given])):     # asarray makes NaN of it
         raise TypeError(
             f"{name} holds numpy.ma.masked; put a number there, and 0 in sample_weight")
     return array

@@ -422,7 +422,7 @@ cdef TaskResult run(Job* job) except *:
 cdef double boost_of(TaskResult* result) noexcept nogil:
     """A power of two that brings weights of this sum into the middle of the range; mostly 1."""
     cdef double size = fabs(result.weight)
-    if size > 2.0 ** 900:
+    if 2.0 ** 900 < size < INFINITY:
         return 2.0 ** -900
     return 2.0 ** 900 if 0 < size < 2.0 ** -900 else 1
 

@@ -147,7 +147,7 @@ def test_a_row_has_the_same_bits_anywhere(loss, dtype):
         y, z = typical(loss, n, k, dtype)
         w = np.random.default_rng(k).random(n).astype(dtype)
         cases = [y]
-        if loss.takes == ("labels", "targets"):
+        if loss._takes == ("labels", "targets"):
             cases.append(np.random.default_rng(k).dirichlet(np.ones(k), n).astype(dtype))
         for targets in cases:
             whole = row_by_row(loss, targets, z, w)
