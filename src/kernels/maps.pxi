@@ -5,7 +5,8 @@ cdef inline void run_stages(
         ) noexcept nogil:
     # for a loss without stages the compiler sees that nobody reads the zeros, and drops it all
     cdef Py_ssize_t i
-    cdef int soft = 0
+    cdef int soft = 0, wild = 0
+    cdef real bound = tame_bound(p, <real>0)
     if Loss is LogLoss:
         # labels of 0 and 1, the common case, need one logarithm of the two
         for i in range(n & -LANES):
@@ -15,8 +16,15 @@ cdef inline void run_stages(
                 first[i] = log_or_log1p(z[i], -z[i], y[i] == 1)
                 second[i] = first[i]
             return
-    for i in range(n & -LANES):
-        first[i] = first_stage(p, y[i], z[i])
+    if Loss is Gamma or Loss is Tweedie:
+        for i in range(n & -LANES):
+            wild |= absolute(z[i]) > bound
+    if (Loss is Gamma or Loss is Tweedie) and not wild:
+        for i in range(n & -LANES):
+            first[i] = tame_stage(p, y[i], z[i])
+    else:
+        for i in range(n & -LANES):
+            first[i] = first_stage(p, y[i], z[i])
     for i in range(n & -LANES):
         second[i] = second_stage(p, y[i], z[i], first[i])
 

@@ -164,8 +164,8 @@ cdef inline void deviances(
 #
 # a sum of positive functions that neither cancel nor overflow. The rates k and m are 2 - p and
 # p - 1 where 1 < p < 2; beyond, 1 and the distance of p from the nearer end. Whether z is above or
-# below y decides which of them is k. The power is that of the larger one, times z^(1 - p); beyond,
-# where z is on the side of the poles, y^(2 - p).
+# below y decides which of them is k. The power is the larger one times z^(1 - p); beyond, it is
+# max(y, z)^(2 - p) below 0, and above 2 it is y^(2 - p) or, where z < y, y z^(1 - p).
 
 cdef inline real distance_of_logs(real y, real z) noexcept nogil:
     """|log(z / y)| for z > 0, infinite for y <= 0"""
@@ -196,17 +196,15 @@ cdef inline real towards_one(real y, real z) noexcept nogil:
 
 
 cdef inline real log1p_ratio(real distance, real least) noexcept nogil:
-    """log(1 + distance / least), of a ratio that may overflow"""
+    """log(1 + distance / least), of a ratio that may overflow: where it is so large, 1 is nothing"""
     cdef real one = 1, enough, down, shift, flag, x
-    cdef bint over
     if real is float:
         enough, down, shift = 2.0 ** 100, 2.0 ** -30, 20.79441541679836
     else:
         enough, down, shift = 2.0 ** 960, 2.0 ** -60, 41.58883083359672
-    over = distance > least * enough
-    flag = over
+    flag = distance > least * enough
     x = (distance * (one - flag + flag * down)) / least
-    return log_or_log1p(x, x, over) + flag * shift
+    return log1p(x) + flag * shift
 
 
 cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
@@ -235,6 +233,8 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
         # log(1 + z) - log(1 + y), without a difference of logarithms
         u = log1p_ratio(absolute(z - y), one + (y if y < z else z))
         return -u if z < y else u
+    elif Loss is Gamma:
+        return exp_times(-z, y)
     elif Loss is Tweedie:
         return exp_mul_difference_times(1, p.power, z, y)
     elif Loss is PoissonDeviance:
@@ -261,6 +261,25 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
     return 0
 
 
+# Up to this |z| the first stage of gamma and Tweedie may be the plain product, the same to the bit.
+
+cdef inline real tame_bound(const Loss* p, real tag) noexcept nogil:
+    cdef double most = 80 if real is float else 700
+    if Loss is Gamma:
+        return <real>most
+    elif Loss is Tweedie:
+        return <real>(most / fabs(1 - p.power))
+    return 0
+
+
+cdef inline real tame_stage(const Loss* p, real y, real z) noexcept nogil:
+    if Loss is Gamma:
+        return y * exp(-z)
+    elif Loss is Tweedie:
+        return y * exp_mul_difference(1, p.power, z)
+    return 0
+
+
 cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcept nogil:
     cdef real half = 0.5, one = 1, two = 2, r, a, u, v
     if Loss is Logistic or Loss is Focal:
@@ -271,10 +290,8 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
         return log1p(u if absolute(z - y) < one else v)
     elif Loss is Tweedie:
         return exp_mul_difference(2, p.power, z)
-    elif Loss is TweedieDeviance:
+    elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         return distance_of_logs(y, z)
-    elif Loss is TweedieDevianceBeyond:
-        return power_difference(absolute(y), 2, p.power)
     elif Loss is LogLoss:
         return log1p(-z)
     elif Loss is BinaryKL:
@@ -409,12 +426,12 @@ cdef inline void pointwise(
     elif Loss is SymmetricAbsolutePercentageError:
         # Halves, whose sum does not overflow, but not of small numbers, whose last bit they lose.
         # Between opposite signs the value is 2 throughout.
-        a = absolute(y)
-        b = absolute(z)
-        c = half if (a > 1) | (b > 1) else one
-        r = c * z - c * y
-        a = c * a
-        s = a + c * b
+        c = half if absolute(y) + absolute(z) > 1 else one
+        u = c * z
+        v = c * y
+        r = u - v
+        a = absolute(v)
+        s = a + absolute(u)
         v = two * (absolute(r) / s)
         value[0] = 0 if z == y else v
         t = sign(y) * sign(z)
@@ -436,7 +453,7 @@ cdef inline void pointwise(
         hess[0] = e
 
     elif Loss is Gamma:
-        t = exp_times(-z, y)
+        t = first
         value[0] = z + t
         grad[0] = one - t
         hess[0] = t
@@ -466,18 +483,22 @@ cdef inline void pointwise(
         a = <real>(1 - p.power)
         b = <real>(2 - p.power)
         c = <real>p.power
-        m = z if y < z else y
-        s = m * first
+        v = tweedie_gap(p.above, p.below, y < z, second)
+        u = y if y < z else z
+        w = z if y < z else y
         if Loss is TweedieDeviance:
-            s = s * tweedie_gap(p.above, p.below, y < z, second)
-            value[0] = 0 if y == z else s       # where the power is infinite, too
+            v = (w * first) * v
         else:
-            v = tweedie_gap(p.above, p.below, y < z, distance_of_logs(y, z))
-            s = second if (y < z) == (p.power > 2) else s
+            e = 1 if p.power > 2 else <real>0   # of the type of the lanes, to compare with
+            m = one if y < z else y
+            m = m if e > 0 else one
             t = two * (z / b - y / a)           # the definition has max(y, 0)
-            u = t * first
-            v = 0 if y == z else s * v
-            value[0] = u if y < 0 else v
+            v = t if y <= 0 else v
+            t = z - y
+            t = t if e > 0 else y
+            u = u if e > 0 else w
+            v = (m * power_either(u, 1, 2, p.power, t > 0)) * v
+        value[0] = 0 if y == z else v           # where the power is infinite, too
         t = two * (((z - y) / z) * first)
         grad[0] = 0 if y == z else t
         hess[0] = two * ((a + c * (y / z)) * first) / z

@@ -491,13 +491,19 @@ FL_INLINE R FN(mul_dd)(R y, R yl, R hi, R *lo)
     return h;
 }
 
-/* x^(y + yl) for x >= 0, with C99's values at the ends; NaN for x < 0 */
-FL_INLINE R FN(pow)(R x, R y, R yl)
+/* x^(y + yl) for x >= 0 and a number y, not 0 */
+FL_INLINE R FN(pow_plain)(R x, R y, R yl)
 {
     R l, h = FN(log_dd)(x, &l);
     h = FN(mul_dd)(y, yl, h, &l);
-    h = FN(exp_dd)(h, l);
-    return y == 0 || x == 1 ? 1 : h;
+    return FN(exp_dd)(h, l);
+}
+
+/* x^(y + yl) for x >= 0, with C99's values at the ends; NaN for x < 0 */
+FL_INLINE R FN(pow)(R x, R y, R yl)
+{
+    R r = FN(pow_plain)(x, y, yl);
+    return y == 0 || x == 1 ? 1 : r;
 }
 
 /* (1 + t)^(a + al), and that less 1 in *m1, for t >= 0 and finite a */

@@ -33,6 +33,8 @@ cdef extern from "kernels/vecmath.h" nogil:
     double fl_exp_mul_times_f64(double, double, double, double) noexcept
     float fl_exp_mul_f32(float, float, float) noexcept
     double fl_exp_mul_f64(double, double, double) noexcept
+    float fl_pow_plain_f32(float, float, float) noexcept
+    double fl_pow_plain_f64(double, double, double) noexcept
     float fl_pow_f32(float, float, float) noexcept
     double fl_pow_f64(double, double, double) noexcept
     float fl_pow1p_pair_f32(float, float, float, float*) noexcept
@@ -171,6 +173,21 @@ cdef inline real power_difference(real x, double a, double b) noexcept nogil:
         return fl_pow_f32(x, <float>d, <float>(d - <float>d))
     else:
         return fl_pow_f64(x, d, lost(a, b))
+
+cdef inline real power_either(real x, double a, double b, double c, bint second) noexcept nogil:
+    """x^(b - c) if second, else x^(a - c), the differences unrounded and not 0"""
+    cdef double d = a - c, e = b - c
+    cdef real high = <real>d, of_second = <real>e, low, low_of_second
+    if real is float:
+        low, low_of_second = <float>(d - high), <float>(e - of_second)
+    else:
+        low, low_of_second = lost(a, c), lost(b, c)
+    high = of_second if second else high
+    low = low_of_second if second else low
+    if real is float:
+        return fl_pow_plain_f32(x, high, low)
+    else:
+        return fl_pow_plain_f64(x, high, low)
 
 cdef inline real pow1p_pair(real t, double a, real times, real* minus_one) noexcept nogil:
     """(1 + t)^(a times), times a power of 2, and that less 1 in minus_one"""
