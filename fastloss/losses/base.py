@@ -10,9 +10,16 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from fastloss._core import BaseLoss, PointwiseLoss
 from fastloss.domains import REAL, Domain
+from fastloss.losses import constants
+from fastloss.losses.links import IDENTITY, LOG, Link, real_array
 from fastloss.registry import Registry, is_own
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 Parameters = Mapping[str, Any]
 
@@ -72,6 +79,7 @@ class Loss(BaseLoss):
     definition: ClassVar[str]
     _ranges: ClassVar[Mapping[str, Domain]] = {}
     _root: ClassVar[bool] = False  # the reduced value is the root of what the kernel gives
+    _link: ClassVar[Link] = IDENTITY
 
     @classmethod
     def _notes(cls) -> str:
@@ -116,6 +124,48 @@ class Loss(BaseLoss):
     @_OfInstances
     def __signature__(self) -> inspect.Signature:  # Cython keeps none of __call__
         return inspect.signature(self.grad)
+
+    def inverse_link(self, z: ArrayLike) -> NDArray[Any]:
+        """Compute what predictions mean: of a logit the probability, of a logarithm the number.
+
+        Parameters
+        ----------
+        z : array_like
+            Predictions, as the loss takes them.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``z``; of a loss whose predictions are what they mean ``z`` itself.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.Logistic().inverse_link([0.0, 1000.0]), fl.Huber().inverse_link([0.0, 1000.0])
+        (array([0.5, 1. ]), array([   0., 1000.]))
+        """
+        return self._link.inverse(real_array(z, "z"), self.parameters.get("axis", -1))
+
+    def link(self, mu: ArrayLike) -> NDArray[Any]:
+        """Compute the predictions that mean ``mu``: the inverse of `inverse_link`.
+
+        Parameters
+        ----------
+        mu : array_like
+            Means, probabilities; whatever the targets are on the scale of.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``mu``. Of probabilities of several classes, their logarithms.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.Poisson().link([1.0, 0.0])
+        array([  0., -inf])
+        """
+        return self._link.link(real_array(mu, "mu"), self.parameters.get("axis", -1))
 
     @property
     def spec(self) -> str:
@@ -181,6 +231,82 @@ class Pointwise(Loss, PointwiseLoss):
             )
         return self._kernel_name, self.parameters
 
+    def optimal_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Find the prediction that makes the loss least if it is the same for all samples.
+
+        It is what boosting and linear models start from: a mean by way of the `link`, a quantile,
+        or the zero of the derivative, to a few units in its last place. Of a loss that is not
+        convex it is the best of the minima near 65 starts.
+
+        Parameters
+        ----------
+        y_true : array_like
+            Targets, of any shape.
+        sample_weight : array_like, optional
+            Weights, at least 0.
+
+        Returns
+        -------
+        float
+            On the scale of the predictions; infinite if the loss falls without an end, as the
+            logistic loss of one class does.
+
+        Raises
+        ------
+        ValueError
+            If a target is NaN or outside the domain, a weight is negative, there are no samples of
+            non-zero weight, or no prediction inside the domain is the best.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.Quantile(q=0.9).optimal_constant([1.0, 2.0, 3.0, 10.0])
+        10.0
+        >>> round(fl.Logistic().optimal_constant([0, 1, 1, 1]), 4)
+        1.0986
+        """
+        y, w = self._samples(y_true, sample_weight)
+        found = float(self._optimum(y, w))
+        if found not in self.z_domain:
+            raise ValueError(
+                f"{self!r} has no best constant: it is less the nearer it comes to {found}, which "
+                f"is not in {self.z_domain}"
+            )
+        return found
+
+    def _samples(self, y_true: ArrayLike, sample_weight: Any) -> tuple[Any, Any]:
+        """Targets and weights that count, in float64 and one axis; all of them checked."""
+        y = real_array(y_true, "y_true").astype(np.float64)
+        point = np.broadcast_to(0.5, y.shape)  # in the domain of every loss
+        if sample_weight is not None:
+            sample_weight = real_array(sample_weight, "sample_weight").astype(np.float64)
+        self(y, point, sample_weight=sample_weight, nan_policy="raise")
+        if sample_weight is None:
+            return y.ravel(), None
+        w = sample_weight
+        w = np.broadcast_to(w.reshape(w.shape + (1,) * (y.ndim - w.ndim)), y.shape).ravel()
+        if (w < 0).any():
+            raise ValueError(
+                f"sample_weight must not be negative here; got {w[w < 0][0]}: the loss may have no "
+                "least value"
+            )
+        return y.ravel()[w > 0], w[w > 0]
+
+    def _optimum(self, y: Any, w: Any) -> Any:
+        """The best constant for targets, and weights or None."""
+        n = len(y)
+
+        def value(c: float) -> float:
+            return self(y, np.broadcast_to(c, n), sample_weight=w)
+
+        def slope(c: float) -> float:
+            grad = self.grad(y, np.broadcast_to(c, n), sample_weight=w, reduction="none")
+            return float(np.sum(grad, dtype=np.longdouble))
+
+        scores = self.y_domain.bounded and not self.z_domain.bounded and 7.5 not in self.y_domain
+        starts = constants.starts_of_scores() if scores else constants.starts_of_targets(y)
+        return constants.search(value, slope, starts)
+
     @classmethod
     def _notes(cls) -> str:
         # a domain that depends on the parameters is a property, which says how in its docstring
@@ -206,6 +332,16 @@ def _renamed(cls: type[Loss]) -> Callable[..., None]:
     own.__defaults__, own.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
     own.__qualname__ = f"{cls.__qualname__}.__init__"
     return own
+
+
+class OfMean(Pointwise):
+    """Base of the losses whose best constant is the mean of the targets, by way of the link."""
+
+    def _optimum(self, y: Any, w: Any) -> Any:
+        mean = constants.mean(y, w)
+        if self._link is LOG:  # of a negative mean the loss falls towards that of 0
+            mean = max(mean, 0.0)
+        return self._link.link(np.asarray(mean), -1)
 
 
 class _Docstring:

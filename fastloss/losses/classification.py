@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from fastloss.domains import NONNEGATIVE, SIGNS, UNIT
-from fastloss.losses.base import Parameters, Pointwise
+from fastloss.losses import constants
+from fastloss.losses.base import OfMean, Parameters, Pointwise
+from fastloss.losses.links import HALF_LOGIT, LOGIT
 
 
-class LogLoss(Pointwise):
+class LogLoss(OfMean):
     """Log loss (binary cross-entropy) of a probability.
 
     Nothing is clipped: a probability of 0 for a label of 1 is an infinite loss. A label between 0
@@ -29,7 +35,7 @@ class LogLoss(Pointwise):
     z_domain = UNIT
 
 
-class Brier(Pointwise):
+class Brier(OfMean):
     """Brier score of a probability, in its binary form: the two-class form is twice it.
 
     References
@@ -70,12 +76,16 @@ class Logistic(Pointwise):
 
     name = "logistic"
     definition = "pos_weight*y*log1p(exp(-z)) + (1 - y)*log1p(exp(z))"
+    _link = LOGIT
     y_domain = UNIT
     _ranges = {"pos_weight": NONNEGATIVE}
     pos_weight: float
 
     def __init__(self, pos_weight: float = 1.0) -> None:
         self._set(pos_weight=pos_weight)
+
+    def _optimum(self, y: Any, w: Any) -> float:
+        return float(constants.log_odds(constants.mean(y, w), self.pos_weight))
 
 
 class Focal(Pointwise):
@@ -104,6 +114,7 @@ class Focal(Pointwise):
         "(1 if alpha is None else alpha)*y*(1 + exp(z))**-gamma*log1p(exp(-z))"
         " + (1 if alpha is None else 1 - alpha)*(1 - y)*(1 + exp(-z))**-gamma*log1p(exp(z))"
     )
+    _link = LOGIT
     y_domain = UNIT
     _ranges = {"gamma": NONNEGATIVE, "alpha": UNIT}
     gamma: float
@@ -192,7 +203,11 @@ class Exponential(Pointwise):
 
     name = "exponential"
     definition = "exp(-y*z)"
+    _link = HALF_LOGIT
     y_domain = SIGNS
+
+    def _optimum(self, y: Any, w: Any) -> Any:
+        return self._link.link(np.asarray(constants.mean(y > 0, w)), -1)
 
 
 class Perceptron(Pointwise):
@@ -214,7 +229,7 @@ class Perceptron(Pointwise):
     y_domain = SIGNS
 
 
-class BinaryKL(Pointwise):
+class BinaryKL(OfMean):
     """Kullback-Leibler divergence of a predicted probability from a target probability.
 
     It is the log loss less the entropy of the target, and accurate where the two are close.

@@ -9,7 +9,9 @@ import numpy as np
 
 from fastloss import _core
 from fastloss.domains import NONNEGATIVE, UNIT
+from fastloss.losses import constants
 from fastloss.losses.classification import Logistic
+from fastloss.losses.links import LOGIT, SOFTMAX
 from fastloss.losses.rows import AXIS, EITHER, LABEL, POS_WEIGHT, WEIGHTS, RowLoss
 
 if TYPE_CHECKING:
@@ -30,6 +32,34 @@ class _Labelled(RowLoss):
         axis: int = -1,
     ) -> None:
         self._set(class_weight=class_weight, ignore_index=ignore_index, axis=axis)
+
+    def _class_weights(self, k: int) -> NDArray[np.float64]:
+        weights = np.ones(k) if self.class_weight is None else np.array(self.class_weight)
+        if len(weights) != k:
+            raise ValueError(f"class_weight has {len(weights)} weights, but there are {k} classes")
+        return weights
+
+    def _of_shares(self, shares: NDArray[np.float64], rows: float) -> NDArray[np.float64]:
+        if self._link is not SOFTMAX:
+            return super()._of_shares(shares, rows)
+        from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
+
+        shares = shares * self._class_weights(len(shares))
+        there = shares > 0
+        own = {"class_weight": None, "ignore_index": None, "axis": -1}
+        loss = type(self)(**{**self.parameters, **own})
+        labels, weights = np.arange(there.sum()), shares[there]
+
+        def objective(z: Any) -> tuple[float, Any]:
+            every = np.tile(z, (len(z), 1))
+            value, grad = loss.value_and_grad(labels, every, sample_weight=weights)
+            return value, grad.sum(axis=0)
+
+        start = np.log(weights / weights.sum())
+        found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-15})
+        row = np.full(len(shares), -np.inf)
+        row[there] = _core.log_softmax(found.x)
+        return row
 
 
 class _CrossEntropy(_Labelled):
@@ -58,6 +88,15 @@ class _CrossEntropy(_Labelled):
             ignore_index=ignore_index,
             axis=axis,
         )
+
+    def _of_shares(self, shares: NDArray[np.float64], rows: float) -> NDArray[np.float64]:
+        k, s = len(shares), self.label_smoothing
+        shares = self._class_weights(k) * ((1 - s) * shares + s / k * rows)
+        return self._link.link(shares / shares.sum(), -1)
+
+    def _row_optimum(self, y: Any, w: Any) -> NDArray[np.float64]:
+        weights = np.ones(len(y)) if w is None else w
+        return self._of_shares(weights @ y, weights.sum())
 
 
 class SoftmaxCrossEntropy(_CrossEntropy):
@@ -91,6 +130,7 @@ class SoftmaxCrossEntropy(_CrossEntropy):
 
     name = "softmax_cross_entropy"
     definition = "-dot(q, log(p))"
+    _link = SOFTMAX
 
 
 class SoftmaxFocal(_Labelled):
@@ -118,6 +158,7 @@ class SoftmaxFocal(_Labelled):
 
     name = "softmax_focal"
     definition = "-(1 - p[y])**gamma*log(p[y])"
+    _link = SOFTMAX
     _ranges = {"gamma": NONNEGATIVE, **_Labelled._ranges}
     gamma: float
 
@@ -158,6 +199,7 @@ class PolyLoss(_Labelled):
     """
 
     name = "poly"
+    _link = SOFTMAX
     definition = "-log(p[y]) + epsilon*(1 - p[y])"
     _ranges = {"epsilon": NONNEGATIVE, **_Labelled._ranges}
     epsilon: float
@@ -297,6 +339,7 @@ class MultiLabelLogistic(RowLoss):
     definition = (
         "dot(label_weight, pos_weight*q*log1p(exp(-z)) + (1 - q)*log1p(exp(z)))/total(label_weight)"
     )
+    _link = LOGIT
     _item, _items = "label", "labels"
     _takes = ("targets",)
     y_domain = UNIT
@@ -314,6 +357,9 @@ class MultiLabelLogistic(RowLoss):
         if label_weight is not None and not np.any(label_weight):
             raise ValueError(f"label_weight must hold a weight that is not 0; got {label_weight}")
         self._set(pos_weight=pos_weight, label_weight=label_weight, axis=axis)
+
+    def _row_optimum(self, y: Any, w: Any) -> NDArray[np.float64]:
+        return np.asarray(constants.log_odds(constants.mean(y, w), self.pos_weight))
 
 
 def sigmoid(x: ArrayLike, *, out: NDArray[np.floating[Any]] | None = None) -> Any:

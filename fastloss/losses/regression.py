@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fastloss.domains import (
     ABOVE_MINUS_ONE,
@@ -14,11 +16,16 @@ from fastloss.domains import (
     UNIT,
     Domain,
 )
-from fastloss.losses.base import Parameters, Pointwise
+from fastloss.losses import constants
+from fastloss.losses.base import OfMean, Parameters, Pointwise
+from fastloss.losses.links import LOG
 from fastloss.losses.rows import AXIS, FLAG, RowLoss
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-class SquaredError(Pointwise):
+
+class SquaredError(OfMean):
     """Squared error, the square of the residual (not half of it).
 
     Examples
@@ -35,7 +42,7 @@ class SquaredError(Pointwise):
         return "SquaredError", {"scale": 1.0}
 
 
-class RootMeanSquaredError(Pointwise):
+class RootMeanSquaredError(OfMean):
     """Root of the (weighted) mean squared error, and its gradient.
 
     The reduction stands under the root: ``"mean"`` gives sqrt(sum(w r**2) / sum(w)), ``"sum"``
@@ -69,6 +76,9 @@ class AbsoluteError(Pointwise):
 
     name = "mae"
     definition = "abs(z - y)"
+
+    def _optimum(self, y: Any, w: Any) -> float:
+        return constants.quantile(y, 0.5, w)
 
 
 class Huber(Pointwise):
@@ -190,6 +200,9 @@ class Quantile(Pointwise):
     def __init__(self, q: float = 0.5) -> None:
         self._set(q=q)
 
+    def _optimum(self, y: Any, w: Any) -> float:
+        return constants.quantile(y, self.q, w)
+
 
 class Expectile(Pointwise):
     """Expectile loss: the square, weighted by 1 - q above the target and by q below.
@@ -292,6 +305,9 @@ class SquaredLogError(Pointwise):
     y_domain = ABOVE_MINUS_ONE
     z_domain = ABOVE_MINUS_ONE
 
+    def _optimum(self, y: Any, w: Any) -> Any:
+        return np.expm1(constants.mean(np.log1p(y), w))
+
 
 class AbsolutePercentageError(Pointwise):
     """Absolute error as a fraction of the target (1.0 is 100 %).
@@ -309,6 +325,9 @@ class AbsolutePercentageError(Pointwise):
     name = "mape"
     definition = "abs(z - y)/abs(y)"
     y_domain = NONZERO
+
+    def _optimum(self, y: Any, w: Any) -> float:
+        return constants.quantile(y, 0.5, (1 if w is None else w) / np.abs(y))
 
 
 class SymmetricAbsolutePercentageError(Pointwise):
@@ -332,7 +351,7 @@ class SymmetricAbsolutePercentageError(Pointwise):
     definition = "2*abs(z - y)/(abs(y) + abs(z)) if z != y else 0"
 
 
-class Poisson(Pointwise):
+class Poisson(OfMean):
     """Negative Poisson log-likelihood, z the logarithm of the mean; without terms of y alone.
 
     Examples
@@ -344,10 +363,11 @@ class Poisson(Pointwise):
 
     name = "poisson"
     definition = "exp(z) - y*z"
+    _link = LOG
     y_domain = NONNEGATIVE
 
 
-class Gamma(Pointwise):
+class Gamma(OfMean):
     """Negative gamma log-likelihood, z the logarithm of the mean; without terms of y alone.
 
     Examples
@@ -359,10 +379,11 @@ class Gamma(Pointwise):
 
     name = "gamma"
     definition = "z + y*exp(-z)"
+    _link = LOG
     y_domain = POSITIVE
 
 
-class _TweedieFamily(Pointwise):
+class _TweedieFamily(OfMean):
     """What the two forms of the Tweedie loss share: the power, and the targets it allows."""
 
     _ranges = {"power": Domain("(-inf, 0] or [1, inf)")}
@@ -413,13 +434,14 @@ class Tweedie(_TweedieFamily):
         "exp(z) - y*z if power == 1 else z + y*exp(-z) if power == 2 else "
         "exp((2 - power)*z)/(2 - power) - y*exp((1 - power)*z)/(1 - power)"
     )
+    _link = LOG
 
     def _kernel(self) -> tuple[str, Parameters]:
         special: dict[float, str] = {1: "Poisson", 2: "Gamma"}
         return special.get(self.power, "Tweedie"), self.parameters
 
 
-class PoissonDeviance(Pointwise):
+class PoissonDeviance(OfMean):
     """Poisson deviance, z the mean: twice the loss in log-likelihood against a perfect fit.
 
     Examples
@@ -435,7 +457,7 @@ class PoissonDeviance(Pointwise):
     z_domain = POSITIVE
 
 
-class GammaDeviance(Pointwise):
+class GammaDeviance(OfMean):
     """Gamma deviance, z the mean.
 
     Examples
@@ -539,6 +561,10 @@ class GaussianNLL(RowLoss):
 
     def __init__(self, full: bool = False, axis: int = -1) -> None:
         self._set(full=full, axis=axis)
+
+    def _row_optimum(self, y: Any, w: Any) -> NDArray[np.float64]:
+        mean = constants.mean(y, w)
+        return np.array([mean, constants.mean((y - mean) ** 2, w)])
 
     def _row_kernel(self) -> tuple[str, float]:
         return self._kernel_name, math.log(2 * math.pi) / 2 if self.full else 0.0

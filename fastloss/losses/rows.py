@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from fastloss import _core
+from fastloss._core import input_array
 from fastloss.domains import FINITE_NONNEGATIVE, NONNEGATIVE, REAL, Domain
 from fastloss.losses.base import Loss
+from fastloss.losses.links import real_array
 from fastloss.registry import is_own
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 WEIGHTS = Domain("[0, inf)", low=0, each=True)  # None, or one for each class
 POS_WEIGHT = Domain("[0, inf)", low=0, each=True)  # one for all labels, or one for each
@@ -95,6 +100,79 @@ class RowLoss(Loss, _core.RowLoss):
             return bool(value)
         return super()._check(name, value)
 
+    def optimal_constant(
+        self,
+        y_true: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        n_classes: int | None = None,
+    ) -> NDArray[np.float64]:
+        """Find the row that makes the loss least if it is the prediction of every row.
+
+        Of classes it is made of their shares among the targets, which boosting starts from.
+
+        Parameters
+        ----------
+        y_true : array_like
+            Targets, as the loss takes them.
+        sample_weight : array_like, optional
+            A weight for each row, at least 0.
+        n_classes : int, optional
+            How many classes there are, where targets are classes; by default the last is the
+            largest among them.
+
+        Returns
+        -------
+        ndarray, shape (n_classes,)
+            On the scale of the predictions, the logarithms of shares for logits. That of a class
+            that is absent is -inf.
+
+        Raises
+        ------
+        ValueError
+            If a weight is negative, or there are no rows of non-zero weight.
+        NotImplementedError
+            Of losses that have no such row in a closed form, as those of directions and sets.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> loss = fl.SoftmaxCrossEntropy()
+        >>> loss.inverse_link(loss.optimal_constant([0, 1, 1, 2])).round(2)
+        array([0.25, 0.5 , 0.25])
+        """
+        y = input_array(y_true, "y_true")
+        by_row = "labels" in self._takes and y.dtype.kind in "iub" or "numbers" in self._takes
+        if not by_row:
+            y = np.moveaxis(real_array(y, "y_true"), self.axis, -1)
+        rows = y.shape if by_row else y.shape[:-1]
+        y = y.reshape(-1) if by_row else y.reshape(-1, y.shape[-1]).astype(np.float64)
+        w = _row_weights(sample_weight, rows)
+        if "labels" in self._takes and by_row:
+            shares = self._shares(y, w, n_classes)
+            return self._of_shares(shares, shares.sum())
+        return self._row_optimum(y, w)
+
+    def _shares(self, y: Any, w: Any, n_classes: int | None) -> NDArray[np.float64]:
+        """The weight of each class among labels."""
+        ignored = self.parameters.get("ignore_index")
+        keep = np.ones(len(y), bool) if ignored is None else y != ignored
+        k = int(y[keep].max(initial=-1)) + 1 if n_classes is None else n_classes
+        if keep.any() and not 0 <= y[keep].min() <= y[keep].max() < k:
+            raise ValueError(f"y_true must hold classes from 0 to {k - 1}")
+        shares = np.bincount(y[keep].astype(np.intp), None if w is None else w[keep], minlength=k)
+        if not shares.any():
+            raise ValueError("there is no row of non-zero weight to take the best constant of")
+        return shares.astype(np.float64)
+
+    def _of_shares(self, shares: NDArray[np.float64], rows: float) -> NDArray[np.float64]:
+        """The best row for sums of the targets of each class, and the weight of the rows."""
+        raise NotImplementedError(f"{type(self).__name__} has no best constant row that is known")
+
+    def _row_optimum(self, y: Any, w: Any) -> NDArray[np.float64]:
+        """The best row for targets of numbers, a row each, and weights or None."""
+        raise NotImplementedError(f"{type(self).__name__} has no best constant row that is known")
+
     def _row_kernel(self) -> tuple[str, float]:
         """The kernel to run and its parameter."""
         return self._kernel_name, 0.0
@@ -111,6 +189,22 @@ class RowLoss(Loss, _core.RowLoss):
             weighted=", weighted by the weights of their classes too"
             * ("class_weight" in cls._ranges),
         )
+
+
+def _row_weights(given: Any, rows: tuple[int, ...]) -> Any:
+    """Weights of rows in one axis, or None."""
+    if given is None:
+        if 0 in rows:
+            raise ValueError("the mean over nothing is undefined: there are no rows")
+        return None
+    w = real_array(given, "sample_weight").astype(np.float64)
+    if w.shape not in (rows, rows[:1]):
+        raise ValueError(
+            f"sample_weight must have a weight for each row, of shape {rows}; got {w.shape}"
+        )
+    if not (np.isfinite(w) & (w >= 0)).all() or not w.any():
+        raise ValueError("sample_weight must be finite and not negative, and not 0 everywhere")
+    return np.broadcast_to(w.reshape(w.shape + (1,) * (len(rows) - w.ndim)), rows).ravel()
 
 
 def _weights(name: str, value: Any, item: str) -> tuple[float, ...] | None:
