@@ -36,8 +36,12 @@ def test_a_users_loss_is_not_registered():
     class Own(Pointwise):
         name = "own"
 
-    with pytest.raises(TypeError, match="Own has no kernel: .* subclass of one that there is"):
-        Own()
+    class Bare(fl.Loss):
+        name = "bare"
+
+    for cls in (Own, Bare):
+        with pytest.raises(TypeError, match="has no kernel: .* subclass of one that there is"):
+            cls()
     assert fl.Huber.definition in "".join(Taken.__doc__)
 
 
@@ -52,6 +56,11 @@ def test_a_users_optimizer_is_not_registered(tmp_path):
 
     assert "The rate" not in Adam.__doc__
     assert fl.optim.optimizer_names() == before
+    mine, ours = Adam(np.ones(3)), fl.optim.Adam(np.ones(3))
+    for to, of in ((mine, ours), (ours, mine)):
+        with pytest.raises(ValueError, match=r"state\['optimizer'\] must be"):
+            to.load_state_dict(of.state_dict())
+    mine.load_state_dict(mine.state_dict())
     fl.optim.Adam(np.ones(3)).save(tmp_path / "state")
     assert type(fl.optim.load(tmp_path / "state", np.ones(3))) is fl.optim.Adam
     with pytest.raises(TypeError, match="Adam is none of fastloss's optimizers"):

@@ -108,6 +108,8 @@ def score(
     from fastloss.cli.report import print_scores
 
     losses = _losses(specs)
+    if by == "":
+        raise Failure("--by '': the name of the column is empty")
     try:
         columns = {
             "y_true": split_columns(files, y_true.split(",")),

@@ -62,8 +62,8 @@ class _OfInstances(property):
 class Loss(BaseLoss):
     """Base of all losses: immutable, hashable, picklable.
 
-    A subclass says what a loss is: its name, its definition, which the tests evaluate to 50
-    digits, its parameters and their ranges.
+    The classes of ``fastloss.losses`` say what a loss is: its name, its definition, which the tests
+    evaluate to 50 digits, its parameters and their ranges.
 
     Attributes
     ----------
@@ -105,6 +105,11 @@ class Loss(BaseLoss):
         """Check and set the parameters, once."""
         if not hasattr(self, "name"):
             raise TypeError(f"{type(self).__name__} is what losses share, not a loss")
+        if not hasattr(self, "_kernel_name"):
+            raise TypeError(
+                f"{type(self).__name__} has no kernel: a loss of one's own is a subclass of one "
+                f"that there is, as of fastloss.SquaredError"
+            )
         if self.parameters is not None:  # as it is until _bind
             raise AttributeError(f"{type(self).__name__} is immutable")
         checked = {name: self._check(name, value) for name, value in parameters.items()}
@@ -224,11 +229,6 @@ class Pointwise(Loss, PointwiseLoss):
 
     def _kernel(self) -> tuple[str, Parameters]:
         """The kernel to run and its parameters."""
-        if not hasattr(self, "_kernel_name"):
-            raise TypeError(
-                f"{type(self).__name__} has no kernel: a loss of one's own is a subclass of one "
-                f"that there is, as of Huber"
-            )
         return self._kernel_name, self.parameters
 
     def optimal_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -319,7 +319,8 @@ class Pointwise(Loss, PointwiseLoss):
 
 def _parameter(name: str, domain: Domain) -> property:
     """A read-only attribute for a parameter."""
-    return property(lambda self: self.parameters[name], doc=f"A parameter, in {domain}.")
+    where = f", in {domain}" if str(domain)[0] in "[({" else f": {domain}"
+    return property(lambda self: self.parameters[name], doc=f"A parameter{where}.")
 
 
 def _renamed(cls: type[Loss]) -> Callable[..., None]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WEIGHTS = Domain("[0, inf)", low=0, each=True)  # None, or one for each class
 POS_WEIGHT = Domain("[0, inf)", low=0, each=True)  # one for all labels, or one for each
 LABEL = Domain("None, or an integer")
-AXIS = Domain("the integers")
+AXIS = Domain("an integer")
 FLAG = Domain("False or True")
 
 EITHER = "the class of each row, an integer from 0 on; or targets q in [0, inf), of y_pred's shape"

@@ -298,6 +298,12 @@ class Optimizer(BaseOptimizer):
             step=step,
         )
 
+    def _class_name(self) -> str:
+        """What state says it is of; of a user's class the module too, so as not to be mistaken."""
+        cls = type(self)
+        own = _REGISTRY.get(cls.__name__) is cls
+        return cls.__name__ if own else f"{cls.__module__}.{cls.__qualname__}"
+
     def _numbers(self) -> list[dict[str, float]]:
         """Of each group the numbers that go from step to step."""
         return [
@@ -436,7 +442,7 @@ class Optimizer(BaseOptimizer):
             for key, held in zip(self._keys, self._state, strict=True)
         }
         return {
-            "optimizer": type(self).__name__,
+            "optimizer": self._class_name(),
             "version": VERSION,
             "step": self.step_count,
             **self._common,
@@ -462,7 +468,7 @@ class Optimizer(BaseOptimizer):
         expected = ("optimizer", "version", "step", *DEFAULTS, "groups", "state")
         check_keys("state", state, expected)
         for key, own_value in (
-            ("optimizer", type(self).__name__),
+            ("optimizer", self._class_name()),
             ("version", VERSION),
             ("state_dtype", self._common["state_dtype"]),
         ):

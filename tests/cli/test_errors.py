@@ -25,6 +25,7 @@ FIRST = str(columns_of(100)["g"][0])
         (["y.npy", "p.npy", *COLUMNS], "y.npy: name .npy files as the columns"),
         (["data.csv", "--y-pred", "p"], "Missing option '--y-true'."),
         (["data.csv", *COLUMNS, "--y-pred", "w"], "--y-pred is given 2 times; it takes one value"),
+        (["data.csv", *COLUMNS, "--by", ""], "--by '': the name of the column is empty"),
         (["data.csv", *COLUMNS, *["--by", "g"] * 3], "--by is given 3 times; it takes one value"),
         (["data.csv", *COLUMNS, *["--threads", "1"] * 2], "--threads is given 2 times"),
         (["data.csv", *COLUMNS, "--loss", "huber:delta=1,delta=2"], "--loss huber:delta=1,del"),
