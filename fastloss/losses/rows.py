@@ -130,7 +130,8 @@ class RowLoss(Loss, _core.RowLoss):
         Raises
         ------
         ValueError
-            If a weight is negative, or there are no rows of non-zero weight.
+            If a target is not finite and in the domain, a weight is negative, or there are no rows
+            of non-zero weight.
         NotImplementedError
             Of losses that have no such row in a closed form, as those of directions and sets.
 
@@ -148,6 +149,10 @@ class RowLoss(Loss, _core.RowLoss):
         rows = y.shape if by_row else y.shape[:-1]
         y = y.reshape(-1) if by_row else y.reshape(-1, y.shape[-1]).astype(np.float64)
         w = _row_weights(sample_weight, rows)
+        domain = self.y_domain
+        outside = ~np.isfinite(y) | (y < domain.low) | (y > domain.high)
+        if outside.any() and not (by_row and "labels" in self._takes):
+            raise ValueError(f"y_true holds {y[outside][0]}, which is not finite and in {domain}")
         if "labels" in self._takes and by_row:
             shares = self._shares(y, w, n_classes)
             return self._of_shares(shares, shares.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastloss.domains import NONNEGATIVE, NONPOSITIVE, REAL, UNIT, Domain
+from fastloss.losses.links import IDENTITY, LOG, Link
 from fastloss.losses.rows import AXIS, FLAG, TARGETS, RowLoss
 
 
@@ -40,6 +41,10 @@ class KLDivergence(RowLoss):
     def z_domain(self) -> Domain:
         """[0, 1], or (-inf, 0] with log_probabilities"""
         return NONPOSITIVE if self.log_probabilities else UNIT
+
+    @property
+    def _link(self) -> Link:  # type: ignore[override]
+        return LOG if self.log_probabilities else IDENTITY
 
     def __init__(self, log_probabilities: bool = False, axis: int = -1) -> None:
         self._set(log_probabilities=log_probabilities, axis=axis)

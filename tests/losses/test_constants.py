@@ -125,6 +125,9 @@ def test_a_constant_of_labels_and_of_a_normal_distribution():
         (lambda: fl.LogLoss().optimal_constant([0.0, 2.0]), r"y_true\[1\] = 2.0 is not in"),
         (lambda: fl.SquaredError().optimal_constant([1.0], [1.0, 2.0]), "sample_weight must have"),
         (lambda: fl.PoissonDeviance().optimal_constant([0, 0]), "has no best constant"),
+        (lambda: fl.CrossEntropy().optimal_constant([[0.5, math.nan]]), "y_true holds nan"),
+        (lambda: fl.MultiLabelLogistic().optimal_constant([[0.5, 2.0]]), "y_true holds 2.0"),
+        (lambda: fl.GaussianNLL().optimal_constant([1.0, math.inf]), "y_true holds inf"),
         (lambda: fl.CrossEntropy().optimal_constant([0, 1], [1.0]), "a weight for each row"),
         (lambda: fl.CrossEntropy().optimal_constant([0, 1], [1.0, -1.0]), "not negative"),
         (lambda: fl.CrossEntropy().optimal_constant([0, 3], n_classes=2), "classes from 0 to 1"),
@@ -156,3 +159,6 @@ def test_what_links_are():
         np.testing.assert_allclose(p.sum(axis=0), 1, rtol=1e-15)
         np.testing.assert_allclose(p, loss.inverse_link(loss.link(p)), rtol=1e-13)
     assert fl.Huber().inverse_link(z) is z
+    assert fl.KLDivergence().inverse_link(z) is z
+    logarithms = fl.KLDivergence(log_probabilities=True)
+    np.testing.assert_allclose(logarithms.inverse_link(z), np.exp(z), rtol=1e-15)
