@@ -179,6 +179,7 @@ class BaseLoss:
         reduction: str = "mean",
         nan_policy: str = "propagate",
         out: _Pair | None = None,
+        hessian: Literal["exact", "majorant"] | float = "exact",
     ) -> tuple[_Array, _Array]: ...
 
 class PointwiseLoss(BaseLoss): ...

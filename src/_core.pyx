@@ -4,7 +4,7 @@
 
 import importlib
 import os
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 

@@ -20,6 +20,7 @@ cdef enum:              # modes: which outputs a map computes
     GRAD
     VALUE_GRAD
     GRAD_HESS
+    GRAD_CURVE      # in place of the Hessian
     N_MODES
 
 # y, z -> value, scale * gradient, scale * Hessian (those that the mode names)
@@ -42,6 +43,8 @@ cdef struct Passes:
     bint (*any_nan)(const void* v, Py_ssize_t n) noexcept nogil
     # hess -= grad**2 / root, which makes the Hessian of a mean that of its root
     void (*root_hess)(const void* grad, double root, Py_ssize_t n, void* hess) noexcept nogil
+    # v = least where v is less
+    void (*at_least)(void* v, double least, Py_ssize_t n) noexcept nogil
     # copy past the cache
     void (*stream)(const void* source, Py_ssize_t bytes, void* target) noexcept nogil
 
@@ -70,7 +73,7 @@ cdef extern from "kernels/rows.h":
         double a
         const double* weight
         const double* positive
-        bint log
+        bint log, curved
         Py_ssize_t n, k
         const void* z
         const void* q

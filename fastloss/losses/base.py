@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping
 from types import FunctionType, MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 Parameters = Mapping[str, Any]
+L = TypeVar("L", bound="Loss")
 
 _REGISTRY: Registry[Loss] = Registry()
 _ALIASES: dict[str, str] = {}  # the class's name in snake case -> the registry's name
@@ -44,6 +45,7 @@ The loss of a target ``y`` and a prediction ``z`` is ::
 
 - y: {y_domain}
 - z: {z_domain}
+- majorant of the second derivative hess: {majorant}
 
 float32 and float64 predictions are computed in their own type, float16 and bfloat16 as float32,
 integers and booleans as float64.
@@ -73,10 +75,14 @@ class Loss(BaseLoss):
         The loss as an expression in its parameters, y and z.
     y_domain, z_domain : Domain
         Where targets and predictions may lie.
+    majorant : str or None
+        What ``grad_and_hess(hessian="majorant")`` gives for the second derivative, likewise, or in
+        words; "hess" is the second derivative itself.
     """
 
     name: ClassVar[str]
     definition: ClassVar[str]
+    majorant: ClassVar[str | None] = None
     _ranges: ClassVar[Mapping[str, Domain]] = {}
     _root: ClassVar[bool] = False  # the reduced value is the root of what the kernel gives
     _link: ClassVar[Link] = IDENTITY
@@ -203,6 +209,38 @@ class Loss(BaseLoss):
     def __reduce__(self) -> tuple[type[Loss], tuple[Any, ...]]:
         return type(self), tuple(self.parameters.values())
 
+    # Nobody can change a loss, so that a copy would be for nothing. Of estimators that hold one
+    # scikit-learn and CatBoost make copies, and ask whether a parameter is still the same object.
+    def __copy__(self: L) -> L:
+        return self
+
+    def __deepcopy__(self: L, memo: object) -> L:
+        return self
+
+    def __sklearn_clone__(self: L) -> L:
+        return self
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters by name, as scikit-learn's estimators give theirs.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Of no effect: no parameter has parameters itself.
+
+        Returns
+        -------
+        dict
+            A copy of ``parameters``.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.Huber(delta=2.0).get_params()
+        {'delta': 2.0}
+        """
+        return dict(self.parameters)
+
 
 class Pointwise(Loss, PointwiseLoss):
     """Base of the losses of one target and one prediction.
@@ -211,6 +249,7 @@ class Pointwise(Loss, PointwiseLoss):
     """
 
     _kernel_name: ClassVar[str]  # that branch
+    majorant: ClassVar[str] = "hess"
 
     @property
     def y_domain(self) -> Domain:
@@ -314,7 +353,11 @@ class Pointwise(Loss, PointwiseLoss):
             name: value if isinstance(value := getattr(cls, name), Domain) else value.__doc__
             for name in ("y_domain", "z_domain")
         }
-        return _NOTES.format(definition=_wrapped(cls.definition), **domains)
+        return _NOTES.format(
+            definition=_wrapped(cls.definition),
+            majorant=_wrapped(cls.majorant).strip(),
+            **domains,
+        )
 
 
 def _parameter(name: str, domain: Domain) -> property:

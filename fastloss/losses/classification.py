@@ -31,6 +31,7 @@ class LogLoss(OfMean):
 
     name = "log_loss"
     definition = "(-y*log(z) if y > 0 else 0) - ((1 - y)*log1p(-z) if y < 1 else 0)"
+    majorant = "1/(z*(1 - z))"
     y_domain = UNIT
     z_domain = UNIT
 
@@ -114,6 +115,11 @@ class Focal(Pointwise):
         "(1 if alpha is None else alpha)*y*(1 + exp(z))**-gamma*log1p(exp(-z))"
         " + (1 if alpha is None else 1 - alpha)*(1 - y)*(1 + exp(-z))**-gamma*log1p(exp(z))"
     )
+    majorant = (
+        "(gamma + 1)**2*((1 if alpha is None else alpha)*y*(1 + exp(z))**-gamma"
+        " + (1 if alpha is None else 1 - alpha)*(1 - y)*(1 + exp(-z))**-gamma)"
+        "*exp(-abs(z))/(1 + exp(-abs(z)))**2"
+    )
     _link = LOGIT
     y_domain = UNIT
     _ranges = {"gamma": NONNEGATIVE, "alpha": UNIT}
@@ -147,6 +153,7 @@ class Hinge(Pointwise):
 
     name = "hinge"
     definition = "max(1 - y*z, 0)"
+    majorant = "1"
     y_domain = SIGNS
 
 
@@ -162,6 +169,7 @@ class SquaredHinge(Pointwise):
 
     name = "squared_hinge"
     definition = "max(1 - y*z, 0)**2"
+    majorant = "2"
     y_domain = SIGNS
 
 
@@ -184,6 +192,7 @@ class ModifiedHuber(Pointwise):
 
     name = "modified_huber"
     definition = "max(1 - y*z, 0)**2 if y*z >= -1 else -4*y*z"
+    majorant = "2"
     y_domain = SIGNS
 
 
@@ -226,6 +235,7 @@ class Perceptron(Pointwise):
 
     name = "perceptron"
     definition = "max(-y*z, 0)"
+    majorant = "1"
     y_domain = SIGNS
 
 
@@ -248,5 +258,6 @@ class BinaryKL(OfMean):
 
     name = "binary_kl"
     definition = "(y*log(y/z) if y > 0 else 0) + ((1 - y)*(log1p(-y) - log1p(-z)) if y < 1 else 0)"
+    majorant = "1/(z*(1 - z))"
     y_domain = UNIT
     z_domain = UNIT

@@ -130,6 +130,7 @@ class SoftmaxCrossEntropy(_CrossEntropy):
 
     name = "softmax_cross_entropy"
     definition = "-dot(q, log(p))"
+    majorant = "hess"
     _link = SOFTMAX
 
 
@@ -158,6 +159,7 @@ class SoftmaxFocal(_Labelled):
 
     name = "softmax_focal"
     definition = "-(1 - p[y])**gamma*log(p[y])"
+    majorant = "the terms of hess that are not negative"
     _link = SOFTMAX
     _ranges = {"gamma": NONNEGATIVE, **_Labelled._ranges}
     gamma: float
@@ -201,6 +203,7 @@ class PolyLoss(_Labelled):
     name = "poly"
     _link = SOFTMAX
     definition = "-log(p[y]) + epsilon*(1 - p[y])"
+    majorant = "the terms of hess that are not negative"
     _ranges = {"epsilon": NONNEGATIVE, **_Labelled._ranges}
     epsilon: float
 
@@ -243,6 +246,7 @@ class CrossEntropy(_CrossEntropy):
 
     name = "cross_entropy"
     definition = "-dot(q, log(z))"
+    majorant = "hess"
     _predictions = "probabilities, [0, 1]"
     z_domain = UNIT
 
@@ -272,6 +276,7 @@ class MultiClassHinge(_Labelled):
 
     name = "multiclass_hinge"
     definition = "max(0, 1 + highest(others(z, y)) - z[y])"
+    majorant = "1"
     _kernel_name = "Margin"
     _predictions = "scores, (-inf, inf)"
     _margin: ClassVar[float] = 1.0
@@ -339,6 +344,7 @@ class MultiLabelLogistic(RowLoss):
     definition = (
         "dot(label_weight, pos_weight*q*log1p(exp(-z)) + (1 - q)*log1p(exp(z)))/total(label_weight)"
     )
+    majorant = "hess"
     _link = LOGIT
     _item, _items = "label", "labels"
     _takes = ("targets",)

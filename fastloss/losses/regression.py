@@ -58,6 +58,7 @@ class RootMeanSquaredError(OfMean):
 
     name = "rmse"
     definition = "sqrt((z - y)**2)"
+    majorant = "1"
     _root = True
 
     def _kernel(self) -> tuple[str, Parameters]:
@@ -76,6 +77,7 @@ class AbsoluteError(Pointwise):
 
     name = "mae"
     definition = "abs(z - y)"
+    majorant = "1"
 
     def _optimum(self, y: Any, w: Any) -> float:
         return constants.quantile(y, 0.5, w)
@@ -103,6 +105,7 @@ class Huber(Pointwise):
 
     name = "huber"
     definition = "(z - y)**2/2 if abs(z - y) <= delta else delta*(abs(z - y) - delta/2)"
+    majorant = "1 if abs(z - y) <= delta else delta/abs(z - y)"
     _ranges = {"delta": NONNEGATIVE}
     delta: float
 
@@ -132,6 +135,7 @@ class SmoothL1(Pointwise):
 
     name = "smooth_l1"
     definition = "(z - y)**2/(2*beta) if abs(z - y) < beta else abs(z - y) - beta/2"
+    majorant = "1/max(abs(z - y), beta) if beta > 0 else 1"
     _ranges = {"beta": NONNEGATIVE}
     beta: float
 
@@ -155,6 +159,7 @@ class SmoothL2(Pointwise):
 
     name = "smooth_l2"
     definition = "(z - y)**2/2 if abs(z - y) <= 1 else abs(z - y) - 1"
+    majorant = "1/max(abs(z - y), 1)"
 
 
 class LogCosh(Pointwise):
@@ -169,6 +174,7 @@ class LogCosh(Pointwise):
 
     name = "log_cosh"
     definition = "log(cosh(z - y))"
+    majorant = "tanh(z - y)/(z - y) if z != y else 1"
 
 
 class Quantile(Pointwise):
@@ -194,6 +200,7 @@ class Quantile(Pointwise):
 
     name = "quantile"
     definition = "(1 - q)*(z - y) if z > y else q*(y - z)"
+    majorant = "1"
     _ranges = {"q": UNIT}
     q: float
 
@@ -257,6 +264,7 @@ class EpsilonInsensitive(Pointwise):
 
     name = "epsilon_insensitive"
     definition = "max(abs(z - y) - epsilon, 0)"
+    majorant = "1"
     _ranges = {"epsilon": NONNEGATIVE}
     epsilon: float
 
@@ -283,6 +291,7 @@ class SquaredEpsilonInsensitive(Pointwise):
 
     name = "squared_epsilon_insensitive"
     definition = "max(abs(z - y) - epsilon, 0)**2"
+    majorant = "2"
     _ranges = {"epsilon": NONNEGATIVE}
     epsilon: float
 
@@ -302,6 +311,7 @@ class SquaredLogError(Pointwise):
 
     name = "msle"
     definition = "(log1p(z) - log1p(y))**2"
+    majorant = "2/(1 + z)**2"
     y_domain = ABOVE_MINUS_ONE
     z_domain = ABOVE_MINUS_ONE
 
@@ -324,6 +334,7 @@ class AbsolutePercentageError(Pointwise):
 
     name = "mape"
     definition = "abs(z - y)/abs(y)"
+    majorant = "1/abs(y)"
     y_domain = NONZERO
 
     def _optimum(self, y: Any, w: Any) -> float:
@@ -349,6 +360,7 @@ class SymmetricAbsolutePercentageError(Pointwise):
 
     name = "smape"
     definition = "2*abs(z - y)/(abs(y) + abs(z)) if z != y else 0"
+    majorant = "2/(abs(y) + abs(z)) if abs(y) + abs(z) > 0 else 1"
 
 
 class Poisson(OfMean):
@@ -379,6 +391,7 @@ class Gamma(OfMean):
 
     name = "gamma"
     definition = "z + y*exp(-z)"
+    majorant = "1"
     _link = LOG
     y_domain = POSITIVE
 
@@ -434,6 +447,7 @@ class Tweedie(_TweedieFamily):
         "exp(z) - y*z if power == 1 else z + y*exp(-z) if power == 2 else "
         "exp((2 - power)*z)/(2 - power) - y*exp((1 - power)*z)/(1 - power)"
     )
+    majorant = "exp((2 - power)*z)"
     _link = LOG
 
     def _kernel(self) -> tuple[str, Parameters]:
@@ -453,6 +467,7 @@ class PoissonDeviance(OfMean):
 
     name = "poisson_deviance"
     definition = "2*((y*log(y/z) if y > 0 else 0) - y + z)"
+    majorant = "2/z"
     y_domain = NONNEGATIVE
     z_domain = POSITIVE
 
@@ -469,6 +484,7 @@ class GammaDeviance(OfMean):
 
     name = "gamma_deviance"
     definition = "2*(log(z/y) + y/z - 1)"
+    majorant = "2/z**2"
     y_domain = POSITIVE
     z_domain = POSITIVE
 
@@ -502,6 +518,7 @@ class TweedieDeviance(_TweedieFamily):
         "max(y, 0)**(2 - power)/((1 - power)*(2 - power)) - y*z**(1 - power)/(1 - power)"
         " + z**(2 - power)/(2 - power))"
     )
+    majorant = "2*z**-power if power != 0 else 2"
 
     @property
     def z_domain(self) -> Domain:
@@ -548,6 +565,7 @@ class GaussianNLL(RowLoss):
 
     name = "gaussian_nll"
     definition = "(log(z[1]) + (z[0] - y)**2/z[1])/2 + (log(2*pi)/2 if full else 0)"
+    majorant = "1/z[1], 1/(2*z[1]**2)"
     _item, _items = "number", "numbers"
     _takes = ("numbers",)
     _columns = ("a mean", "a variance")

@@ -46,6 +46,7 @@ class Cauchy(_Scaled):
 
     name = "cauchy"
     definition = "log(((z - y)/c)**2/2 + 1)"
+    majorant = "1/c**2/(((z - y)/c)**2/2 + 1)"
 
     def _kernel(self) -> tuple[str, Parameters]:
         return "Cauchy", {"c": self.c, "log_scale": _log_scale(self.c)}
@@ -72,6 +73,7 @@ class GemanMcClure(_Scaled):
 
     name = "geman_mcclure"
     definition = "2*((z - y)/c)**2/(((z - y)/c)**2 + 4)"
+    majorant = "1/c**2/(((z - y)/c)**2/4 + 1)**2"
 
 
 class Welsch(_Scaled):
@@ -95,6 +97,7 @@ class Welsch(_Scaled):
 
     name = "welsch"
     definition = "1 - exp(-((z - y)/c)**2/2)"
+    majorant = "exp(-((z - y)/c)**2/2)/c**2"
 
 
 class GeneralRobust(Pointwise):
@@ -124,6 +127,10 @@ class GeneralRobust(Pointwise):
         "((z - y)/c)**2/2 if alpha == 2 else log(((z - y)/c)**2/2 + 1) if alpha == 0 else "
         "1 - exp(-((z - y)/c)**2/2) if alpha == -inf else "
         "abs(alpha - 2)/alpha*((((z - y)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)"
+    )
+    majorant = (
+        "1/c**2 if alpha == 2 else exp(-((z - y)/c)**2/2)/c**2 if alpha == -inf else "
+        "(((z - y)/c)**2/abs(alpha - 2) + 1)**(alpha/2 - 1)/c**2"
     )
     _ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": SCALE}
     alpha: float

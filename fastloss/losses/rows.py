@@ -38,6 +38,7 @@ The loss of a row z{given} is ::
 - y_true: {targets}
 - y_pred: {predictions}; the elements of a row lie along ``axis``
 - sample_weight: a weight for each row, of y_pred's shape without ``axis``, or of its first axis
+- majorant of the second derivatives hess: {majorant}
 
 The mean is that over the rows{weighted}.
 float32 and float64 are computed in their own type, float16 and bfloat16 as float32, integers and
@@ -184,8 +185,10 @@ class RowLoss(Loss, _core.RowLoss):
 
     @classmethod
     def _notes(cls) -> str:
+        majorant: Any = cls.majorant
         return _NOTES.format(
             definition=cls.definition,
+            majorant=majorant.__doc__ if isinstance(majorant, property) else majorant or "none",
             targets=cls._targets,
             predictions=cls._predictions,
             given=", with p = exp(z)/sum(exp(z)),"

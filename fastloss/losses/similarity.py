@@ -43,6 +43,11 @@ class KLDivergence(RowLoss):
         return NONPOSITIVE if self.log_probabilities else UNIT
 
     @property
+    def majorant(self) -> str | None:  # type: ignore[override]
+        """hess; none of logarithms, in which the loss is linear"""
+        return None if self.log_probabilities else "hess"
+
+    @property
     def _link(self) -> Link:  # type: ignore[override]
         return LOG if self.log_probabilities else IDENTITY
 
@@ -71,6 +76,7 @@ class JensenShannon(RowLoss):
 
     name = "jensen_shannon"
     definition = "(dot(q, log(q)) + dot(z, log(z)) - dot(q + z, log((q + z)/2)))/2"
+    majorant = "hess"
     _takes = ("targets",)
     _targets = TARGETS
     z_domain = UNIT
@@ -128,6 +134,7 @@ class ListwiseSoftmax(RowLoss):
 
     name = "listwise_softmax"
     definition = "-dot(softmax(q), log(p))"
+    majorant = "hess"
     _kernel_name = "SoftmaxCrossEntropy"
     _item, _items = "item", "items"
     _takes = ("targets",)

@@ -130,6 +130,40 @@ cdef cnp.ndarray check_out(object given, cnp.ndarray z, int type_num):
     return out
 
 
+cdef cnp.ndarray check_result(object given, cnp.ndarray z, int type_num):
+    """given, if results can be written to it, converted a block at a time; a new array if None."""
+    cdef cnp.ndarray out
+    cdef int kind
+    if given is None:
+        return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z), cnp.PyArray_DIMS(z), type_num, 0)
+    if not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray):
+        raise TypeError(f"out must be a numpy.ndarray; got {type(given).__name__}")
+    out = given
+    kind = cnp.PyArray_TYPE(out)
+    if not (same_shape(out, z) and cnp.PyArray_ISWRITEABLE(out)
+            and (kind == cnp.NPY_FLOAT or kind == cnp.NPY_DOUBLE)
+            and (is_direct(out, kind) or elements_apart(out))):
+        flags = "" if out.flags.writeable else " read-only"
+        flags += "" if elements_apart(out) else " overlapping elements"
+        raise ValueError(
+            f"out must be a writeable array of float32 or float64 and of shape {shape_of(z)}; "
+            f"got{flags} dtype {out.dtype} and shape {shape_of(out)}")
+    return out
+
+
+cdef bint elements_apart(cnp.ndarray array) except -1:
+    """Whether each element has memory of its own, as it may not in a broadcast array."""
+    steps = sorted(
+        (abs(cnp.PyArray_STRIDE(array, i)), cnp.PyArray_DIM(array, i))
+        for i in range(cnp.PyArray_NDIM(array)) if cnp.PyArray_DIM(array, i) > 1)
+    reach = cnp.PyArray_ITEMSIZE(array)
+    for stride, length in steps:
+        if stride < reach:
+            return False
+        reach = stride * length
+    return True
+
+
 cdef tuple check_outs(
         object given, bint has_value, bint has_grad, bint has_hess, cnp.ndarray rows,
         cnp.ndarray z, int type_num):
@@ -142,14 +176,14 @@ cdef tuple check_outs(
             raise ValueError('out is for reduction="none" here: the reduced loss is a float')
         return None, None, None
     if count == 1:
-        first = check_out(given, like, type_num)
+        first = check_result(given, like, type_num)
         return (first, None, None) if has_value else (None, first, None)
     if given is None:
         given = (None, None)
     elif not isinstance(given, (tuple, list)) or len(given) != 2:
         raise TypeError(f"out must be a pair of arrays here; got {type(given).__name__}")
-    first = check_out(given[0], like, type_num)
-    second = check_out(given[1], z, type_num)
+    first = check_result(given[0], like, type_num)
+    second = check_result(given[1], z, type_num)
     if overlap(first, second):
         raise ValueError("the two arrays of out overlap in memory")
     return (first, second, None) if has_value else (None, first, second)
@@ -174,21 +208,26 @@ cdef void extent(cnp.ndarray array, char** low, char** high) noexcept:
             high[0] += reach
 
 
-cdef bint overlap(cnp.ndarray a, cnp.ndarray b) noexcept:
+cdef bint overlap(cnp.ndarray a, cnp.ndarray b) except -1:
     cdef char* a_low
     cdef char* a_high
     cdef char* b_low
     cdef char* b_high
     extent(a, &a_low, &a_high)
     extent(b, &b_low, &b_high)
-    return a_low < b_high and b_low < a_high
+    if a_low >= b_high or b_low >= a_high:
+        return False
+    try:                            # two columns of one array do not
+        return np.shares_memory(a, b, max_work=1000)
+    except np.exceptions.TooHardError:
+        return True
 
 
 cdef bint check_overlap(cnp.ndarray out, cnp.ndarray array, str name, int type_num) except -1:
     """True if out is array itself; an error if the two share memory in any other way."""
     if array is None or not overlap(out, array):
         return False
-    if (is_direct(array, type_num) and same_shape(out, array)
+    if (is_direct(array, type_num) and is_direct(out, type_num) and same_shape(out, array)
             and cnp.PyArray_BYTES(out) == cnp.PyArray_BYTES(array)):
         return True
     raise ValueError(

@@ -44,6 +44,9 @@ cdef struct Job:
     Py_ssize_t weight_size      # bytes of a weight: with float32 they may be of float64
     double boost                # a power of two that weights out of range are multiplied by
     bint weighted, omit, refuse_nan, staged, stream, needs_gil
+    bint curved                 # the Hessian is what boosting takes in its place,
+    bint floored                # or at least a number
+    double floor
     Check checks[4]             # y, |y|, z, |z|
     Term* terms
     double scale                # of gradients and Hessians
@@ -51,6 +54,7 @@ cdef struct Job:
     char* value                 # outputs, each NULL if not asked for
     char* grad
     char* hess
+    Operand outs[3]             # what those that are not direct are written through
     const Py_ssize_t* groups    # SCORE: each row's group, and per task and group the sums of
     Py_ssize_t n_groups         # the terms, the weight and the count
     double* sums
@@ -187,9 +191,10 @@ cdef bint in_domain(Job* job, Block* b) noexcept nogil:
 
 
 cdef inline char* target(
-        Job* job, char* out, char* buffer, Py_ssize_t start, Block* b) noexcept nogil:
+        Job* job, char* out, Operand* through, char* buffer, Py_ssize_t start, Block* b
+        ) noexcept nogil:
     """Where a map writes: straight into the output where that may be."""
-    if out == NULL or job.staged or job.stream or b.n != b.padded:
+    if out == NULL or job.staged or job.stream or b.n != b.padded or through.readers != NULL:
         return buffer
     return out + start * job.itemsize
 
@@ -218,29 +223,33 @@ cdef void stream_lines(
 
 
 cdef inline void deliver(
-        Job* job, char* out, char* written, Py_ssize_t start, Block* b, Py_ssize_t* carried
-        ) noexcept nogil:
+        Job* job, char* out, Operand* through, int thread, char* written, Py_ssize_t start, Block* b,
+        Py_ssize_t* carried) noexcept nogil:
     """Bring what a map wrote into a buffer to the output."""
     cdef char* place = out + start * job.itemsize
     cdef Py_ssize_t bytes = b.n * job.itemsize
     if out == NULL or written == place:
         return
-    if not job.stream:
+    if through.readers != NULL:
+        write(through, thread, written, b.n)
+    elif job.stream:
+        stream_lines(job.passes, place, written, bytes, b.last, carried)
+    else:
         memcpy(place, written, bytes)
-        return
-    stream_lines(job.passes, place, written, bytes, b.last, carried)
 
 
 cdef void map_block(
-        Job* job, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
+        Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
     """Evaluate one loss on a block, and add up its weighted values."""
-    cdef char* value = target(job, job.value, s.value, start, b)
-    cdef char* grad = target(job, job.grad, s.grad, start, b)
-    cdef char* hess = target(job, job.hess, s.hess, start, b)
+    cdef char* value = target(job, job.value, &job.outs[0], s.value, start, b)
+    cdef char* grad = target(job, job.grad, &job.outs[1], s.grad, start, b)
+    cdef char* hess = target(job, job.hess, &job.outs[2], s.hess, start, b)
     cdef bint has_value = job.mode == VALUE or job.mode == VALUE_GRAD
-    job.terms.maps[job.mode](
-        job.terms.parameters, b.y, b.z, b.padded, 1 if b.w != NULL else job.scale,
-        value, grad, hess)
+    cdef double scale = 1 if b.w != NULL else job.scale
+    job.terms.maps[GRAD_CURVE if job.curved and job.mode == GRAD_HESS else job.mode](
+        job.terms.parameters, b.y, b.z, b.padded, scale, value, grad, hess)
+    if job.floored:
+        job.passes.at_least(hess, job.floor * scale, b.padded)
     if b.w != NULL:
         if has_value and job.value != NULL:
             job.weighing.multiply(value, b.w, b.padded)
@@ -249,13 +258,13 @@ cdef void map_block(
             job.weighing.multiply(grad, s.scaled, b.padded)
         if job.mode == GRAD_HESS:
             job.weighing.multiply(hess, s.scaled, b.padded)
-    if job.root > 0 and job.mode == GRAD_HESS:
+    if job.root > 0 and job.mode == GRAD_HESS and not job.curved:
         job.passes.root_hess(grad, job.root, b.padded, hess)
     if has_value and job.value == NULL:
         add_block(job, value, b, lanes)
-    deliver(job, job.value, value, start, b, &s.carried[0])
-    deliver(job, job.grad, grad, start, b, &s.carried[1])
-    deliver(job, job.hess, hess, start, b, &s.carried[2])
+    deliver(job, job.value, &job.outs[0], thread, value, start, b, &s.carried[0])
+    deliver(job, job.grad, &job.outs[1], thread, grad, start, b, &s.carried[1])
+    deliver(job, job.hess, &job.outs[2], thread, hess, start, b, &s.carried[2])
 
 
 cdef inline void add_block(Job* job, char* value, Block* b, double* lanes) noexcept nogil:
@@ -307,13 +316,19 @@ cdef void score_block(
 
 
 cdef void penalty_block(
-        Job* job, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
-    cdef char* grad = target(job, job.grad, s.grad, start, b)
+        Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
+    cdef char* grad = target(job, job.grad, &job.outs[1], s.grad, start, b)
     job.penalty(job.strengths, b.z, b.padded, lanes, grad)
-    deliver(job, job.grad, grad, start, b, &s.carried[1])
+    deliver(job, job.grad, &job.outs[1], thread, grad, start, b, &s.carried[1])
 
 
 # ---- tasks and threads -------------------------------------------------------------------------
+
+cdef inline bint writes(Job* job, int i) noexcept nogil:
+    """Whether the i-th output is written by way of an iterator."""
+    cdef char* out = job.value if i == 0 else job.grad if i == 1 else job.hess
+    return job.work == MAP and out != NULL and job.outs[i].readers != NULL
+
 
 cdef void run_task(void* given, int task, int thread) noexcept nogil:
     cdef Job* job = <Job*>given
@@ -324,6 +339,7 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
     cdef double lanes[LANES]
     cdef TaskResult result          # ours alone until the end: threads' results share cache lines
     cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
+    cdef int i
     s.y = base
     s.z = base + STEP
     s.w = base + 2 * STEP
@@ -340,6 +356,9 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
     result.no_memory = not (
         seek(&job.y, thread, start, stop) and seek(&job.z, thread, start, stop)
         and seek(&job.w, thread, start, stop))
+    for i in range(3):
+        if writes(job, i):
+            result.no_memory |= not seek(&job.outs[i], thread, start, stop)
     while start < stop and not result.no_memory:
         b.last = start + BLOCK >= stop
         if not load(job, thread, start, min(stop - start, <Py_ssize_t>BLOCK), &s, &b):
@@ -348,13 +367,16 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
         result.weight += b.weight
         result.count += b.count
         if job.work == MAP:
-            map_block(job, start, &s, &b, lanes)
+            map_block(job, thread, start, &s, &b, lanes)
         elif job.work == PENALTY:
-            penalty_block(job, start, &s, &b, lanes)
+            penalty_block(job, thread, start, &s, &b, lanes)
         elif job.work == SCORE:
             score_block(
                 job, start, &s, &b, job.sums + task * job.n_groups * (job.n_terms + 2))
         start += BLOCK
+    for i in range(3):
+        if writes(job, i) and result.failed < 0 and not result.no_memory:
+            flush(&job.outs[i], thread)
     result.total = fold(lanes)
     job.results[task] = result
     if job.stream:

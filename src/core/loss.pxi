@@ -18,6 +18,12 @@ cdef struct Interval:               # per dtype: an open end is closed at the ne
     bint bounded
 
 
+cdef struct Curvature:              # what is to stand for the Hessian
+    bint curved                     # the majorant
+    bint floored                    # the Hessian, or the floor where that is greater
+    double floor
+
+
 cdef int parse_reduction(object reduction) except -1:
     if reduction == "mean":
         return MEAN
@@ -38,6 +44,20 @@ cdef int parse_nan_policy(object nan_policy) except -1:
     raise ValueError(f'nan_policy must be "propagate", "omit" or "raise"; got {nan_policy!r}')
 
 
+cdef Curvature parse_hessian(object given) except *:
+    cdef Curvature found
+    found.floor = 0
+    found.curved = isinstance(given, str) and given == "majorant"
+    found.floored = isinstance(given, Real) and not isinstance(given, (bool, np.bool_))
+    if found.floored:
+        found.floor = given
+        if not 0 <= found.floor < INFINITY:
+            raise ValueError(f"a floor of the Hessian must be in [0, inf); got {given!r}")
+    elif not found.curved and not (isinstance(given, str) and given == "exact"):
+        raise ValueError(f'hessian must be "exact", "majorant" or a floor; got {given!r}')
+    return found
+
+
 cdef class BaseLoss:
     """A loss: it owns the public methods."""
 
@@ -54,7 +74,7 @@ cdef class BaseLoss:
 
     cdef object run_method(
             self, int mode, object y_true, object y_pred, object sample_weight, object reduction,
-            object nan_policy, object out):
+            object nan_policy, object out, object hessian):
         raise TypeError(f"this {type(self).__name__} was not initialised")
 
     def __call__(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
@@ -75,15 +95,16 @@ cdef class BaseLoss:
             A NaN in ``y_true`` or ``y_pred`` makes the result NaN, has its row left out, or
             raises.
         out : ndarray, optional
-            Where the result of ``reduction="none"`` is written: a writeable, C-contiguous array
-            of the dtype computed in. It may be ``y_pred`` itself.
+            Where the result of ``reduction="none"`` is written: a writeable array of float32 or
+            float64, whichever is computed in, with any strides. It may be ``y_pred`` itself, if
+            that is contiguous and of the dtype computed in.
 
         Returns
         -------
         float or ndarray
         """
         return self.run_method(
-            VALUE, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+            VALUE, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
     def grad(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
              nan_policy="propagate", out=None):
@@ -97,7 +118,8 @@ cdef class BaseLoss:
         ndarray
             Of the shape of ``y_pred``.
         """
-        return self.run_method(GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+        return self.run_method(
+            GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
     def value_and_grad(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
                        nan_policy="propagate", out=None):
@@ -112,13 +134,22 @@ cdef class BaseLoss:
         grad : ndarray
         """
         return self.run_method(
-            VALUE_GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+            VALUE_GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
     def grad_and_hess(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
-                      nan_policy="propagate", out=None):
+                      nan_policy="propagate", out=None, hessian="exact"):
         """Compute the gradient and the diagonal of the Hessian in one pass.
 
-        Parameters are those of calling the loss; ``out`` is a pair of arrays.
+        Parameters are those of calling the loss, and these.
+
+        Parameters
+        ----------
+        out : pair of ndarray, optional
+            Where gradient and Hessian are written.
+        hessian : {"exact", "majorant"} or float
+            What second derivatives are: exact; the loss's ``majorant``, which is not negative and
+            keeps the steps of boosting finite where the exact one is 0 or less; or the exact one
+            where that is greater than a floor, a number that weights multiply like it.
 
         Returns
         -------
@@ -126,7 +157,7 @@ cdef class BaseLoss:
             First and second derivative of the reduced loss by each element of ``y_pred``.
         """
         return self.run_method(
-            GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+            GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
 
 
 cdef class PointwiseLoss(BaseLoss):
@@ -161,9 +192,9 @@ cdef class PointwiseLoss(BaseLoss):
 
     cdef object run_method(
             self, int mode, object y_true, object y_pred, object sample_weight, object reduction,
-            object nan_policy, object out):
+            object nan_policy, object out, object hessian):
         return evaluate(
-            self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+            self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
 
 
 cdef int check_bound(PointwiseLoss loss) except -1:
@@ -210,10 +241,22 @@ cdef void start_job(
     job.weighing = &kernels.weighing[job.dtype if job.weight_size == job.itemsize else 2]
 
 
+cdef char* set_output(Job* job, int i, cnp.ndarray out) except? NULL:
+    """Where the i-th result goes; NULL if it was not asked for."""
+    cdef int type_num = cnp.NPY_FLOAT if job.dtype == 0 else cnp.NPY_DOUBLE
+    if out is None:
+        return NULL
+    if not is_direct(out, type_num):
+        job.needs_gil |= open_output(&job.outs[i], out, type_num, job.threads)
+    return cnp.PyArray_BYTES(out)
+
+
 cdef void end_job(Job* job) noexcept:
     close_operand(&job.y)
     close_operand(&job.z)
     close_operand(&job.w)
+    for i in range(3):
+        close_operand(&job.outs[i])
 
 
 cdef void fail(
@@ -265,9 +308,10 @@ cdef double total_weight(TaskResult* result) except? -1:
 
 cdef object evaluate(
         PointwiseLoss loss, int mode, object y_true, object y_pred, object sample_weight,
-        object reduction_name, object nan_policy_name, object out):
+        object reduction_name, object nan_policy_name, object out, object hessian):
     cdef int reduction = parse_reduction(reduction_name)
     cdef int nan_policy = parse_nan_policy(nan_policy_name)
+    cdef Curvature curvature = parse_hessian(hessian)
     cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
     cdef cnp.ndarray w, value, grad, hess
     cdef int type_num = check_pair(y, z)
@@ -277,6 +321,8 @@ cdef object evaluate(
     cdef Job job
     cdef Term term
     check_bound(loss)
+    if loss.is_root and curvature.floored:
+        raise ValueError(f"a floor is of samples' second derivatives, which {loss!r} has none of")
     w = check_weight(sample_weight, y)
 
     value, grad, hess = check_outs(
@@ -290,11 +336,12 @@ cdef object evaluate(
         job.terms = &term
         job.n_terms = 1
         job.mode = mode
+        job.curved, job.floored, job.floor = curvature.curved, curvature.floored, curvature.floor
         memcpy(term.parameters, loss.kernel_parameters, sizeof(term.parameters))
         term.maps = (loss.single_maps if per_sample else loss.maps) + job.dtype * N_MODES
-        job.value = cnp.PyArray_BYTES(value) if value is not None else NULL
-        job.grad = cnp.PyArray_BYTES(grad) if grad is not None else NULL
-        job.hess = cnp.PyArray_BYTES(hess) if hess is not None else NULL
+        job.value = set_output(&job, 0, value)
+        job.grad = set_output(&job, 1, grad)
+        job.hess = set_output(&job, 2, hess)
         job.staged = in_place
         arrays = (value is not None) + (grad is not None) + (hess is not None)
         job.stream = (

@@ -1,6 +1,6 @@
-# An input array as a stream of blocks: in place where it is contiguous, native and of the type
-# computed in; else converted a buffer at a time by NumPy's own iterator, which knows every
-# stride, byte order, alignment and dtype, and runs without the GIL.
+# An array as a stream of blocks: in place where it is contiguous, native and of the type computed
+# in; else converted a buffer at a time by NumPy's own iterator, which knows every stride, byte
+# order, alignment and dtype, and runs without the GIL. So are inputs read, and outputs written.
 
 cdef extern from "numpy/arrayobject.h":
     ctypedef struct NpyIter:
@@ -19,7 +19,8 @@ cdef extern from "numpy/arrayobject.h":
     int NpyIter_ResetToIterIndexRange(
         NpyIter*, cnp.npy_intp start, cnp.npy_intp stop, char** error) noexcept nogil
     int NPY_ITER_BUFFERED, NPY_ITER_EXTERNAL_LOOP, NPY_ITER_RANGED, NPY_ITER_DELAY_BUFALLOC
-    int NPY_ITER_ZEROSIZE_OK, NPY_ITER_READONLY, NPY_ITER_CONTIG, NPY_ITER_ALIGNED, NPY_ITER_NBO
+    int NPY_ITER_ZEROSIZE_OK, NPY_ITER_READONLY, NPY_ITER_WRITEONLY
+    int NPY_ITER_CONTIG, NPY_ITER_ALIGNED, NPY_ITER_NBO
     int NPY_CORDER, NPY_UNSAFE_CASTING
 
 cdef enum:
@@ -54,8 +55,28 @@ cdef bint open_operand(
 
     True if reading it needs the GIL.
     """
-    cdef cnp.npy_uint32 op_flags = (
-        NPY_ITER_READONLY | NPY_ITER_CONTIG | NPY_ITER_ALIGNED | NPY_ITER_NBO)
+    operand.itemsize = 4 if type_num == cnp.NPY_FLOAT else 8
+    operand.readers = NULL
+    operand.n_readers = 0
+    operand.data = NULL
+    if is_direct(array, type_num) and cnp.PyArray_NDIM(array) == cnp.PyArray_NDIM(like):
+        operand.data = cnp.PyArray_BYTES(array)
+        return False
+    return open_readers(operand, array, like, type_num, threads, NPY_ITER_READONLY)
+
+
+cdef bint open_output(
+        Operand* operand, cnp.ndarray array, int type_num, int threads) except? True:
+    """Prepare to write array; True if that needs the GIL."""
+    operand.itemsize = 4 if type_num == cnp.NPY_FLOAT else 8
+    return open_readers(operand, array, array, type_num, threads, NPY_ITER_WRITEONLY)
+
+
+cdef bint open_readers(
+        Operand* operand, cnp.ndarray array, cnp.ndarray like, int type_num, int threads, int access
+        ) except? True:
+    """An iterator for each thread; True if they need the GIL."""
+    cdef cnp.npy_uint32 op_flags = access | NPY_ITER_CONTIG | NPY_ITER_ALIGNED | NPY_ITER_NBO
     cdef int axes[MAX_DIMS]
     cdef int* op_axes = axes
     cdef int i, ndim = cnp.PyArray_NDIM(like)
@@ -63,13 +84,6 @@ cdef bint open_operand(
     cdef PyObject* op_dtype
     cdef NpyIter* iterator
     cdef Reader* reader
-    operand.itemsize = 4 if type_num == cnp.NPY_FLOAT else 8
-    operand.readers = NULL
-    operand.n_readers = 0
-    operand.data = NULL
-    if is_direct(array, type_num) and cnp.PyArray_NDIM(array) == ndim:
-        operand.data = cnp.PyArray_BYTES(array)
-        return False
     if cnp.PyArray_SIZE(like) == 0:
         return False
     for i in range(ndim):
@@ -108,7 +122,7 @@ cdef void close_operand(Operand* operand) noexcept:
 
 
 cdef bint seek(Operand* operand, int thread, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Let a thread's next reads go through start..stop; False if NumPy cannot (no memory)."""
+    """Let what a thread reads or writes next be start..stop; False if NumPy has no memory."""
     cdef char* error = NULL
     if operand.readers == NULL:
         return True
@@ -137,3 +151,26 @@ cdef const char* read(
         reader.used += part
         done += part
     return buffer
+
+
+cdef void write(
+        Operand* operand, int thread, const char* buffer, Py_ssize_t count) noexcept nogil:
+    """The next count elements of an output."""
+    cdef Reader* reader = &operand.readers[thread]
+    cdef Py_ssize_t done = 0, part
+    while done < count:
+        if reader.used == reader.size[0]:
+            reader.advance(reader.iterator)
+            reader.used = 0
+        part = min(count - done, reader.size[0] - reader.used)
+        memcpy(
+            reader.data[0] + reader.used * operand.itemsize,
+            buffer + done * operand.itemsize, part * operand.itemsize)
+        reader.used += part
+        done += part
+
+
+cdef void flush(Operand* operand, int thread) noexcept nogil:
+    """Bring what was written last from the iterator's buffer to the output."""
+    if operand.readers != NULL:
+        operand.readers[thread].advance(operand.readers[thread].iterator)

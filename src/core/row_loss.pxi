@@ -20,7 +20,7 @@ cdef class RowLoss(BaseLoss):
     cdef int64_t ignored
     cdef int axis
     cdef Py_ssize_t size            # of a row; 0: any
-    cdef bint takes_labels, takes_numbers, takes_vectors, listwise, log
+    cdef bint takes_labels, takes_numbers, takes_vectors, listwise, log, has_majorant
     cdef Range y_range[2]           # per dtype
     cdef Range z_range[2]
     cdef object y_text, z_text
@@ -47,6 +47,7 @@ cdef class RowLoss(BaseLoss):
         self.takes_vectors = "targets" in self._takes
         self.listwise = self._relevances
         self.log = parameters.get("log_probabilities", False)
+        self.has_majorant = self.majorant is not None
         for i, dtype in enumerate((np.float32, np.float64)):
             self.y_range[i] = range_of(self.y_domain, dtype, 0)
             self.z_range[i] = range_of(self.z_domain, dtype, self._bounded_from)
@@ -55,9 +56,9 @@ cdef class RowLoss(BaseLoss):
 
     cdef object run_method(
             self, int mode, object y_true, object y_pred, object sample_weight, object reduction,
-            object nan_policy, object out):
+            object nan_policy, object out, object hessian):
         return evaluate_rows(
-            self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out)
+            self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
 
 
 cdef Range range_of(object domain, object dtype, Py_ssize_t first) except *:
@@ -119,7 +120,7 @@ cdef int targets_of(RowLoss loss, cnp.ndarray y, cnp.ndarray z, int axis) except
     if loss.takes_numbers:
         compute_type(y, "y_true")
         return NUMBERS
-    if not whole:
+    if not (whole or y.dtype.kind == "f" and cnp.PyArray_ITEMSIZE(y) <= 8):
         raise TypeError(f"y_true must hold classes as integers; got dtype {y.dtype}")
     return LABELS
 
@@ -172,6 +173,7 @@ cdef void start_rows(
         int type_num, int targets) except *:
     """Fill in all that does not depend on the work, and open the operands."""
     cdef int i
+    cdef int y_type
     cdef Py_ssize_t inner = 1
     cdef cnp.ndarray y_moved
     cdef Py_ssize_t k = cnp.PyArray_DIM(z, axis)
@@ -195,8 +197,10 @@ cdef void start_rows(
             y_moved = y if job.y_planes else last_axis(y, axis)
             job.needs_gil |= open_operand(&job.y, y_moved, y_moved, type_num, job.threads)
         else:
+            job.float_labels = targets == LABELS and y.dtype.kind == "f"
+            y_type = cnp.NPY_DOUBLE if job.float_labels else cnp.NPY_INT64
             job.needs_gil |= open_operand(
-                &job.y, y, y, cnp.NPY_INT64 if targets == LABELS else type_num, job.threads)
+                &job.y, y, y, y_type if targets == LABELS else type_num, job.threads)
     if job.weighted:                # read in the type computed in, or else in float64
         type_num = max(type_num, compute_type(w, "sample_weight"))
         job.wide = type_num == cnp.NPY_DOUBLE
@@ -215,12 +219,23 @@ cdef cnp.ndarray first_of_rows(cnp.ndarray z, int axis):
     return z[(slice(None),) * axis + (0, ...)]
 
 
+cdef char* set_rows_output(RowsJob* job, int i, cnp.ndarray out, cnp.ndarray moved) except? NULL:
+    """Where the i-th result goes, if it was asked for; moved: a view with rows in one piece."""
+    cdef int type_num = cnp.NPY_FLOAT if job.dtype == 0 else cnp.NPY_DOUBLE
+    if not is_direct(out, type_num):
+        job.needs_gil |= open_output(&job.outs[i], moved, type_num, job.threads)
+    return cnp.PyArray_BYTES(out)
+
+
 cdef void set_outputs(
-        RowsJob* job, cnp.ndarray value, cnp.ndarray grad, cnp.ndarray hess) noexcept:
+        RowsJob* job, cnp.ndarray value, cnp.ndarray grad, cnp.ndarray hess) except *:
     """Where results go, each None if not asked for; of a job that knows whether it is staged."""
-    job.value = cnp.PyArray_BYTES(value) if value is not None else NULL
-    job.grad = cnp.PyArray_BYTES(grad) if grad is not None else NULL
-    job.hess = cnp.PyArray_BYTES(hess) if hess is not None else NULL
+    if value is not None:
+        job.value = set_rows_output(job, 0, value, value)
+    if grad is not None:
+        job.grad = set_rows_output(job, 1, grad, last_axis(grad, job.axis))
+    if hess is not None:
+        job.hess = set_rows_output(job, 2, hess, last_axis(hess, job.axis))
     job.stream = (
         grad is not None and job.inner == 1 and job.k <= FL_FEW and not job.staged
         and 2 * job.n * job.k * job.itemsize > cache_bytes)
@@ -230,6 +245,8 @@ cdef void end_rows(RowsJob* job) noexcept:
     close_operand(&job.z)
     close_operand(&job.y)
     close_operand(&job.w)
+    for i in range(3):
+        close_operand(&job.outs[i])
     release(job)
 
 
@@ -237,9 +254,10 @@ cdef void end_rows(RowsJob* job) noexcept:
 
 cdef object evaluate_rows(
         RowLoss loss, int mode, object y_true, object y_pred, object sample_weight,
-        object reduction_name, object nan_policy_name, object out):
+        object reduction_name, object nan_policy_name, object out, object hessian):
     cdef int reduction = parse_reduction(reduction_name)
     cdef int nan_policy = parse_nan_policy(nan_policy_name)
+    cdef Curvature curvature = parse_hessian(hessian)
     cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
     cdef int type_num = compute_type(z, "y_pred")
     cdef cnp.ndarray moved, w, value, grad, hess
@@ -250,6 +268,8 @@ cdef object evaluate_rows(
     cdef RowsJob job
     if not loss.bound:
         raise TypeError(f"this {type(loss).__name__} was not initialised")
+    if curvature.curved and not loss.has_majorant:
+        raise ValueError(f"{loss!r} has no majorant of its Hessian; give a floor instead")
     axis = row_axis(z, loss.axis, "y_pred", loss)
     moved = last_axis(z, axis)
     k = cnp.PyArray_DIM(z, axis)
@@ -268,6 +288,8 @@ cdef object evaluate_rows(
         job.block.loss = loss.kernel
         job.block.a = loss.parameter
         job.mode = mode
+        job.block.curved = curvature.curved
+        job.floored, job.floor = curvature.floored, curvature.floor
         job.omit = nan_policy == OMIT
         job.refuse_nan = nan_policy == RAISE
         job.ignores = loss.ignores
@@ -354,7 +376,9 @@ cdef void fail_rows(
                 f"finite in {of_weight.__name__}")
         if weight == 0 or job.targets == LABELS and job.ignores and y[index] == job.ignored:
             continue
-        if job.targets == LABELS and not 0 <= y[index] < job.k:
+        if job.float_labels and job.omit and y[index] != y[index]:
+            continue
+        if job.targets == LABELS and not (0 <= y[index] < job.k and y[index] % 1 == 0):
             raise DomainError("y_true", index, y[index], f"a class from 0 to {job.k - 1}")
         targets = np.zeros(0) if job.targets == LABELS else np.asarray(y[index], dtype).reshape(-1)
         nan = np.isnan(row).any() or np.isnan(targets).any()

@@ -2,7 +2,7 @@
 # them to the kernels of softmax.h and rowwise.h. As in driver.pxi, n alone decides on blocks and
 # tasks, and sums are added in their order.
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.math cimport isfinite
 
@@ -40,14 +40,18 @@ cdef struct RowsJob:
     Py_ssize_t width                # targets of a row: 1, or one for each class
     Range y_range, z_range          # where targets and predictions have to lie
     bint listwise                   # targets are the softmax of what is given
+    bint float_labels               # classes that are given as floats
     bint ignores
     int64_t ignored
     double smoothing
     const double* class_weight
     double factor                   # of gradients and Hessians
+    bint floored                    # Hessians are at least a number
+    double floor
     char* value
     char* grad
     char* hess
+    Operand outs[3]                 # what those that are not direct are written through
     char* memory                    # of the threads' buffers
     TaskResult results[MAX_TASKS]
     char small[16384]               # that memory, if it is enough
@@ -163,13 +167,33 @@ cdef bint read_weights(
     return not found
 
 
+cdef const int64_t* whole_labels(
+        RowsJob* job, const double* given, Py_ssize_t n, int64_t* label, double* w) noexcept nogil:
+    """Classes that are floats, as integers; NaN is a gap if those are left out."""
+    cdef int64_t none = INT64_MIN + (job.ignored == INT64_MIN)
+    cdef Py_ssize_t i
+    for i in range(n):
+        if job.omit and given[i] != given[i]:
+            w[i] = 0
+        label[i] = <int64_t>given[i] if fabs(given[i]) < 2.0 ** 62 else none
+        if label[i] != given[i]:
+            label[i] = none
+    return label
+
+
 cdef const int64_t* read_labels(
-        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, int64_t* label, double* w
-        ) noexcept nogil:
+        RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, RowBuffers* s) noexcept nogil:
     """Rows of weight 0 get class 0; NULL if a label is none of the classes."""
-    cdef const int64_t* given = <const int64_t*>read(&job.y, thread, start, n, <char*>label)
+    cdef int64_t* label = s.label
+    cdef double* w = s.w
+    cdef const int64_t* given
     cdef uint64_t last = job.k - 1, outside = 0
     cdef Py_ssize_t i
+    if job.float_labels:            # by way of a buffer that is free until the kernel runs
+        given = whole_labels(
+            job, <const double*>read(&job.y, thread, start, n, s.value), n, label, w)
+    else:
+        given = <const int64_t*>read(&job.y, thread, start, n, <char*>label)
     if not job.plain:
         for i in range(n):
             if job.ignores and given[i] == job.ignored:
@@ -348,7 +372,7 @@ cdef bint load_rows(
     if not job.plain and not read_weights(job, thread, start, n, w):
         return False
     if job.targets == LABELS:
-        label = read_labels(job, thread, start, n, s.label, w)
+        label = read_labels(job, thread, start, n, s)
         if label == NULL:
             return False
     elif job.targets == NUMBERS:
@@ -385,15 +409,29 @@ cdef bint load_rows(
     return True
 
 
+cdef void raise_rows(
+        real* hess, const real* scale, real least, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """Make second derivatives, before they were multiplied by what rows weigh, at least a number."""
+    cdef Py_ssize_t r, i
+    cdef real bound
+    for r in range(n):
+        bound = scale[r] * least
+        for i in range(r * k, (r + 1) * k):
+            if hess[i] < bound if scale[r] > 0 else hess[i] > bound:
+                hess[i] = bound
+
+
 cdef void put_rows(
-        RowsJob* job, char* out, char* written, Py_ssize_t start, Py_ssize_t n, bint last,
-        Py_ssize_t* carried, real tag) noexcept nogil:
+        RowsJob* job, char* out, Operand* through, int thread, char* written, Py_ssize_t start,
+        Py_ssize_t n, bint last, Py_ssize_t* carried, real tag) noexcept nogil:
     """Bring what the kernel wrote to the output."""
     cdef char* place = out + start * job.k * job.itemsize
     cdef Py_ssize_t bytes = n * job.k * job.itemsize
     if out == NULL or written == place:
         return
-    if job.inner > 1:
+    if through.readers != NULL:
+        write(through, thread, written, n * job.k)
+    elif job.inner > 1:
         write_rows[real](job, written, start, n, out, 0)
     elif job.stream:
         stream_lines(job.passes, place, written, bytes, last, carried)
@@ -401,18 +439,29 @@ cdef void put_rows(
         memcpy(place, written, bytes)
 
 
+cdef char* rows_target(
+        RowsJob* job, char* out, Operand* through, char* buffer, Py_ssize_t start) noexcept nogil:
+    """Where the kernel writes: straight into the output where that may be."""
+    if out == NULL:
+        return NULL
+    if job.inner > 1 or job.stream or job.staged or through.readers != NULL:
+        return buffer
+    return out + start * job.k * job.itemsize
+
+
 cdef void map_rows(
-        RowsJob* job, Py_ssize_t start, RowBuffers* s, fl_rows* b, bint last, double* lanes,
-        real tag) noexcept nogil:
+        RowsJob* job, int thread, Py_ssize_t start, RowBuffers* s, fl_rows* b, bint last,
+        double* lanes, real tag) noexcept nogil:
     """Run the kernel on a block, and add up its weighted values."""
     cdef real* value = <real*>s.value
     cdef double* w = s.w
-    cdef Py_ssize_t i, padded, offset = start * job.k * job.itemsize
-    cdef bint direct = job.inner == 1 and not job.stream and not job.staged
+    cdef Py_ssize_t i, padded
     b.value = value
-    b.grad = NULL if job.grad == NULL else job.grad + offset if direct else s.grad
-    b.hess = NULL if job.hess == NULL else job.hess + offset if direct else s.hess
+    b.grad = rows_target(job, job.grad, &job.outs[1], s.grad, start)
+    b.hess = rows_target(job, job.hess, &job.outs[2], s.hess, start)
     job.kernel(b)
+    if job.floored:
+        raise_rows[real](<real*>b.hess, <const real*>s.scale, <real>job.floor, b.n, job.k)
     if job.mode == VALUE or job.mode == VALUE_GRAD:
         padded = (b.n + LANES - 1) // LANES * LANES
         if not job.plain:
@@ -420,7 +469,9 @@ cdef void map_rows(
                 w[i] *= value[i]
                 value[i] = <real>w[i]
                 w[i] = rounded[real](job, w[i], 0)
-        if job.value != NULL:
+        if job.outs[0].readers != NULL:
+            write(&job.outs[0], thread, <char*>value, b.n)
+        elif job.value != NULL:
             memcpy(job.value + start * job.itemsize, value, b.n * job.itemsize)
         if job.plain:
             memset(value + b.n, 0, (padded - b.n) * job.itemsize)
@@ -428,8 +479,10 @@ cdef void map_rows(
         else:                           # of products in double
             memset(w + b.n, 0, (padded - b.n) * sizeof(double))
             kernels.passes[1].sum(w, padded, lanes)
-    put_rows[real](job, job.grad, <char*>b.grad, start, b.n, last, &s.carried[0], 0)
-    put_rows[real](job, job.hess, <char*>b.hess, start, b.n, last, &s.carried[1], 0)
+    put_rows[real](
+        job, job.grad, &job.outs[1], thread, <char*>b.grad, start, b.n, last, &s.carried[0], 0)
+    put_rows[real](
+        job, job.hess, &job.outs[2], thread, <char*>b.hess, start, b.n, last, &s.carried[1], 0)
 
 
 # ---- tasks -------------------------------------------------------------------------------------
@@ -441,6 +494,7 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
     cdef char* memory = job.memory + thread * job.room
     cdef TaskResult result
     cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n), n
+    cdef int i
     memory = <char*>((<size_t>memory + LINE - 1) & ~<size_t>(LINE - 1))
     s.label = <int64_t*>memory
     s.value = memory + 8 * FL_ROWS
@@ -461,14 +515,21 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
         seek(&job.z, thread, start * job.k, stop * job.k)
         and seek(&job.y, thread, start * job.width, stop * job.width)
         and seek(&job.w, thread, start, stop))
+    if job.work == MAP:
+        for i in range(3):
+            n = job.k if i > 0 else 1
+            result.no_memory |= not seek(&job.outs[i], thread, start * n, stop * n)
     while start < stop and not result.no_memory:
         n = min(stop - start, job.rows)
         if not load_rows[real](job, thread, start, n, &s, &b, &result, 0):
             result.failed = start
             break
         if job.work == MAP:
-            map_rows[real](job, start, &s, &b, start + n == stop, lanes, 0)
+            map_rows[real](job, thread, start, &s, &b, start + n == stop, lanes, 0)
         start += n
+    if job.work == MAP and result.failed < 0 and not result.no_memory:
+        for i in range(3):
+            flush(&job.outs[i], thread)
     result.total = fold(lanes)
     job.results[task] = result
     if job.stream:

@@ -31,14 +31,15 @@ cdef inline void run_stages(
 
 cdef inline void evaluate(
         const Loss* p, real y, real z, real first, real second,
-        real* value, real* grad, real* hess) noexcept nogil:
+        real* value, real* grad, real* hess, real* curve) noexcept nogil:
     """pointwise(), with NaN out wherever NaN went in."""
     cdef bint nan = (y != y) | (z != z)     # "or" would branch
-    cdef real v, g, h, s = y + z
-    pointwise(p, y, z, first, second, &v, &g, &h)
+    cdef real v, g, h, c, s = y + z
+    pointwise(p, y, z, first, second, &v, &g, &h, &c)
     value[0] = s if nan else v
     grad[0] = s if nan else g
     hess[0] = s if nan else h
+    curve[0] = s if nan else c
 
 
 cdef void map_value(
@@ -48,11 +49,11 @@ cdef void map_value(
     cdef Loss p = parameters[0]
     cdef real first[BLOCK]
     cdef real second[BLOCK]
-    cdef real v, g, h
+    cdef real v, g, h, c
     cdef Py_ssize_t i
     run_stages(&p, y, z, n, first, second)
     for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
         value[i] = v
 
 
@@ -63,11 +64,11 @@ cdef void map_grad(
     cdef Loss p = parameters[0]
     cdef real first[BLOCK]
     cdef real second[BLOCK]
-    cdef real v, g, h, factor = <real>scale
+    cdef real v, g, h, c, factor = <real>scale
     cdef Py_ssize_t i
     run_stages(&p, y, z, n, first, second)
     for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
         grad[i] = factor * g
 
 
@@ -78,11 +79,11 @@ cdef void map_value_grad(
     cdef Loss p = parameters[0]
     cdef real first[BLOCK]
     cdef real second[BLOCK]
-    cdef real v, g, h, factor = <real>scale
+    cdef real v, g, h, c, factor = <real>scale
     cdef Py_ssize_t i
     run_stages(&p, y, z, n, first, second)
     for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
         value[i] = v
         grad[i] = factor * g
 
@@ -94,10 +95,26 @@ cdef void map_grad_hess(
     cdef Loss p = parameters[0]
     cdef real first[BLOCK]
     cdef real second[BLOCK]
-    cdef real v, g, h, factor = <real>scale
+    cdef real v, g, h, c, factor = <real>scale
     cdef Py_ssize_t i
     run_stages(&p, y, z, n, first, second)
     for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h)
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
         grad[i] = factor * g
         hess[i] = factor * h
+
+
+cdef void map_grad_curve(
+        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
+        double scale, real* restrict value, real* restrict grad, real* restrict hess
+        ) noexcept nogil:
+    cdef Loss p = parameters[0]
+    cdef real first[BLOCK]
+    cdef real second[BLOCK]
+    cdef real v, g, h, c, factor = <real>scale
+    cdef Py_ssize_t i
+    run_stages(&p, y, z, n, first, second)
+    for i in range(n & -LANES):
+        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
+        grad[i] = factor * g
+        hess[i] = factor * c

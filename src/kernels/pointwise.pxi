@@ -1,6 +1,7 @@
 # The pointwise losses. Each is a struct of its parameters, an entry in Loss, and a branch in
 # pointwise(), which writes value, first and second derivative by z of one (target y, prediction
-# z). Everything else follows: dtypes, instruction sets, loops, weights, reductions.
+# z), and the curve: what boosting divides by instead of a second derivative that is 0, negative or
+# far from its mean. Everything else follows: dtypes, instruction sets, loops, weights, reductions.
 #
 # Rules for a branch: no calls or memory accesses inside one arm of a select (both arms are
 # computed); no "and", "or" (they branch: & and | do not); constants in sums and products by the
@@ -304,7 +305,7 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
 
 cdef inline void pointwise(
         const Loss* p, real y, real z, real first, real second,
-        real* value, real* grad, real* hess) noexcept nogil:
+        real* value, real* grad, real* hess, real* curve) noexcept nogil:
     cdef real largest = FLT_MAX if real is float else DBL_MAX
     cdef real quarter = 0.25, half = 0.5, one = 1, two = 2, three = 3, four = 4
     cdef real r, a, b, c, s, t, u, v, w, e, q, m
@@ -315,12 +316,14 @@ cdef inline void pointwise(
         value[0] = s * r
         grad[0] = two * s
         hess[0] = <real>(2 * p.scale)
+        curve[0] = hess[0]
 
     elif Loss is AbsoluteError:
         r = z - y
         value[0] = absolute(r)
         grad[0] = sign(r)
         hess[0] = 0
+        curve[0] = 1
 
     elif Loss is Huber:
         r = z - y
@@ -331,6 +334,8 @@ cdef inline void pointwise(
         value[0] = 0 if c == 0 else v           # of delta = 0, where r may be infinite
         grad[0] = c
         hess[0] = 1 if absolute(r) <= a else <real>0
+        u = a / absolute(r)
+        curve[0] = 1 if absolute(r) <= a else u
 
     elif Loss is SmoothL1:
         r = z - y
@@ -344,6 +349,8 @@ cdef inline void pointwise(
         grad[0] = s if a < b else t
         w = <real>(1 / p.beta)
         hess[0] = w if a < b else <real>0
+        u = one / (b if a < b else a)
+        curve[0] = 1 if b == 0 else u         # that of the absolute error
 
     elif Loss is SmoothL2:
         r = z - y
@@ -354,6 +361,8 @@ cdef inline void pointwise(
         s = sign(r)
         grad[0] = r if a <= 1 else s
         hess[0] = 1 if a <= 1 else <real>0
+        u = one / a
+        curve[0] = 1 if a <= 1 else u
 
     elif Loss is LogCosh:
         # a = |r|, m = e^-a - 1: tanh(a) = -m(2 + m) / (1 + (1 + m)^2)
@@ -368,6 +377,8 @@ cdef inline void pointwise(
         e = exp_neg(-two * a)               # 1 + t has lost its digits where a is large
         c = one + e
         hess[0] = four * e / (c * c)
+        u = w / a
+        curve[0] = 1 if a == 0 else u
 
     elif Loss is Quantile:
         r = z - y
@@ -378,6 +389,7 @@ cdef inline void pointwise(
         value[0] = 0 if s == 0 else v
         grad[0] = 0 if r == 0 else s
         hess[0] = 0
+        curve[0] = 1
 
     elif Loss is Expectile:
         r = z - y
@@ -389,6 +401,7 @@ cdef inline void pointwise(
         value[0] = 0 if s == 0 else v
         grad[0] = 0 if s == 0 else u
         hess[0] = two * s
+        curve[0] = hess[0]
 
     elif Loss is EpsilonInsensitive:
         r = z - y
@@ -397,6 +410,7 @@ cdef inline void pointwise(
         s = sign(r)
         grad[0] = s if m > 0 else <real>0
         hess[0] = 0
+        curve[0] = 1
 
     elif Loss is SquaredEpsilonInsensitive:
         r = z - y
@@ -406,6 +420,7 @@ cdef inline void pointwise(
         s = two * m
         grad[0] = -s if r < 0 else s
         hess[0] = 2 if m > 0 else <real>0
+        curve[0] = 2
 
     elif Loss is SquaredLogError:
         c = one + z
@@ -414,6 +429,7 @@ cdef inline void pointwise(
         q = one / c
         grad[0] = two * v * q
         hess[0] = two * (one - v) * q * q
+        curve[0] = two * q * q
 
     elif Loss is AbsolutePercentageError:
         r = z - y
@@ -422,6 +438,7 @@ cdef inline void pointwise(
         grad[0] = -q if r < 0 else q
         grad[0] = 0 if r == 0 else grad[0]
         hess[0] = 0
+        curve[0] = q
 
     elif Loss is SymmetricAbsolutePercentageError:
         # Halves, whose sum does not overflow, but not of small numbers, whose last bit they lose.
@@ -443,6 +460,8 @@ cdef inline void pointwise(
         grad[0] = w if t > 0 else <real>0
         w = -(c * (u / s)) * sign(r) * sign(z)
         hess[0] = w if t > 0 else <real>0
+        u = c / s
+        curve[0] = 1 if s == 0 else u
 
     elif Loss is Poisson:
         e = exp(z)
@@ -451,12 +470,14 @@ cdef inline void pointwise(
         value[0] = e - t
         grad[0] = e - y
         hess[0] = e
+        curve[0] = hess[0]
 
     elif Loss is Gamma:
         t = first
         value[0] = z + t
         grad[0] = one - t
         hess[0] = t
+        curve[0] = 1
 
     elif Loss is Tweedie:
         a = <real>(1 - p.power)
@@ -468,16 +489,19 @@ cdef inline void pointwise(
         value[0] = t / b - s / a
         grad[0] = t - s
         hess[0] = b * t - a * s
+        curve[0] = second
 
     elif Loss is PoissonDeviance:
         value[0] = two * first
         grad[0] = two * ((z - y) / z)
         hess[0] = two * ((y / z) / z)
+        curve[0] = two / z
 
     elif Loss is GammaDeviance:
         value[0] = two * (first / (z * towards_one(y, z)))
         grad[0] = two * (((z - y) / z) / z)
         hess[0] = two * ((((two * y - z) / z) / z) / z)
+        curve[0] = (two / z) / z
 
     elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         a = <real>(1 - p.power)
@@ -502,6 +526,7 @@ cdef inline void pointwise(
         t = two * (((z - y) / z) * first)
         grad[0] = 0 if y == z else t
         hess[0] = two * ((a + c * (y / z)) * first) / z
+        curve[0] = two * (first / z)
 
     elif Loss is Cauchy:
         # where the square overflows, its logarithm does not: there the loss is 2 log|r| + constant
@@ -519,6 +544,8 @@ cdef inline void pointwise(
         v = s * ((one - t) * q) * q
         u = -half * u * u
         hess[0] = u if t > largest else v
+        v = s * q
+        curve[0] = -u if t > largest else v
 
     elif Loss is GemanMcClure:
         r = z - y
@@ -532,6 +559,7 @@ cdef inline void pointwise(
         grad[0] = 0 if t > largest else v
         v = ((s * ((one - three * t) / u)) / u) / u
         hess[0] = 0 if t > quarter * largest else v
+        curve[0] = (s * q) * q
 
     elif Loss is Welsch:
         r = z - y
@@ -545,6 +573,8 @@ cdef inline void pointwise(
         grad[0] = 0 if t > e else v
         v = exp_product_times(-half * s * r, r, s * (one - two * t))
         hess[0] = 0 if t > e else v
+        v = exp_product_times(-half * s * r, r, s)
+        curve[0] = 0 if t > e else v
 
     elif Loss is GeneralRobust:
         # b = |alpha - 2|; alpha = 2, 0, -2 and -inf have kernels of their own. Where the square
@@ -567,7 +597,10 @@ cdef inline void pointwise(
         v = b * (q / (-largest if r < -largest else v))
         grad[0] = v if u > largest else a
         a = s * (q / w) * ((one + m * u) / w)
-        v = (absolute(v) / e) * m
+        w = s * (q / w)
+        v = absolute(v) / e
+        curve[0] = v if u > largest else w
+        v = v * m
         v = v if m != 0 else <real>0        # times infinity, too
         hess[0] = v if u > largest else a
 
@@ -578,6 +611,7 @@ cdef inline void pointwise(
         u = 0 if y == 1 else u
         value[0] = absolute(t + u)          # of two terms that are at most 0
         odds_derivatives(y, z, grad, hess)
+        curve[0] = one / absolute(z * (one - z))       # of a zero of either sign
 
     elif Loss is Logistic:
         # first is e^-|z|; the sigmoids of |z| and -|z| are q and e q
@@ -595,6 +629,7 @@ cdef inline void pointwise(
         grad[0] = b * u - a * v
         u = one + e
         hess[0] = (a + b) * e / (u * u)
+        curve[0] = hess[0]
 
     elif Loss is Focal:
         # A label weighs s(-z)^gamma softplus(-z) for s the sigmoid, or its mirror image. Of
@@ -620,14 +655,17 @@ cdef inline void pointwise(
         r = b * v * (c * q * t + s) - m * u * (c * s * w + q)
         grad[0] = r if z < 0 else -r
         r = m * u * s * (c * (c * s - q) * w + (two * c + one) * q)
+        u = (b * v + m * u) * (q * s)
         s = b * v * q * (c * (c * q - s) * t + (two * c + one) * s)
         hess[0] = s + (0 if m == 0 else r)
+        curve[0] = (one + c) * (one + c) * u        # which the second derivative does not exceed
 
     elif Loss is Hinge:
         m = one - y * z
         value[0] = m if m > 0 else <real>0
         grad[0] = -y if m > 0 else <real>0
         hess[0] = 0
+        curve[0] = 1
 
     elif Loss is SquaredHinge:
         m = one - y * z
@@ -635,6 +673,7 @@ cdef inline void pointwise(
         value[0] = m * m
         grad[0] = -two * y * m
         hess[0] = 2 if m > 0 else <real>0
+        curve[0] = 2
 
     elif Loss is ModifiedHuber:
         t = y * z
@@ -647,19 +686,23 @@ cdef inline void pointwise(
         grad[0] = -two * y * s
         c = 2 if m > 0 else <real>0
         hess[0] = 0 if t < -1 else c
+        curve[0] = 2
 
     elif Loss is Exponential:
         e = exp(-y * z)
         value[0] = e
         grad[0] = -y * e
         hess[0] = e
+        curve[0] = hess[0]
 
     elif Loss is Perceptron:
         t = -y * z
         value[0] = t if t > 0 else <real>0
         grad[0] = -y if t > 0 else <real>0
         hess[0] = 0
+        curve[0] = 1
 
     elif Loss is BinaryKL:
         value[0] = first + second
         odds_derivatives(y, z, grad, hess)
+        curve[0] = one / absolute(z * (one - z))       # of a zero of either sign

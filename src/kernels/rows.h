@@ -22,6 +22,7 @@ typedef struct {
     const double *positive;   /* of their positive part, or NULL */
     int log;                  /* logits: grad takes log-probabilities instead; probabilities: z
                                  are their logarithms */
+    int curved;               /* hess takes what boosting divides by instead: not negative */
     ptrdiff_t n, k;           /* rows, classes */
     const void *z, *q;        /* predictions; targets, a row or a number for each row, or NULL */
     const int64_t *label;     /* classes, or NULL; with neither, the loss is logsumexp(z) */

@@ -695,14 +695,16 @@ FL_NOINLINE void RS(gaussian_grad)(
 }
 
 FL_NOINLINE void RS(gaussian_hess)(
-    const R *restrict vs, const R *restrict ds, const R *restrict fs, ptrdiff_t n, R *restrict h,
-    R *restrict hv)
+    const R *restrict vs, const R *restrict ds, const R *restrict fs, ptrdiff_t n, int curved,
+    R *restrict h, R *restrict hv)
 {
     EACH(i, (n & -16)) {
         GAUSSIAN_TERMS(i);
         R bend = (u - (R)0.5) / v;
+        R mean = ds[i] != ds[i] ? ds[i] : (R)0.5 / v / v;       /* of targets as the row says */
         h[i] = f / v;
-        hv[i] = f * ((over ? t : bend) / v * (over ? t : 1));
+        bend = (over ? t : bend) / v * (over ? t : 1);
+        hv[i] = f * (curved ? mean : bend);
     }
 }
 
@@ -726,7 +728,7 @@ static void RS(gaussian_nll)(const fl_rows *b)
     RS(gaussian_grad)(v, d, f, full, m, s);
     EACH(r, n) gs[2 * r] = m[r], gs[2 * r + 1] = s[r];
     if (!hs) return;
-    RS(gaussian_hess)(v, d, f, full, m, s);
+    RS(gaussian_hess)(v, d, f, full, b->curved, m, s);
     EACH(r, n) hs[2 * r] = m[r], hs[2 * r + 1] = s[r];
 }
 
@@ -745,7 +747,7 @@ static void RS(margin)(const fl_rows *b, ptrdiff_t r)
     EACH(k, K) nan |= z[k] != z[k];
     loss = nan ? (R)NAN : loss < 0 ? 0 : loss;
     if (b->value) ((R *)b->value)[r] = loss;
-    if (b->hess) memset((R *)b->hess + r * K, 0, (size_t)K * sizeof(R));
+    if (b->hess) EACH(k, K) ((R *)b->hess)[r * K + k] = b->curved ? f : 0;
     if (!g) return;
     for (ptrdiff_t k = 0; k < K && best < 0; k++) if (k != y && z[k] == m) best = k;
     memset(g, 0, (size_t)K * sizeof(R));

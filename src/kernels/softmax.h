@@ -119,7 +119,8 @@ static inline void RS(pad)(R *v, ptrdiff_t n)
     for (ptrdiff_t i = n; i < ((n + 15) & -16); i++) v[i] = 1;
 }
 
-FL_INLINE void RS(finish_label)(RS(state) *s, int loss, double a, const R *scale, ptrdiff_t n, int hess)
+FL_INLINE void RS(finish_label)(
+    RS(state) *s, int loss, double a, const R *scale, ptrdiff_t n, int hess, int curved)
 {
     R rest[FL_ROWS], nll[FL_ROWS];
     for (ptrdiff_t i = 0; i < (n & -16); i++) {      /* two loops: shorter chains run better */
@@ -134,6 +135,7 @@ FL_INLINE void RS(finish_label)(RS(state) *s, int loss, double a, const R *scale
         s->factor[i] = f * c * s->p[i];
         s->label[i] = 0 - f * c * o;
         if (hess) {
+            dc = curved & (dc > 0) ? 0 : dc;        /* it takes away: what is left is not negative */
             s->first[i] = f * c;
             s->second[i] = f * dc;
             s->label_hess[i] = f * c * p * o - f * dc * o * o;
@@ -169,9 +171,14 @@ FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, R *scale, ptrdiff_t 
             s->first[i] = scale[i];
             s->second[i] = 0;
         }
-    } else if (b->loss == FL_FOCAL) RS(finish_label)(s, FL_FOCAL, b->a, scale, n, b->hess != NULL);
-    else if (b->loss == FL_POLY) RS(finish_label)(s, FL_POLY, b->a, scale, n, b->hess != NULL);
-    else RS(finish_label)(s, FL_CROSS_ENTROPY, 0, scale, n, b->hess != NULL);
+    } else {
+        int hess = b->hess != NULL, curved = b->curved;
+        if (b->loss == FL_FOCAL && curved) RS(finish_label)(s, FL_FOCAL, b->a, scale, n, hess, 1);
+        else if (b->loss == FL_FOCAL) RS(finish_label)(s, FL_FOCAL, b->a, scale, n, hess, 0);
+        else if (b->loss == FL_POLY && curved) RS(finish_label)(s, FL_POLY, b->a, scale, n, hess, 1);
+        else if (b->loss == FL_POLY) RS(finish_label)(s, FL_POLY, b->a, scale, n, hess, 0);
+        else RS(finish_label)(s, FL_CROSS_ENTROPY, 0, scale, n, hess, 0);
+    }
 }
 
 /* ---- few classes ---------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@ cdef void fill_passes(real tag) noexcept:
     passes.any_nan = <bint (*)(const void*, Py_ssize_t) noexcept nogil>pass_any_nan[real]
     passes.root_hess = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
         pass_root_hess[real])
+    passes.at_least = <void (*)(void*, double, Py_ssize_t) noexcept nogil>pass_at_least[real]
     passes.stream = fl_stream
 
 
@@ -87,10 +88,12 @@ def add_maps(int index, Loss parameters):
     kernels.maps[index][0][GRAD] = <MapFn>map_grad[Loss, float]
     kernels.maps[index][0][VALUE_GRAD] = <MapFn>map_value_grad[Loss, float]
     kernels.maps[index][0][GRAD_HESS] = <MapFn>map_grad_hess[Loss, float]
+    kernels.maps[index][0][GRAD_CURVE] = <MapFn>map_grad_curve[Loss, float]
     kernels.maps[index][1][VALUE] = <MapFn>map_value[Loss, double]
     kernels.maps[index][1][GRAD] = <MapFn>map_grad[Loss, double]
     kernels.maps[index][1][VALUE_GRAD] = <MapFn>map_value_grad[Loss, double]
     kernels.maps[index][1][GRAD_HESS] = <MapFn>map_grad_hess[Loss, double]
+    kernels.maps[index][1][GRAD_CURVE] = <MapFn>map_grad_curve[Loss, double]
     return tuple(name for name in parameters if name != "_")
 
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from row_samples import CE, LOSSES, SOFTMAX, both_dtypes, data, every_loss, typical
+from samples import DTYPES
 
 import fastloss as fl
 from fastloss.losses.rows import RowLoss
@@ -95,6 +96,58 @@ def test_in_place(loss, k):
         np.testing.assert_array_equal(b if first else a, h)
 
 
+@every_loss
+@both_dtypes
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+def test_results_are_written_into_any_array_of_floats(loss, dtype, axis):
+    y, z = typical(loss, 150, 5, dtype)
+    parameters = {**loss.parameters, "axis": axis}
+    loss = type(loss)(**parameters)
+    z = np.moveaxis(z.reshape(50, 3, -1), -1, axis).copy()
+    labels = "labels" in loss._takes or "numbers" in loss._takes
+    y = y.reshape(50, 3) if labels else np.moveaxis(y.reshape(50, 3, -1), -1, axis)
+    expected = loss.grad_and_hess(y, z, reduction="sum")
+    value = loss(y, z, reduction="none")
+    for kind in DTYPES:
+        for out in (
+            tuple(np.full(z.shape, 7, kind, order="F") for _ in range(2)),
+            tuple(np.moveaxis(np.full((*z.shape, 2), 7, kind), -1, 0)),
+        ):
+            assert loss.grad_and_hess(y, z, reduction="sum", out=out)[0] is out[0]
+            for a, b in zip(out, expected, strict=True):
+                np.testing.assert_array_equal(a, b.astype(kind))
+        out = np.full((50, 3), 7, kind, order="F")
+        loss(y, z, reduction="none", out=out)
+        np.testing.assert_array_equal(out, value.astype(kind))
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16, ">f4"])
+def test_labels_may_be_floats(kind):
+    y, z = data(300, 5)
+    w = np.random.default_rng(0).uniform(0, 2, 300)
+    for loss in (CE, fl.SoftmaxCrossEntropy(label_smoothing=0.1, ignore_index=3), fl.PolyLoss()):
+        value, grad = loss.value_and_grad(y, z, sample_weight=w)
+        again, same = loss.value_and_grad(y.astype(kind), z, sample_weight=w)
+        assert again == value
+        np.testing.assert_array_equal(same, grad)
+    assert CE(y.astype(kind), z) == CE(y, z)
+
+
+def test_a_gap_in_the_labels_can_be_left_out():
+    y, z = data(300, 5)
+    gaps = y.astype(float)
+    gaps[::7] = np.nan
+    keep = ~np.isnan(gaps)
+    value, grad = CE.value_and_grad(gaps, z, nan_policy="omit")
+    expected, of_kept = CE.value_and_grad(y[keep], z[keep])
+    assert value == pytest.approx(expected, rel=1e-14)
+    np.testing.assert_array_equal(grad[keep], of_kept)
+    assert (grad[~keep] == 0).all()
+    for policy in ("propagate", "raise"):
+        with pytest.raises(fl.DomainError, match=r"y_true\[0\] = nan is not"):
+            CE(gaps, z, nan_policy=policy)
+
+
 def test_soft_targets_in_place():
     y, z = data(67, 5)
     soft = np.eye(5)[y]
@@ -134,8 +187,10 @@ def test_bits_are_the_same_for_every_number_of_threads(loss, dtype, k):
 def row_by_row(loss, y, z, w):
     """The value, gradient and Hessian of each row."""
     options = {"sample_weight": w, "reduction": "none"}
-    value, grad = loss.value_and_grad(y, z, **options)
-    return value, grad, loss.grad_and_hess(y, z, **options)[1]
+    found = [*loss.value_and_grad(y, z, **options), loss.grad_and_hess(y, z, **options)[1]]
+    if loss.majorant not in (None, "hess"):
+        found.append(loss.grad_and_hess(y, z, hessian="majorant", **options)[1])
+    return found
 
 
 @every_loss
@@ -276,7 +331,11 @@ def test_weights_scale():
     [
         ([0, 3], np.zeros((2, 3)), ValueError, r"y_true\[1\] = 3 is not a class from 0 to 2"),
         ([0, -4], np.zeros((2, 3)), ValueError, r"y_true\[1\] = -4 is not a class from 0 to 2"),
-        ([0.0, 1.0], np.zeros((2, 3)), TypeError, "classes as integers; got dtype float64"),
+        ([0.0, 1.5], np.zeros((2, 3)), ValueError, r"y_true\[1\] = 1.5 is not a class from 0 to 2"),
+        ([np.nan, 1.0], np.zeros((2, 3)), ValueError, r"y_true\[0\] = nan is not a class from 0"),
+        ([0.0, 1e300], np.zeros((2, 3)), ValueError, r"y_true\[1\] = 1e\+300 is not a class"),
+        ([0.0, -1.0], np.zeros((2, 3)), ValueError, r"y_true\[1\] = -1.0 is not a class"),
+        (["a", "b"], np.zeros((2, 3)), TypeError, "classes as integers; got dtype <U1"),
         ([0], np.zeros((2, 3)), ValueError, r"of shape \(2,\), or .* shape \(2, 3\); got \(1,\)"),
         ([[0], [1]], np.zeros((2, 3)), ValueError, r"got \(2, 1\)"),
         (0, 1.0, ValueError, "an axis of classes; got a scalar"),
