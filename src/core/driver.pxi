@@ -54,7 +54,8 @@ cdef struct Job:
     char* value                 # outputs, each NULL if not asked for
     char* grad
     char* hess
-    Operand outs[3]             # what those that are not direct are written through
+    bint through                # some are not direct: what they are written through
+    Operand outs[3]
     const Py_ssize_t* groups    # SCORE: each row's group, and per task and group the sums of
     Py_ssize_t n_groups         # the terms, the weight and the count
     double* sums
@@ -324,10 +325,21 @@ cdef void penalty_block(
 
 # ---- tasks and threads -------------------------------------------------------------------------
 
-cdef inline bint writes(Job* job, int i) noexcept nogil:
-    """Whether the i-th output is written by way of an iterator."""
-    cdef char* out = job.value if i == 0 else job.grad if i == 1 else job.hess
-    return job.work == MAP and out != NULL and job.outs[i].readers != NULL
+cdef bint seek_outputs(Job* job, int thread, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """seek() of the outputs that this run writes by way of an iterator."""
+    return job.work != MAP or (
+        (job.value == NULL or seek(&job.outs[0], thread, start, stop))
+        and (job.grad == NULL or seek(&job.outs[1], thread, start, stop))
+        and (job.hess == NULL or seek(&job.outs[2], thread, start, stop)))
+
+
+cdef void flush_outputs(Job* job, int thread) noexcept nogil:
+    if job.value != NULL:
+        flush(&job.outs[0], thread)
+    if job.grad != NULL:
+        flush(&job.outs[1], thread)
+    if job.hess != NULL:
+        flush(&job.outs[2], thread)
 
 
 cdef void run_task(void* given, int task, int thread) noexcept nogil:
@@ -339,7 +351,6 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
     cdef double lanes[LANES]
     cdef TaskResult result          # ours alone until the end: threads' results share cache lines
     cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
-    cdef int i
     s.y = base
     s.z = base + STEP
     s.w = base + 2 * STEP
@@ -356,9 +367,8 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
     result.no_memory = not (
         seek(&job.y, thread, start, stop) and seek(&job.z, thread, start, stop)
         and seek(&job.w, thread, start, stop))
-    for i in range(3):
-        if writes(job, i):
-            result.no_memory |= not seek(&job.outs[i], thread, start, stop)
+    if job.through:
+        result.no_memory |= not seek_outputs(job, thread, start, stop)
     while start < stop and not result.no_memory:
         b.last = start + BLOCK >= stop
         if not load(job, thread, start, min(stop - start, <Py_ssize_t>BLOCK), &s, &b):
@@ -374,9 +384,8 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
             score_block(
                 job, start, &s, &b, job.sums + task * job.n_groups * (job.n_terms + 2))
         start += BLOCK
-    for i in range(3):
-        if writes(job, i) and result.failed < 0 and not result.no_memory:
-            flush(&job.outs[i], thread)
+    if job.through and job.work == MAP and result.failed < 0 and not result.no_memory:
+        flush_outputs(job, thread)
     result.total = fold(lanes)
     job.results[task] = result
     if job.stream:

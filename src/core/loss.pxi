@@ -46,14 +46,18 @@ cdef int parse_nan_policy(object nan_policy) except -1:
 
 cdef Curvature parse_hessian(object given) except *:
     cdef Curvature found
+    found.curved = found.floored = False
     found.floor = 0
-    found.curved = isinstance(given, str) and given == "majorant"
-    found.floored = isinstance(given, Real) and not isinstance(given, (bool, np.bool_))
-    if found.floored:
+    if isinstance(given, str):      # first, as looking for an abstract type takes long
+        if given == "exact":
+            return found
+        found.curved = given == "majorant"
+    elif isinstance(given, Real) and not isinstance(given, (bool, np.bool_)):
+        found.floored = True
         found.floor = given
         if not 0 <= found.floor < INFINITY:
             raise ValueError(f"a floor of the Hessian must be in [0, inf); got {given!r}")
-    elif not found.curved and not (isinstance(given, str) and given == "exact"):
+    if not (found.curved or found.floored):
         raise ValueError(f'hessian must be "exact", "majorant" or a floor; got {given!r}')
     return found
 
@@ -241,12 +245,11 @@ cdef void start_job(
     job.weighing = &kernels.weighing[job.dtype if job.weight_size == job.itemsize else 2]
 
 
-cdef char* set_output(Job* job, int i, cnp.ndarray out) except? NULL:
-    """Where the i-th result goes; NULL if it was not asked for."""
+cdef char* set_output(Job* job, int i, cnp.ndarray out) except NULL:
+    """Where the i-th result goes."""
     cdef int type_num = cnp.NPY_FLOAT if job.dtype == 0 else cnp.NPY_DOUBLE
-    if out is None:
-        return NULL
     if not is_direct(out, type_num):
+        job.through = True
         job.needs_gil |= open_output(&job.outs[i], out, type_num, job.threads)
     return cnp.PyArray_BYTES(out)
 
@@ -255,8 +258,9 @@ cdef void end_job(Job* job) noexcept:
     close_operand(&job.y)
     close_operand(&job.z)
     close_operand(&job.w)
-    for i in range(3):
-        close_operand(&job.outs[i])
+    if job.through:
+        for i in range(3):
+            close_operand(&job.outs[i])
 
 
 cdef void fail(
@@ -339,9 +343,12 @@ cdef object evaluate(
         job.curved, job.floored, job.floor = curvature.curved, curvature.floored, curvature.floor
         memcpy(term.parameters, loss.kernel_parameters, sizeof(term.parameters))
         term.maps = (loss.single_maps if per_sample else loss.maps) + job.dtype * N_MODES
-        job.value = set_output(&job, 0, value)
-        job.grad = set_output(&job, 1, grad)
-        job.hess = set_output(&job, 2, hess)
+        if value is not None:
+            job.value = set_output(&job, 0, value)
+        if grad is not None:
+            job.grad = set_output(&job, 1, grad)
+        if hess is not None:
+            job.hess = set_output(&job, 2, hess)
         job.staged = in_place
         arrays = (value is not None) + (grad is not None) + (hess is not None)
         job.stream = (

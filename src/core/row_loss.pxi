@@ -219,10 +219,11 @@ cdef cnp.ndarray first_of_rows(cnp.ndarray z, int axis):
     return z[(slice(None),) * axis + (0, ...)]
 
 
-cdef char* set_rows_output(RowsJob* job, int i, cnp.ndarray out, cnp.ndarray moved) except? NULL:
-    """Where the i-th result goes, if it was asked for; moved: a view with rows in one piece."""
+cdef char* set_rows_output(RowsJob* job, int i, cnp.ndarray out, cnp.ndarray moved) except NULL:
+    """Where the i-th result goes; moved: a view with rows in one piece."""
     cdef int type_num = cnp.NPY_FLOAT if job.dtype == 0 else cnp.NPY_DOUBLE
     if not is_direct(out, type_num):
+        job.through = True
         job.needs_gil |= open_output(&job.outs[i], moved, type_num, job.threads)
     return cnp.PyArray_BYTES(out)
 
@@ -245,8 +246,9 @@ cdef void end_rows(RowsJob* job) noexcept:
     close_operand(&job.z)
     close_operand(&job.y)
     close_operand(&job.w)
-    for i in range(3):
-        close_operand(&job.outs[i])
+    if job.through:
+        for i in range(3):
+            close_operand(&job.outs[i])
     release(job)
 
 

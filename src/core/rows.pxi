@@ -51,7 +51,8 @@ cdef struct RowsJob:
     char* value
     char* grad
     char* hess
-    Operand outs[3]                 # what those that are not direct are written through
+    bint through                    # some are not direct: what they are written through
+    Operand outs[3]
     char* memory                    # of the threads' buffers
     TaskResult results[MAX_TASKS]
     char small[16384]               # that memory, if it is enough
@@ -515,7 +516,7 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
         seek(&job.z, thread, start * job.k, stop * job.k)
         and seek(&job.y, thread, start * job.width, stop * job.width)
         and seek(&job.w, thread, start, stop))
-    if job.work == MAP:
+    if job.through and job.work == MAP:
         for i in range(3):
             n = job.k if i > 0 else 1
             result.no_memory |= not seek(&job.outs[i], thread, start * n, stop * n)
@@ -527,7 +528,7 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
         if job.work == MAP:
             map_rows[real](job, thread, start, &s, &b, start + n == stop, lanes, 0)
         start += n
-    if job.work == MAP and result.failed < 0 and not result.no_memory:
+    if job.through and job.work == MAP and result.failed < 0 and not result.no_memory:
         for i in range(3):
             flush(&job.outs[i], thread)
     result.total = fold(lanes)
