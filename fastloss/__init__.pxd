@@ -4,9 +4,6 @@
 from cython cimport floating
 
 cdef extern from "fastloss.h" nogil:
-    enum:
-        ABI "FASTLOSS_ABI"
-
     ctypedef struct Loss "fastloss_loss":
         pass
 

@@ -2,11 +2,8 @@
 """Calls all of fastloss's C API, for the tests, with arrays in and out."""
 
 from cython cimport floating
-from cython.parallel cimport prange
 
 cimport fastloss
-
-ABI = fastloss.ABI
 
 
 cdef class Bound:
@@ -28,16 +25,6 @@ def evaluate(Bound bound, const floating[::1] y, const floating[::1] z, floating
     with nogil:
         failed = fastloss.evaluate(&bound.loss, &y[0], &z[0], y.shape[0], v, g, h)
     return failed
-
-
-def evaluate_in_parallel(Bound bound, const double[::1] y, const double[::1] z, double[::1] grad,
-                         Py_ssize_t part):
-    """The gradient, of so many samples a call, on two threads."""
-    cdef Py_ssize_t i, n = y.shape[0]
-    for i in prange((n + part - 1) // part, num_threads=2, nogil=True):
-        fastloss.evaluate(
-            &bound.loss, &y[i * part], &z[i * part], min(part, n - i * part), <double*>NULL,
-            &grad[i * part], <double*>NULL)
 
 
 def one_by_one(Bound bound, const double[::1] y, const double[::1] z, double[:, ::1] found):

@@ -8,20 +8,25 @@ from setuptools import Extension, setup
 
 import fastloss
 
-HEADER = Path(fastloss.get_include(), "fastloss.h")
-other = Path("other")
-other.mkdir(exist_ok=True)
-text = HEADER.read_text()
+INCLUDE = fastloss.get_include()
+
+text = Path(INCLUDE, "fastloss.h").read_text()
 changed = text.replace("#define FASTLOSS_ABI ", "#define FASTLOSS_ABI 99")
 assert changed != text
-(other / "fastloss.h").write_text(changed)
+Path("other").mkdir()
+Path("other/fastloss.h").write_text(changed)
 shutil.copy("plain.c", "plain.cpp")
+shutil.copy("plain.c", "of_another_abi.c")
 
 
-def plain(name, source="plain.c", include=HEADER.parent):
-    return Extension(name, [source], include_dirs=[str(include)], define_macros=[("MODULE", name)])
+def module(name, *sources, include=INCLUDE):
+    return Extension(name, [*sources], include_dirs=[include], define_macros=[("MODULE", name)])
 
 
-probe = Extension("probe", ["probe.pyx"], include_dirs=[str(HEADER.parent)])
-modules = [plain("in_c"), plain("in_cpp", "plain.cpp"), plain("of_another_abi", include=other)]
-setup(ext_modules=[*cythonize([probe]), *modules])
+in_cython = cythonize([module("probe", "probe.pyx"), module("page", "page.pyx")])
+others = [
+    module("in_c", "plain.c", "in_page.c"),
+    module("in_cpp", "plain.cpp"),
+    module("of_another_abi", "of_another_abi.c", include="other"),
+]
+setup(ext_modules=[*in_cython, *others])
