@@ -1,9 +1,9 @@
-# The pointwise losses for other Cython code: "cimport fastloss". fastloss.h says what each does,
-# and fastloss.get_include() where that is.
+# The pointwise losses for other Cython code: "cimport fastloss". fastloss.h says what each function
+# does, and fastloss.get_include() where that is.
 
 from cython cimport floating
 
-cdef extern from "fastloss.h" nogil:
+cdef extern from "fastloss.h":
     ctypedef struct Loss "fastloss_loss":
         pass
 
@@ -12,7 +12,9 @@ cdef extern from "fastloss.h" nogil:
         double grad
         double hess
 
-    int fastloss_from_object(object, Loss*) except -1 with gil
+    int fastloss_from_object(object, Loss*) except -1
+
+cdef extern from "fastloss.h" nogil:
     Py_ssize_t fastloss_evaluate_f32(
         const Loss*, const float* y, const float* z, Py_ssize_t n,
         float* value, float* grad, float* hess) noexcept
