@@ -101,6 +101,7 @@ class BuildExt(build_ext):
 def extensions() -> list[Extension]:
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
     headers = [str(path) for path in sorted(Path("src").rglob("*.h"))]
+    public = "fastloss/include"
     kernels = [
         Extension(f"fastloss._kernels_{name}", [f"src/_kernels_{name}.pyx"], depends=headers)
         for name in INSTRUCTION_SETS
@@ -108,9 +109,9 @@ def extensions() -> list[Extension]:
     core = Extension(
         "fastloss._core",
         ["src/_core.pyx"],
-        include_dirs=[numpy.get_include()],
+        include_dirs=[numpy.get_include(), public],
         define_macros=macros,
-        depends=headers,
+        depends=[*headers, f"{public}/fastloss.h"],
     )
     return [core, *kernels]
 

@@ -8,6 +8,7 @@
 - ``fastloss.optim``: optimizers, which update arrays in place, and schedules of learning rates.
 - ``fastloss.penalties``: `L1`, `L2`, `ElasticNet` and `GroupLasso` of parameters.
 - `set_num_threads`, `get_num_threads` and `num_threads`; `show_config` tells of this build.
+- ``cimport fastloss`` calls losses from other compiled code; `get_include` has the header.
 
 Arguments outside of a loss's domain raise `DomainError`, a ValueError.
 
@@ -35,7 +36,7 @@ import os as _os
 import typing as _typing
 
 from fastloss import _core, losses
-from fastloss.config import last_level_cache as _last_level_cache, show_config
+from fastloss.config import get_include, last_level_cache as _last_level_cache, show_config
 from fastloss.losses import *
 from fastloss.scoring import Scorer, Scores, score
 from fastloss.threads import (
@@ -52,7 +53,7 @@ if _typing.TYPE_CHECKING:
     from fastloss import optim, penalties
 
 __all__ = ["Scorer", "Scores", "losses", "optim", "penalties", "score", "show_config"]
-__all__ += ["__version__", "get_num_threads", "num_threads", "set_num_threads"]
+__all__ += ["__version__", "get_include", "get_num_threads", "num_threads", "set_num_threads"]
 __all__ += losses.__all__
 
 _core.configure(threads=_default_threads(), cache=_last_level_cache())

@@ -25,6 +25,26 @@ def last_level_cache() -> int:
     return 1 << 25
 
 
+def get_include() -> str:
+    """Give the folder of ``fastloss.h``, for the include path of a C compiler.
+
+    Other packages call pointwise losses from compiled code by way of this header, or of ``cimport
+    fastloss``, which needs it too.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import os
+    >>> import fastloss as fl
+    >>> os.listdir(fl.get_include())
+    ['fastloss.h']
+    """
+    return os.path.join(os.path.dirname(__file__), "include")
+
+
 def show_config() -> None:
     """Print version, instruction sets, threads and compiler.
 

@@ -28,6 +28,16 @@ ctypedef void (*MapFn)(
     const void* parameters, const void* y, const void* z, Py_ssize_t n, double scale,
     void* value, void* grad, void* hess) noexcept nogil
 
+# one sample, in double: y, z -> gradient; value, gradient and Hessian
+ctypedef double (*SampleGradFn)(const void* parameters, double y, double z) noexcept nogil
+ctypedef void (*SampleFn)(
+    const void* parameters, double y, double z, double* value, double* grad, double* hess
+    ) noexcept nogil
+
+cdef struct SampleKernel:
+    SampleGradFn grad
+    SampleFn all
+
 cdef struct WeightStats:
     double total
     Py_ssize_t nonzero
@@ -178,6 +188,7 @@ cdef struct KernelTable:
     Passes passes[2]                        # float32, float64
     WeightPasses weighing[3]                # and float32 with weights of float64
     MapFn maps[MAX_LOSSES][2][N_MODES]
+    SampleKernel samples[MAX_LOSSES]
     RowsFn rows[2]
     TripletsFn triplets[2]
     PenaltyFn penalties[2][PENALTY_MAPS]

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from compiled import build, load
+
+import fastloss as fl
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -72,3 +76,63 @@ def test_objective():
     adam, other = (float(value) for value in re.findall(r"(?:Adam|L-BFGS-B): +(\S+)", text))
     assert adam == pytest.approx(other, abs=2e-10)
     assert float(re.search(r"weight: (\S+)", text)[1]) < 1e-4
+
+
+# ---- cython_sgd --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cython_sgd(tmp_path_factory):
+    return load(build(EXAMPLES / "cython_sgd", tmp_path_factory.mktemp("sgd")), "cython_sgd")
+
+
+def fitted(loss, X, y, lr, l2, epochs, seed):
+    """The same steps in NumPy."""
+    rng = np.random.default_rng(seed)
+    w, b = np.zeros(X.shape[1]), 0.0
+    for _ in range(epochs):
+        for row in rng.permutation(len(y)):
+            grad = loss.grad(y[row], X[row] @ w + b)
+            w = (1 - lr * l2) * w - lr * grad * X[row]
+            b -= lr * grad
+    return w, b
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+@pytest.mark.parametrize("columns", [1, 4, 7])
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        (fl.SquaredError(), lambda score: score),
+        (fl.Huber(delta=0.5), lambda score: score),
+        (fl.Quantile(q=0.3), lambda score: score),
+        (fl.Poisson(), lambda score: np.exp(0.3 * score)),
+        (fl.Logistic(), lambda score: np.float64(score > 0)),
+        (fl.Hinge(), np.sign),
+    ],
+    ids=lambda given: getattr(given, "name", ""),
+)
+def test_cython_sgd_takes_the_steps_of_numpy(loss, targets, columns, l2, cython_sgd):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(150, columns))
+    y = targets(X @ rng.normal(size=columns) + 0.2 * rng.normal(size=150))
+    w, b = cython_sgd.fit(loss, X, y, lr=0.02, l2=l2, epochs=3, seed=5)
+    of_numpy, b_of_numpy = fitted(loss, X, y, 0.02, l2, 3, 5)
+    np.testing.assert_allclose(w, of_numpy, rtol=1e-10, atol=1e-12)
+    assert b == pytest.approx(b_of_numpy, rel=1e-10, abs=1e-12)
+
+
+def test_cython_sgd_finds_the_line(cython_sgd):
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    w, b = cython_sgd.fit(fl.SquaredError(), X, X @ [1.0, -2.0, 0.5] + 3, lr=0.01, seed=0)
+    assert [*w, b] == pytest.approx([1, -2, 0.5, 3], abs=1e-6)
+
+
+def test_cython_sgd_refuses(cython_sgd):
+    X, y = np.ones((3, 2)), np.array([0.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match=r"row 2 is outside the domain of Logistic.*: y = 2\.0, z"):
+        cython_sgd.fit(fl.Logistic(), X, y, seed=0)
+    with pytest.raises(ValueError, match="each of X's 3 rows; got 2"):
+        cython_sgd.fit(fl.Logistic(), X, y[:2])
+    with pytest.raises(TypeError, match="a loss of rows"):
+        cython_sgd.fit(fl.SoftmaxCrossEntropy(), X, y)

@@ -169,6 +169,7 @@ cdef class PointwiseLoss(BaseLoss):
 
     cdef MapFn* maps                # by dtype and mode
     cdef MapFn* single_maps         # of a single sample, where that differs: the root of a square
+    cdef SampleKernel* sample       # the same, one at a time
     cdef double kernel_parameters[MAX_PARAMETERS]
     cdef Interval domains[2]        # of y_true and y_pred
     cdef tuple domain_names
@@ -183,7 +184,9 @@ cdef class PointwiseLoss(BaseLoss):
         self.single_maps = self.maps
         self.is_root = self._root
         if self.is_root:
-            self.single_maps = &kernels.maps[kernel_losses["AbsoluteError"][0]][0][0]
+            index = kernel_losses["AbsoluteError"][0]
+            self.single_maps = &kernels.maps[index][0][0]
+        self.sample = &kernels.samples[index]
         for i, name in enumerate(names):
             self.kernel_parameters[i] = values[name]
         domains = self.y_domain, self.z_domain

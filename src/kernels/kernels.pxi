@@ -35,6 +35,7 @@ cdef extern from "kernels/stream.h" nogil:
 include "kernels/vecmath.pxi"
 include "kernels/pointwise.pxi"
 include "kernels/maps.pxi"
+include "kernels/sample.pxi"
 include "kernels/passes.pxi"
 include "kernels/distances.pxi"
 include "kernels/rules.pxi"

@@ -94,6 +94,8 @@ def add_maps(int index, Loss parameters):
     kernels.maps[index][1][VALUE_GRAD] = <MapFn>map_value_grad[Loss, double]
     kernels.maps[index][1][GRAD_HESS] = <MapFn>map_grad_hess[Loss, double]
     kernels.maps[index][1][GRAD_CURVE] = <MapFn>map_grad_curve[Loss, double]
+    kernels.samples[index].grad = <SampleGradFn>sample_grad[Loss]
+    kernels.samples[index].all = <SampleFn>sample_all[Loss]
     return tuple(name for name in parameters if name != "_")
 
 

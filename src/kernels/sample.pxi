@@ -1,0 +1,30 @@
+# One sample at a time, in double: what the loops over a block do, for callers whose next prediction
+# depends on this gradient.
+
+cdef inline void evaluate_sample(
+        const Loss* p, double y, double z, double* value, double* grad, double* hess
+        ) noexcept nogil:
+    cdef double first, second, curve
+    if Loss is LogLoss:
+        if y == 0 or y == 1:                # one logarithm of the two
+            first = log_or_log1p(z, -z, y == 1)
+            second = first
+        else:
+            first = first_stage(p, y, z)
+            second = second_stage(p, y, z, first)
+    else:
+        first = first_stage(p, y, z)
+        second = second_stage(p, y, z, first)
+    evaluate(p, y, z, first, second, value, grad, hess, &curve)
+
+
+cdef double sample_grad(const Loss* p, double y, double z) noexcept nogil:
+    cdef double value, grad, hess
+    evaluate_sample(p, y, z, &value, &grad, &hess)
+    return grad
+
+
+cdef void sample_all(
+        const Loss* p, double y, double z, double* value, double* grad, double* hess
+        ) noexcept nogil:
+    evaluate_sample(p, y, z, value, grad, hess)
