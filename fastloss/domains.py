@@ -33,6 +33,7 @@ class Domain:
     infinite: bool = False
     integer: bool = False
     each: bool = False  # several numbers, each of which lies here
+    labels: bool = False  # several of any kind, not only numbers
 
     def __str__(self) -> str:
         return self.text

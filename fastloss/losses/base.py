@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import re
@@ -496,7 +497,8 @@ def get_loss(name: str, **parameters: Any) -> Loss:
         if key in given or key in parameters:
             raise ValueError(f"{name}: parameter {key!r} is given twice")
         try:
-            given[key] = _number(text)
+            labels = key in cls._ranges and cls._ranges[key].labels
+            given[key] = tuple(map(_label, text.split(";"))) if labels else _number(text)
         except ValueError:
             raise ValueError(
                 f"{name}: expected PARAMETER=NUMBER behind the colon (several numbers: 1;2;3); "
@@ -511,11 +513,19 @@ def get_loss(name: str, **parameters: Any) -> Loss:
 
 
 def _number(text: str) -> float | bool | tuple[float, ...] | None:
-    """As `spec` writes it: a word, a number, or several numbers with semicolons between them."""
+    """As `spec` writes it: a word, a number, or several of them with semicolons between them."""
     words = {"None": None, "True": True, "False": False}
     if text in words:
         return words[text]
     return tuple(map(float, text.split(";"))) if ";" in text else float(text)
+
+
+def _label(text: str) -> Any:
+    """A label as `spec` writes it, or a word that needs no quotes."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
 
 
 def as_loss(loss: str | Loss) -> Loss:

@@ -12,7 +12,7 @@ from fastloss.domains import NONNEGATIVE, UNIT
 from fastloss.losses import constants
 from fastloss.losses.classification import Logistic
 from fastloss.losses.links import LOGIT, SOFTMAX
-from fastloss.losses.rows import AXIS, EITHER, LABEL, POS_WEIGHT, WEIGHTS, RowLoss
+from fastloss.losses.rows import AXIS, CLASSES, EITHER, LABEL, POS_WEIGHT, WEIGHTS, RowLoss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -21,17 +21,26 @@ if TYPE_CHECKING:
 class _Labelled(RowLoss):
     """What losses of a class for each row share: weights of the classes, and one to ignore."""
 
-    _ranges = {"class_weight": WEIGHTS, "ignore_index": LABEL, "axis": AXIS}
+    _ranges = {
+        "class_weight": WEIGHTS,
+        "ignore_index": LABEL,
+        "axis": AXIS,
+        "classes": CLASSES,
+    }
     class_weight: tuple[float, ...] | None
     ignore_index: int | None
+    classes: tuple[Any, ...] | None
 
     def __init__(
         self,
         class_weight: Sequence[float] | None = None,
         ignore_index: int | None = None,
         axis: int = -1,
+        classes: Sequence[Any] | None = None,
     ) -> None:
-        self._set(class_weight=class_weight, ignore_index=ignore_index, axis=axis)
+        self._set(
+            class_weight=class_weight, ignore_index=ignore_index, axis=axis, classes=classes
+        )
 
     def _class_weights(self, k: int) -> NDArray[np.float64]:
         weights = np.ones(k) if self.class_weight is None else np.array(self.class_weight)
@@ -72,6 +81,7 @@ class _CrossEntropy(_Labelled):
         "label_smoothing": UNIT,
         "ignore_index": LABEL,
         "axis": AXIS,
+        "classes": CLASSES,
     }
     label_smoothing: float
 
@@ -81,12 +91,14 @@ class _CrossEntropy(_Labelled):
         label_smoothing: float = 0.0,
         ignore_index: int | None = None,
         axis: int = -1,
+        classes: Sequence[Any] | None = None,
     ) -> None:
         self._set(
             class_weight=class_weight,
             label_smoothing=label_smoothing,
             ignore_index=ignore_index,
             axis=axis,
+            classes=classes,
         )
 
     def _of_shares(self, shares: NDArray[np.float64], rows: float) -> NDArray[np.float64]:
@@ -109,6 +121,7 @@ class SoftmaxCrossEntropy(_CrossEntropy):
     ignore_index : int, optional
     axis : int, default=-1
         The axis of the classes: 1 for images of shape (N, C, H, W).
+    classes : sequence, optional
 
     References
     ----------
@@ -145,6 +158,7 @@ class SoftmaxFocal(_Labelled):
         A weight for each class (the paper's alpha), which multiplies that of the samples.
     ignore_index : int, optional
     axis : int, default=-1
+    classes : sequence, optional
 
     References
     ----------
@@ -170,8 +184,15 @@ class SoftmaxFocal(_Labelled):
         class_weight: Sequence[float] | None = None,
         ignore_index: int | None = None,
         axis: int = -1,
+        classes: Sequence[Any] | None = None,
     ) -> None:
-        self._set(gamma=gamma, class_weight=class_weight, ignore_index=ignore_index, axis=axis)
+        self._set(
+            gamma=gamma,
+            class_weight=class_weight,
+            ignore_index=ignore_index,
+            axis=axis,
+            classes=classes,
+        )
 
     def _row_kernel(self) -> tuple[str, float]:
         return self._kernel_name, self.gamma
@@ -187,6 +208,7 @@ class PolyLoss(_Labelled):
     class_weight : sequence of float, optional
     ignore_index : int, optional
     axis : int, default=-1
+    classes : sequence, optional
 
     References
     ----------
@@ -213,8 +235,15 @@ class PolyLoss(_Labelled):
         class_weight: Sequence[float] | None = None,
         ignore_index: int | None = None,
         axis: int = -1,
+        classes: Sequence[Any] | None = None,
     ) -> None:
-        self._set(epsilon=epsilon, class_weight=class_weight, ignore_index=ignore_index, axis=axis)
+        self._set(
+            epsilon=epsilon,
+            class_weight=class_weight,
+            ignore_index=ignore_index,
+            axis=axis,
+            classes=classes,
+        )
 
     def _row_kernel(self) -> tuple[str, float]:
         return self._kernel_name, self.epsilon
@@ -232,6 +261,7 @@ class CrossEntropy(_CrossEntropy):
     label_smoothing : float, default=0.0
     ignore_index : int, optional
     axis : int, default=-1
+    classes : sequence, optional
 
     References
     ----------
@@ -261,6 +291,7 @@ class MultiClassHinge(_Labelled):
     class_weight : sequence of float, optional
     ignore_index : int, optional
     axis : int, default=-1
+    classes : sequence, optional
 
     References
     ----------
@@ -295,6 +326,7 @@ class MultiClassPerceptron(MultiClassHinge):
     class_weight : sequence of float, optional
     ignore_index : int, optional
     axis : int, default=-1
+    classes : sequence, optional
 
     References
     ----------

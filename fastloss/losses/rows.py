@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from fastloss import _core
-from fastloss._core import input_array
+from fastloss._core import DomainError, input_array
 from fastloss.domains import FINITE_NONNEGATIVE, NONNEGATIVE, REAL, Domain
 from fastloss.losses.base import Loss
 from fastloss.losses.links import real_array
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WEIGHTS = Domain("[0, inf)", low=0, each=True)  # None, or one for each class
 POS_WEIGHT = Domain("[0, inf)", low=0, each=True)  # one for all labels, or one for each
 LABEL = Domain("None, or an integer")
+CLASSES = Domain("None, or labels that differ", labels=True)
 AXIS = Domain("an integer")
 FLAG = Domain("False or True")
 
@@ -84,6 +85,8 @@ class RowLoss(Loss, _core.RowLoss):
         domain = self._ranges[name]
         if domain is WEIGHTS or domain is POS_WEIGHT and not isinstance(value, Real):
             return _weights(name, value, self._item)
+        if domain is CLASSES:
+            return None if value is None else _distinct(name, value)
         if domain is LABEL and value is None:
             return None
         if domain in (LABEL, AXIS):
@@ -144,6 +147,8 @@ class RowLoss(Loss, _core.RowLoss):
         array([0.25, 0.5 , 0.25])
         """
         y = input_array(y_true, "y_true")
+        if self.parameters.get("classes") is not None and y.dtype.kind != "f":
+            n_classes, y = len(self.parameters["classes"]), self._places(y)
         by_row = "labels" in self._takes and y.dtype.kind in "iub" or "numbers" in self._takes
         if not by_row:
             y = np.moveaxis(real_array(y, "y_true"), self.axis, -1)
@@ -170,6 +175,27 @@ class RowLoss(Loss, _core.RowLoss):
         if not shares.any():
             raise ValueError("there is no row of non-zero weight to take the best constant of")
         return shares.astype(np.float64)
+
+    def _encode(self, y: NDArray[Any]) -> NDArray[np.float64]:
+        """Numbers of the classes that labels name: NaN for a gap, -1.5 for what is no class."""
+        places = {label: float(place) for place, label in enumerate(self.parameters["classes"])}
+        labels = y.ravel().tolist()
+        codes = [places.get(label, np.nan if _is_gap(label) else -1.5) for label in labels]
+        return np.array(codes, np.float64).reshape(y.shape)
+
+    def _places(self, y: NDArray[Any]) -> NDArray[np.intp]:
+        """Numbers of the classes that labels name, all of which have to."""
+        codes = self._encode(y)
+        bad = ~(codes >= 0)
+        if bad.any():
+            index = tuple(map(int, np.argwhere(bad)[0]))
+            raise self._unknown(index, y[index])
+        return codes.astype(np.intp)
+
+    def _unknown(self, index: tuple[int, ...], label: Any) -> DomainError:
+        """The error of a label that is none of the classes."""
+        classes = ", ".join(map(repr, self.parameters["classes"]))
+        return DomainError("y_true", index, label, f"one of the classes {classes}")
 
     def _of_shares(self, shares: NDArray[np.float64], rows: float) -> NDArray[np.float64]:
         """The best row for sums of the targets of each class, and the weight of the rows."""
@@ -213,6 +239,22 @@ def _row_weights(given: Any, rows: tuple[int, ...]) -> Any:
     if not (np.isfinite(w) & (w >= 0)).all() or not w.any():
         raise ValueError("sample_weight must be finite and not negative, and not 0 everywhere")
     return np.broadcast_to(w.reshape(w.shape + (1,) * (len(rows) - w.ndim)), rows).ravel()
+
+
+def _is_gap(label: Any) -> bool:
+    """Whether it is None, NaN or a missing value of pandas."""
+    if isinstance(label, float):
+        return label != label
+    return label is None or type(label).__name__ in ("NAType", "NaTType")
+
+
+def _distinct(name: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes, dict)) or not isinstance(value, (Iterable, np.ndarray)):
+        raise TypeError(f"{name} must be a sequence of labels; got {value!r}")
+    labels = tuple(value.tolist() if isinstance(value, np.ndarray) else value)
+    if not labels or any(_is_gap(label) for label in labels) or len(set(labels)) < len(labels):
+        raise ValueError(f"{name} must hold labels that differ, and no gap; got {value!r}")
+    return labels
 
 
 def _weights(name: str, value: Any, item: str) -> tuple[float, ...] | None:

@@ -23,7 +23,7 @@ cdef class RowLoss(BaseLoss):
     cdef bint takes_labels, takes_numbers, takes_vectors, listwise, log, has_majorant
     cdef Range y_range[2]           # per dtype
     cdef Range z_range[2]
-    cdef object y_text, z_text
+    cdef object y_text, z_text, classes
     cdef bint bound
 
     def _bind(self, parameters):
@@ -42,6 +42,7 @@ cdef class RowLoss(BaseLoss):
         self.ignored = parameters["ignore_index"] if self.ignores else 0
         self.axis = integer_axis(parameters["axis"])
         self.size = len(self._columns)
+        self.classes = parameters.get("classes")
         self.takes_labels = "labels" in self._takes
         self.takes_numbers = "numbers" in self._takes
         self.takes_vectors = "targets" in self._takes
@@ -57,8 +58,26 @@ cdef class RowLoss(BaseLoss):
     cdef object run_method(
             self, int mode, object y_true, object y_pred, object sample_weight, object reduction,
             object nan_policy, object out, object hessian):
+        if self.classes is not None:
+            return self.run_named(
+                mode, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
         return evaluate_rows(
             self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
+
+    cdef object run_named(
+            self, int mode, object y_true, object y_pred, object sample_weight, object reduction,
+            object nan_policy, object out, object hessian):
+        """The same of labels with names; targets are of y_pred's shape."""
+        cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
+        cdef bint named = cnp.PyArray_NDIM(y) != cnp.PyArray_NDIM(z)
+        try:
+            return evaluate_rows(
+                self, mode, self._encode(y) if named else y, z, sample_weight, reduction,
+                nan_policy, out, hessian)
+        except DomainError as error:
+            if named and error.argument == "y_true":
+                raise self._unknown(error.index, y[error.index]) from None
+            raise
 
 
 cdef Range range_of(object domain, object dtype, Py_ssize_t first) except *:
@@ -279,6 +298,10 @@ cdef object evaluate_rows(
         raise ValueError(
             f"y_pred must have {' and '.join(loss._columns)} along axis {loss.axis}; "
             f"its shape is {shape_of(z)}")
+    if loss.classes is not None and len(loss.classes) != k:
+        raise ValueError(
+            f"classes has {len(loss.classes)} labels, but y_pred has {k} classes along axis "
+            f"{loss.axis}")
     targets = targets_of(loss, y, z, axis)
     w = check_row_weight(sample_weight, z, axis)
     value, grad, hess = check_outs(

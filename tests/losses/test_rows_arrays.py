@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from row_samples import CE, LOSSES, SOFTMAX, both_dtypes, data, every_loss, typical
 from samples import DTYPES
@@ -487,3 +488,80 @@ def test_objects():
     assert loss.class_weight == (1.0, 2.0) and loss.axis == 1
     with pytest.raises(AttributeError, match="immutable"):
         loss.axis = 0
+
+
+# ---- labels with names ---------------------------------------------------------------------------
+
+NAMES = ("cat", "dog", "eel")
+
+
+@pytest.mark.parametrize("loss", [x for x in LOSSES if "labels" in x._takes], ids=repr)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        np.array,
+        list,
+        lambda names: np.array(names, object),
+        lambda names: pd.Series(names).astype("category"),
+        lambda names: pytest.importorskip("polars", reason="CI installs it").Series(names),
+    ],
+)
+def test_labels_may_have_names(loss, kind):
+    y, z = typical(loss, 40, 3)
+    named = type(loss)(**{**loss.parameters, "classes": NAMES})
+    labels = kind([NAMES[k] for k in y])
+    for method in ("value_and_grad", "grad_and_hess"):
+        got, want = (getattr(of, method) for of in (named, loss))
+        for a, b in zip(got(labels, z), want(y, z), strict=True):
+            np.testing.assert_array_equal(a, b)
+    if loss.name in ("softmax_cross_entropy", "cross_entropy"):
+        soft = np.random.default_rng(0).dirichlet(np.ones(3), 40)
+        assert named(soft, z) == loss(soft, z)
+        np.testing.assert_array_equal(
+            named.optimal_constant(labels[:1]), loss.optimal_constant(y[:1], n_classes=3)
+        )
+
+
+def test_names_are_numbers_of_any_kind_too():
+    y, z = data(40, 3)
+    names = np.array([10, -7, 3])
+    named = fl.SoftmaxCrossEntropy(classes=names)
+    assert named.classes == (10, -7, 3)
+    assert named(names[y], z) == named(names[y].astype(float), z) == CE(y, z)
+
+
+def test_a_label_that_is_none_of_the_names():
+    z = np.zeros((3, 3))
+    loss = fl.CrossEntropy(classes=NAMES)
+    message = r"y_true\[1\] = fox is not one of the classes 'cat', 'dog', 'eel'"
+    with pytest.raises(fl.DomainError, match=message) as raised:
+        loss(["cat", "fox", "eel"], z + 0.5)
+    assert raised.value.value == "fox"
+    with pytest.raises(fl.DomainError, match=message):
+        loss.optimal_constant(["cat", "fox", "eel"])
+    assert loss(["cat", "fox", "eel"], z + 0.5, sample_weight=[1, 0, 1]) == pytest.approx(np.log(2))
+    with pytest.raises(ValueError, match="classes has 3 labels, but y_pred has 4 classes"):
+        loss(["cat"], np.full((1, 4), 0.25))
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), pd.NA])
+def test_gaps_among_names(gap):
+    z = np.random.default_rng(0).random((3, 3))
+    loss = fl.CrossEntropy(classes=NAMES)
+    labels = np.array(["cat", gap, "eel"], object)
+    kept = loss(["cat", "eel"], z[[0, 2]])
+    assert loss(labels, z, nan_policy="omit") == kept
+    with pytest.raises(fl.DomainError, match=r"y_true\[1\] = .* is not one of the classes"):
+        loss(labels, z)
+
+
+def test_what_names_of_classes_are():
+    for bad, error in ((("a", "a"), ValueError), ((), ValueError), ("ab", TypeError), (3, TypeError),
+                       (("a", None), ValueError), ((1.0, float("nan")), ValueError)):  # fmt: skip
+        with pytest.raises(error, match="classes must"):
+            fl.SoftmaxCrossEntropy(classes=bad)
+    loss = fl.SoftmaxCrossEntropy(classes=["cat", "1", 2])
+    assert loss.spec == "softmax_cross_entropy:classes='cat';'1';2"
+    assert fl.get_loss(loss.spec) == loss == pickle.loads(pickle.dumps(loss))
+    assert fl.get_loss("cross_entropy:classes=cat;dog").classes == ("cat", "dog")
+    assert fl.score(["cat", "dog"], np.eye(2) + 0.5, ["softmax_cross_entropy:classes=cat;dog"])
