@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fastloss._core import PointwiseLoss
-from fastloss.losses.base import Loss
+from fastloss.losses.base import Loss, Pointwise
 from fastloss.torch.arrays import call, result_dtype, tensor_of
 
 
 def chained(loss: Loss, reduction: str, outer: Tensor) -> Tensor:
     """The derivative by the value in the shape that multiplies the derivative by the input."""
-    if reduction == "none" and not isinstance(loss, PointwiseLoss):
+    if reduction == "none" and not isinstance(loss, Pointwise):
         return outer.unsqueeze(loss.parameters["axis"])
     return outer
 
@@ -37,16 +36,28 @@ class Value(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         outer = chained(ctx.loss, ctx.reduction, outer)
         if torch.is_grad_enabled():  # create_graph=True
-            grad = outer * Gradient.apply(*ctx.saved_tensors, ctx.loss, ctx.reduction)
+            inputs = (*ctx.saved_tensors, ctx.loss, ctx.reduction)
+            grad = outer * Gradient.apply(*inputs)  # type: ignore[no-untyped-call, unused-ignore]
         else:
             # The first backward gets the array itself, which it may overwrite and pass on. Another
             # one, after retain_graph=True, computes it anew.
             grad, ctx.grad = ctx.grad, None
             if grad is None:
-                grad = gradient(*ctx.saved_tensors, ctx.loss, ctx.reduction)
+                input, target, weight = ctx.saved_tensors
+                grad = gradient(input, target, weight, ctx.loss, ctx.reduction)
             if outer.dim() or outer.item() != 1:
                 grad.mul_(outer)
         return grad.to(ctx.dtype), None, None, None, None
+
+
+def value_of(
+    loss: Loss, input: Tensor, target: Tensor, weight: Tensor | None, reduction: str
+) -> Tensor:
+    """The reduced loss, for autograd."""
+    found: Tensor = Value.apply(  # type: ignore[no-untyped-call, unused-ignore]
+        input, target, weight, loss, reduction
+    )
+    return found
 
 
 def gradient(
@@ -70,7 +81,7 @@ class Gradient(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         loss, reduction = ctx.loss, ctx.reduction
-        if not isinstance(loss, PointwiseLoss) or (loss._root and reduction != "none"):
+        if not isinstance(loss, Pointwise) or (loss._root and reduction != "none"):
             raise RuntimeError(
                 f"{loss!r} with reduction={reduction!r} can be differentiated once only: its "
                 f"Hessian is not diagonal"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastloss.losses.base import Loss, get_loss
+from fastloss.losses.base import Loss
 from fastloss.torch import ops
 from fastloss.torch.arrays import call, result_dtype, tensor_of
-from fastloss.torch.autograd import Value
+from fastloss.torch.autograd import value_of
+from fastloss.torch.names import as_loss, name_of
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -67,14 +68,12 @@ class Criterion(torch.nn.Module):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, loss: Loss | str, reduction: str = "mean") -> None:
         super().__init__()
-        self.loss = _loss(loss)
+        self.loss = as_loss(loss)
         self.reduction = _reduction(reduction)
 
-    def forward(
-        self, input: Tensor, target: Tensor, sample_weight: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Compute the loss; see `evaluate`."""
-        return _evaluate(self.loss, input, target, sample_weight, self.reduction)
+        return evaluate(self.loss, input, target, sample_weight, self.reduction)
 
     def extra_repr(self) -> str:
         return f"{self.loss!r}, reduction={self.reduction!r}"
@@ -138,18 +137,21 @@ def evaluate(
     >>> fastloss.torch.evaluate(fl.SoftmaxCrossEntropy(), logits, torch.tensor([0, 2]))
     tensor(0.6693)
     """
-    return _evaluate(_loss(loss), input, target, sample_weight, _reduction(reduction))
-
-
-def _loss(given: Loss | str) -> Loss:
-    if isinstance(given, str):
-        return get_loss(given)
-    if not isinstance(given, Loss):
-        raise TypeError(
-            f"loss must be a loss of fastloss, or the text that get_loss makes one of; "
-            f"got {given!r}"
-        )
-    return given
+    reduction = _reduction(reduction)
+    differentiate = _is_differentiated(input, target, sample_weight)
+    if torch.compiler.is_compiling():
+        # an operator takes longer than a function of autograd: it is for graphs alone
+        name = name_of(loss)
+        value: Tensor
+        if differentiate:
+            value, _ = ops.value_and_grad(input, target, sample_weight, name, reduction)
+        else:
+            value = ops.value(input, target, sample_weight, name, reduction)
+        return value
+    made = as_loss(loss)
+    if differentiate:
+        return value_of(made, input, target, sample_weight, reduction)
+    return tensor_of(call(made, input, target, sample_weight, reduction), result_dtype(input))
 
 
 def _reduction(given: str) -> str:
@@ -158,25 +160,14 @@ def _reduction(given: str) -> str:
     return given
 
 
-def _evaluate(
-    loss: Loss, input: Tensor, target: Tensor, weight: Tensor | None, reduction: str
-) -> Tensor:
-    differentiate = torch.is_grad_enabled()
-    if differentiate:
-        for name, tensor in (("target", target), ("sample_weight", weight)):
-            if isinstance(tensor, Tensor) and tensor.requires_grad:
-                raise ValueError(
-                    f"{name} must not require a gradient, as there is one by input alone; "
-                    f"pass {name}.detach()"
-                )
-        differentiate = isinstance(input, Tensor) and input.requires_grad
-    if torch.compiler.is_compiling():
-        # an operator takes 150 us more than a function of autograd: it is for graphs alone
-        name = ops.name_of(loss)
-        if differentiate:
-            value, _ = ops.value_and_grad(input, target, weight, name, reduction)
-            return value
-        return ops.value(input, target, weight, name, reduction)
-    if differentiate:
-        return Value.apply(input, target, weight, loss, reduction)
-    return tensor_of(call(loss, input, target, weight, reduction), result_dtype(input))
+def _is_differentiated(input: Tensor, target: Tensor, weight: Tensor | None) -> bool:
+    """Whether a gradient is going to be needed; an error if it is one that there is not."""
+    if not torch.is_grad_enabled():
+        return False
+    for name, tensor in (("target", target), ("sample_weight", weight)):
+        if isinstance(tensor, Tensor) and tensor.requires_grad:
+            raise ValueError(
+                f"{name} must not require a gradient, as there is one by input alone; "
+                f"pass {name}.detach()"
+            )
+    return isinstance(input, Tensor) and input.requires_grad

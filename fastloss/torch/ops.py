@@ -1,46 +1,22 @@
-"""Losses as operators that torch.compile takes into its graphs.
-
-A graph holds no objects, so that a loss goes by a name: what `get_loss` makes it of or, of a user's
-own class, one that this process gives it.
-"""
+"""Losses as operators that torch.compile takes into its graphs."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fastloss._core import PointwiseLoss
-from fastloss.losses.base import Loss, get_loss
-from fastloss.registry import is_own
+from fastloss.losses.base import Loss, Pointwise
 from fastloss.torch.arrays import call, result_dtype, tensor_of
 from fastloss.torch.autograd import chained
-
-_FOREIGN: dict[str, Loss] = {}  # losses of users' own classes by their names
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator, unused-ignore]
-def name_of(loss: Loss) -> str:
-    """The name that a graph knows a loss by."""
-    if is_own(type(loss)):
-        return loss.spec
-    name = f"{type(loss).__module__}.{loss!r}"
-    while _FOREIGN.setdefault(name, loss) != loss:  # another class of the same name
-        name += "'"
-    return name
-
-
-@functools.lru_cache(maxsize=256)
-def named(name: str) -> Loss:
-    return _FOREIGN.get(name) or get_loss(name)
+from fastloss.torch.names import named
 
 
 def empty_value(input: Tensor, loss: Loss, reduction: str) -> Tensor:
     """A tensor like the loss's value."""
     shape = list(input.shape) if reduction == "none" else []
-    if shape and not isinstance(loss, PointwiseLoss):
+    if shape and not isinstance(loss, Pointwise):
         del shape[loss.parameters["axis"]]
     return input.new_empty(shape, dtype=result_dtype(input))
 

@@ -2,9 +2,9 @@
 
 OPTIMIZERS
 
-They are classes of ``torch.optim.Optimizer``: groups, schedules of ``torch.optim.lr_scheduler``,
-closures, ``GradScaler`` and ``state_dict`` work as those of torch do, and a ``state_dict`` of torch's
-optimizer of the same name can be loaded, and the reverse.
+They are classes of ``torch.optim.Optimizer``: groups, ``torch.optim.lr_scheduler``, closures,
+``GradScaler`` and ``state_dict`` work as with those of torch, and what torch's optimizer of the same
+name saved can be loaded, and the reverse.
 
 Examples
 --------

@@ -19,7 +19,7 @@ Group = dict[str, Any]
 
 
 class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
-    """Base of all optimizers of ``fastloss.torch.optim``: one of torch that runs a rule of fastloss.
+    """Base of the optimizers here: one of torch, whose steps are those of a rule of fastloss.
 
     Each step updates the memory of the parameters in one parallel pass. ``state`` shows the state
     itself, not a copy.
@@ -87,7 +87,7 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
 
     # ---- steps
 
-    @torch._disable_dynamo  # type: ignore[untyped-decorator, unused-ignore]
+    @torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters that have a gradient.
 

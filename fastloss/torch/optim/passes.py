@@ -57,7 +57,10 @@ class Pass:
         self.pointers = [p.data_ptr() for p in self.tensors]
         self.strides = [p.stride() for p in self.tensors]
         arrays = iter(
-            [in_order(array_of(p, "params"), a) for p, a in zip(self.tensors, self.axes, strict=True)]
+            [
+                in_order(array_of(p, "params"), a)
+                for p, a in zip(self.tensors, self.axes, strict=True)
+            ]
         )
         self.sizes = [len(group) for group in members]
         [state_dtype] = {g["state_dtype"] for g, n in zip(groups, self.sizes, strict=True) if n}
@@ -112,7 +115,7 @@ class Pass:
         own = self.optimizer
         self.clocks.fill_(own.step_count)
         for name, vector in self.carried.items():
-            for k, part in enumerate(vector.split(self.sizes)):
+            for k, part in enumerate(torch.split(vector, self.sizes)):
                 part.fill_(own._carried(k, name))
 
     # ---- steps
@@ -225,9 +228,7 @@ def tensor_of(array: NDArray[Any], axes: tuple[int, ...] | None) -> Tensor:
     return tensor.view(torch.bfloat16) if array.dtype == np.uint16 else tensor
 
 
-def copy_state(
-    array: NDArray[Any], given: Tensor, name: str, axes: tuple[int, ...] | None
-) -> None:
+def copy_state(array: NDArray[Any], given: Tensor, name: str, axes: tuple[int, ...] | None) -> None:
     """Copy state into an array, widened if it has to be, but not rounded."""
     target = tensor_of(array, axes)
     wide = (torch.float32, torch.float64)
