@@ -3,8 +3,8 @@
 OPTIMIZERS
 
 They are classes of ``torch.optim.Optimizer``: groups, ``torch.optim.lr_scheduler``, closures,
-``GradScaler`` and ``state_dict`` work as with those of torch, and what torch's optimizer of the same
-name saved can be loaded, and the reverse.
+``GradScaler`` and ``state_dict`` work as with those of torch, and what torch's optimizer of the
+same name saved can be loaded, and the reverse.
 
 Examples
 --------

@@ -29,6 +29,8 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
     options: ClassVar[tuple[str, ...]]  # the names of those that a group has
 
     def __init__(self, params: Any, *args: Any, **options: Any) -> None:
+        if not hasattr(self, "rule"):
+            raise TypeError("Optimizer is what optimizers share, not an optimizer")
         try:
             given = inspect.signature(type(self)).bind(params, *args, **options)
         except TypeError as error:

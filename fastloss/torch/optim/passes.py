@@ -54,8 +54,7 @@ class Pass:
             for options, group in zip(groups, members, strict=True)
             for p in group
         ]
-        self.pointers = [p.data_ptr() for p in self.tensors]
-        self.strides = [p.stride() for p in self.tensors]
+        self.places = [place(p) for p in self.tensors]
         arrays = iter(
             [
                 in_order(array_of(p, "params"), a)
@@ -123,10 +122,10 @@ class Pass:
     def fits(self, groups: Sequence[Options]) -> bool:
         """Whether all of the parameters or none have a gradient, where they were, and need the
         state that there is; else another pass has to take over."""
-        moved = [p.data_ptr() != a for p, a in zip(self.tensors, self.pointers, strict=True)]
-        if any(moved):
-            for p, has_moved in zip(self.tensors, moved, strict=True):
-                if has_moved:  # what it was rounded from is not what it holds now
+        places = [place(p) for p in self.tensors]
+        if places != self.places:
+            for p, old, new in zip(self.tensors, self.places, places, strict=True):
+                if old != new:  # what it was rounded from is not what it holds now
                     self.states[p].pop("master", None)
             return False
         missing = sum(p.grad is None for p in self.tensors)
@@ -151,7 +150,7 @@ class Pass:
         if groups != self.groups:
             self._configure(groups)
         own = self.optimizer
-        each = map(gradient, self.tensors, self.strides, self.axes)
+        each = map(gradient, self.tensors, self.axes)
         own.step([[next(each) for _ in range(size)] for size in self.sizes])
         increment_version(self.tensors)
         self._show_numbers()
@@ -189,6 +188,11 @@ def check_names(rule: str, given: set[str], arrays: Mapping[str, Any]) -> None:
 # ---- memory
 
 
+def place(tensor: Tensor) -> tuple[Any, ...]:
+    """Where in memory a tensor is, and how."""
+    return tensor.data_ptr(), tensor.shape, tensor.stride()
+
+
 def memory_order(tensor: Tensor) -> tuple[int, ...] | None:
     """The axes from the outermost in memory to the innermost; None if they are in this order."""
     if tensor.is_contiguous():
@@ -201,7 +205,7 @@ def in_order(array: NDArray[Any], axes: tuple[int, ...] | None) -> NDArray[Any]:
     return array if axes is None else array.transpose(axes)
 
 
-def gradient(tensor: Tensor, strides: tuple[int, ...], axes: tuple[int, ...] | None) -> Any:
+def gradient(tensor: Tensor, axes: tuple[int, ...] | None) -> Any:
     """The gradient of a parameter as the optimizer takes it, in the order of its memory."""
     grad = tensor.grad
     if grad is None:
@@ -215,7 +219,7 @@ def gradient(tensor: Tensor, strides: tuple[int, ...], axes: tuple[int, ...] | N
         # rows that are there twice are added up by the optimizer
         values = grad._values().contiguous()
         return array_of(grad._indices()[0], "indices"), array_of(values, "values")
-    if grad.layout is torch.strided and grad.stride() != strides:
+    if grad.layout is torch.strided and grad.stride() != tensor.stride():
         grad = torch.empty_like(tensor, dtype=grad.dtype, requires_grad=False).copy_(grad.detach())
     return in_order(array_of(grad, "grad"), axes)
 
