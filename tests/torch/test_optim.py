@@ -157,16 +157,12 @@ def test_options_of_torch_alone_are_refused():
 def test_bits_are_those_of_arrays(name):
     params = parameters(torch.float32)
     arrays = [p.detach().numpy().copy() for p in params]
-    optimizer = getattr(flt.optim, name)(groups(params) if name != "FTRL" else params)
-    given = groups(arrays) if name != "FTRL" else arrays
-    if "weight_decay" not in optimizer.options:
-        given = arrays
-        optimizer = getattr(flt.optim, name)(params)
-    direct = getattr(fl.optim, name)(given)
+    both = [[{"params": x[:2]}, {"params": x[2:], "lr": 3e-3}] for x in (params, arrays)]
+    optimizer, direct = getattr(flt.optim, name)(both[0]), getattr(fl.optim, name)(both[1])
     for each in gradients(params, 20):
         run(optimizer, params, [each])
         each = [g.numpy() for g in each]
-        direct.step(each if given is arrays else [each[:2], each[2:]])
+        direct.step([each[:2], each[2:]])
     for p, a in zip(params, arrays, strict=True):
         np.testing.assert_array_equal(p.detach().numpy(), a)
 
