@@ -192,6 +192,24 @@ def test_state_in_fewer_bytes(name, state_dtype):
     assert kept == ({torch.bfloat16} if state_dtype == "bfloat16" else {torch.uint8, torch.float32})
 
 
+def test_groups_whose_state_has_dtypes_of_their_own():
+    params = parameters(torch.float32)
+    given = [{"params": params[:2], "state_dtype": "8bit"}, {"params": params[2:]}]
+    optimizer = flt.optim.Lion(given)
+    run(optimizer, params, gradients(params, 3))
+    kept = [optimizer.state[p]["exp_avg"].dtype for p in params]
+    assert kept == [torch.uint8] * 2 + [torch.float32] * 2
+
+
+def test_steps_without_gradients_or_elements():
+    params = [torch.nn.Parameter(torch.zeros(0, 3)), torch.nn.Parameter(torch.ones(2))]
+    optimizer = flt.optim.Lion(params, lr=0.5)
+    optimizer.step()
+    assert not optimizer.state
+    run(optimizer, params, [[torch.zeros(0, 3), torch.ones(2)], [None, None]])
+    assert torch.equal(params[1], torch.full((2,), 0.5)) and optimizer.state[params[1]]["step"] == 1
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_parameters_of_sixteen_bits(dtype):
     pytest.importorskip("ml_dtypes", reason="arrays of bfloat16 need it")

@@ -124,8 +124,8 @@ class Pass:
         state that there is; else another pass has to take over."""
         places = [place(p) for p in self.tensors]
         if places != self.places:
-            for p, old, new in zip(self.tensors, self.places, places, strict=True):
-                if old != new:  # what it was rounded from is not what it holds now
+            for p, before, now in zip(self.tensors, self.places, places, strict=True):
+                if before != now:  # what it was rounded from is not what it holds now
                     self.states[p].pop("master", None)
             return False
         missing = sum(p.grad is None for p in self.tensors)
