@@ -29,11 +29,14 @@ def array_of(tensor: Tensor, name: str) -> NDArray[Any]:
             f"{name} must be a dense tensor on the CPU; got one on {tensor.device}, {tensor.layout}"
         )
     tensor = tensor.detach()
+    array: NDArray[Any]
     if tensor.dtype is not torch.bfloat16:
-        return tensor.numpy()
-    if bfloat16 is None:
-        return tensor.float().numpy()
-    return tensor.view(torch.uint16).numpy().view(bfloat16)
+        array = tensor.numpy()
+    elif bfloat16 is None:
+        array = tensor.float().numpy()
+    else:
+        array = tensor.view(torch.uint16).numpy().view(bfloat16)
+    return array
 
 
 def call(

@@ -21,7 +21,7 @@ def empty_value(input: Tensor, loss: Loss, reduction: str) -> Tensor:
     return input.new_empty(shape, dtype=result_dtype(input))
 
 
-@torch.library.custom_op("fastloss::value", mutates_args=(), device_types="cpu")
+@torch.library.custom_op("fastloss::value", mutates_args=(), device_types="cpu")  # type: ignore[untyped-decorator, unused-ignore]
 def value(
     input: Tensor, target: Tensor, sample_weight: Tensor | None, loss: str, reduction: str
 ) -> Tensor:
@@ -29,14 +29,14 @@ def value(
     return tensor_of(found, result_dtype(input))
 
 
-@value.register_fake
+@value.register_fake  # type: ignore[untyped-decorator, unused-ignore]
 def _(
     input: Tensor, target: Tensor, sample_weight: Tensor | None, loss: str, reduction: str
 ) -> Tensor:
     return empty_value(input, named(loss), reduction)
 
 
-@torch.library.custom_op("fastloss::value_and_grad", mutates_args=(), device_types="cpu")
+@torch.library.custom_op("fastloss::value_and_grad", mutates_args=(), device_types="cpu")  # type: ignore[untyped-decorator, unused-ignore]
 def value_and_grad(
     input: Tensor, target: Tensor, sample_weight: Tensor | None, loss: str, reduction: str
 ) -> tuple[Tensor, Tensor]:
@@ -44,7 +44,7 @@ def value_and_grad(
     return tensor_of(found, result_dtype(input)), torch.from_numpy(grad)
 
 
-@value_and_grad.register_fake
+@value_and_grad.register_fake  # type: ignore[untyped-decorator, unused-ignore]
 def _(
     input: Tensor, target: Tensor, sample_weight: Tensor | None, loss: str, reduction: str
 ) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,8 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
 
     rule: ClassVar[type[rules.Optimizer]]
     options: ClassVar[tuple[str, ...]]  # the names of those that a group has
+    param_groups: list[Group]
+    state: defaultdict[Tensor, Any]
 
     def __init__(self, params: Any, *args: Any, **options: Any) -> None:
         if not hasattr(self, "rule"):
