@@ -39,6 +39,16 @@ def array_of(tensor: Tensor, name: str) -> NDArray[Any]:
     return array
 
 
+def memory_of(tensor: Tensor, name: str) -> NDArray[Any]:
+    """The array of a tensor's memory, to be written to."""
+    if bfloat16 is None and tensor.dtype is torch.bfloat16:
+        raise TypeError(
+            f"{name} in bfloat16 can be updated with the package ml_dtypes only: "
+            "pip install ml_dtypes"
+        )
+    return array_of(tensor, name)
+
+
 def call(
     method: Callable[..., Any], input: Tensor, target: Tensor, weight: Tensor | None, reduction: str
 ) -> Any:

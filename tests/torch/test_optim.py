@@ -226,6 +226,14 @@ def test_parameters_of_sixteen_bits(dtype):
         assert torch.equal(p, q.to(dtype)) and torch.equal(again.state[p]["master"], q)
 
 
+def test_parameters_of_bfloat16_without_ml_dtypes(monkeypatch):
+    """They would be updated in a copy."""
+    monkeypatch.setattr("fastloss.torch.arrays.bfloat16", None)
+    p = torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16))
+    with pytest.raises(TypeError, match=r"params\[0\] in bfloat16 .* pip install ml_dtypes"):
+        flt.optim.Lion([p])
+
+
 # ---- sparse gradients
 
 

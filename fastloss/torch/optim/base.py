@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fastloss import optim as rules
-from fastloss.torch.arrays import array_of
+from fastloss.torch.arrays import memory_of
 from fastloss.torch.optim.passes import Pass, steps_of
 
 Group = dict[str, Any]
@@ -78,9 +78,9 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
                 "lr must be a number here, which the schedules of torch.optim.lr_scheduler "
                 f"change; got {options['lr']!r}"
             )
-        arrays = [array_of(p, f"params[{k}]") for k, p in enumerate(group["params"])]
+        arrays = [memory_of(p, f"params[{k}]") for k, p in enumerate(group["params"])]
         # the rule itself checks, on an array of each dtype
-        samples = [np.zeros(1, dtype) for dtype in {array.dtype for array in arrays}]
+        samples = [np.zeros(1, dtype) for dtype in dict.fromkeys(a.dtype for a in arrays)]
         if samples:
             self.rule(samples, **options)
 

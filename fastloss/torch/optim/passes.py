@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.autograd.graph import increment_version
 
 from fastloss import optim as rules
 from fastloss.optim.checks import check_numbers, check_prox
-from fastloss.torch.arrays import array_of
+from fastloss.torch.arrays import array_of, memory_of
 
 Options = dict[str, Any]
 States = MutableMapping[Tensor, dict[str, Any]]
@@ -55,18 +56,13 @@ class Pass:
             for p in group
         ]
         self.places = [place(p) for p in self.tensors]
-        arrays = iter(
-            [
-                in_order(array_of(p, "params"), a)
-                for p, a in zip(self.tensors, self.axes, strict=True)
-            ]
-        )
         self.sizes = [len(group) for group in members]
+        arrays = map(own_memory, self.tensors, self.axes)
         [state_dtype] = {g["state_dtype"] for g, n in zip(groups, self.sizes, strict=True) if n}
         self.optimizer = rule(
             [
-                {"params": [next(arrays) for _ in group], **own_options(options)}
-                for options, group in zip(groups, members, strict=True)
+                {"params": part, **own_options(options)}
+                for options, part in zip(groups, parted(arrays, self.sizes), strict=True)
             ],
             state_dtype=state_dtype,
         )
@@ -150,8 +146,7 @@ class Pass:
         if groups != self.groups:
             self._configure(groups)
         own = self.optimizer
-        each = map(gradient, self.tensors, self.axes)
-        own.step([[next(each) for _ in range(size)] for size in self.sizes])
+        own.step(parted(map(gradient, self.tensors, self.axes), self.sizes))
         increment_version(self.tensors)
         self._show_numbers()
 
@@ -169,6 +164,11 @@ class Pass:
         own._check_fit(checked, check_prox)
         own._set(checked, own._numbers(), own._common, own.step_count)
         self.groups = [*groups]
+
+
+def parted(values: Iterator[Any], sizes: Sequence[int]) -> list[list[Any]]:
+    """Values in lists of given sizes."""
+    return [[*itertools.islice(values, size)] for size in sizes]
 
 
 def own_options(group: Options) -> Options:
@@ -203,6 +203,11 @@ def memory_order(tensor: Tensor) -> tuple[int, ...] | None:
 
 def in_order(array: NDArray[Any], axes: tuple[int, ...] | None) -> NDArray[Any]:
     return array if axes is None else array.transpose(axes)
+
+
+def own_memory(tensor: Tensor, axes: tuple[int, ...] | None) -> NDArray[Any]:
+    """A parameter as the optimizer takes it."""
+    return in_order(memory_of(tensor, "params"), axes)
 
 
 def gradient(tensor: Tensor, axes: tuple[int, ...] | None) -> Any:
