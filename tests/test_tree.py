@@ -20,6 +20,7 @@ ROOMS = {
     "scoring": {"losses", "files"},
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
     "cli": {"losses", "penalties", "optim", "scoring", "bench", "files"},
+    "torch": {"losses", "penalties", "optim", "files"},
 }
 # These make up the command; all else is used from outside.
 FACE = {"fastloss", "fastloss.__main__"}
