@@ -36,7 +36,8 @@ def print_losses(losses: Iterable[Loss]) -> None:
     """Print each loss as --loss takes it, with its default parameters, and its formula."""
     width = shutil.get_terminal_size().columns
     for loss in losses:
-        shown = [(k, v) for k, v in loss.parameters.items() if k != "axis"]  # tables have columns
+        # tables have columns, and classes as integers
+        shown = [(k, v) for k, v in loss.parameters.items() if k not in ("axis", "classes")]
         parameters = ",".join(f"{name}={value}" for name, value in shown)
         print(f"{loss.name}:{parameters}" if parameters else loss.name)
         print(

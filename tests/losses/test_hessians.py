@@ -18,7 +18,8 @@ ROWS = [loss for loss in LOSSES if loss.majorant is not None]
 def expected(loss, dtype):
     """Samples, the majorant in two doubles, and the error that is allowed."""
     y, z = pairs(loss, dtype)
-    found = [derivatives(loss, *pair, dtype, loss.majorant) for pair in zip(y, z, strict=True)]
+    # no majorant subtracts: 60 digits will do
+    found = [derivatives(loss, *pair, dtype, loss.majorant, 60) for pair in zip(y, z, strict=True)]
     smooth = np.array([parts is not None and not tied for parts, tied in found])
     kernel, p = loss._kernel()
     with np.errstate(all="ignore"):
@@ -98,11 +99,9 @@ def test_the_focal_majorant_bounds_its_second_derivative():
             assert (curve >= hess * (1 - 1e-12)).all()
 
 
-@pytest.mark.parametrize("loss", defaults(), ids=repr)
+@pytest.mark.parametrize("loss", [x for x in defaults() if not x._root], ids=repr)
 @pytest.mark.parametrize("hessian", ["majorant", 0.25])
 def test_weights_and_reductions_act_as_on_the_hessian(loss, hessian):
-    if loss == fl.RootMeanSquaredError():
-        pytest.skip("its mean is another function, tested below")
     y, z = typical(loss, 100)
     w = np.random.default_rng(0).uniform(0, 2, 100)
     plain = loss.grad_and_hess(y, z, reduction="none", hessian=hessian)[1]

@@ -125,7 +125,10 @@ def cosh(x):
 
 
 def tanh(x):
-    return 1 - 2 / (exp(2 * x) + 1)
+    x = jet(x)
+    t = mpmath.tanh(x.parts[0])
+    d = 1 - t * t
+    return x.chain(t, d, -2 * t * d, (6 * t * t - 2) * d)
 
 
 FUNCTIONS = {
@@ -134,14 +137,14 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
-def derivatives(loss, y, z, dtype=np.float64, text=None):
+def derivatives(loss, y, z, dtype=np.float64, text=None, digits=DIGITS):
     """The loss and its first three derivatives by z as mpf; None if they are infinite.
 
     And whether z is at a kink, as far as the dtype can tell. A text of the loss's other than the
     definition may stand in for that.
     """
     y, z = float(y), float(z)
-    with mp.workdps(DIGITS):
+    with mp.workdps(digits):
         names = {key: x if x is None else mpf(x) for key, x in loss.parameters.items()}
         names |= {"y": mpf(y), "z": Jet(mpf(z), mpf(1), mpf(0), mpf(0))}
         Jet.rounding, Jet.tied = float(np.finfo(dtype).epsneg) * abs(mpf(z) - mpf(y)), False
