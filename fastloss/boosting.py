@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -168,14 +168,11 @@ class Derivatives(Fixed):
     hessian: Hessian | None
     convention: Convention = field(repr=False, compare=False)
 
-    _dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)  # what the library adds up
-
-    def _at(self, y_true: Any, scores: Array, weight: Any) -> Array:
-        """An array of gradient and Hessian."""
+    def _into(self, out: Array, y_true: Any, scores: Array, weight: Any) -> tuple[Array, Array]:
+        """Write gradient and Hessian to an array of both."""
         loss, convention = self.loss, self.convention
         stretch = convention.stretch
-        # the library rounds what it gets, and the factor is not to round before
-        out = np.empty((2, *scores.shape), self._dtype if stretch == 1 else scores.dtype)
+        pair = out[0], out[1]
         if convention.low > -math.inf:
             scores = np.maximum(scores, convention.low)
         loss.grad_and_hess(
@@ -183,7 +180,7 @@ class Derivatives(Fixed):
             scores,
             sample_weight=weight,
             reduction="sum",
-            out=(out[0], out[1]),
+            out=pair,
             hessian=convention.hessian,
         )
         if convention.factor != 1:
@@ -191,7 +188,7 @@ class Derivatives(Fixed):
         if stretch != 1:
             k = scores.shape[loss.parameters.get("axis", 0)]
             out[1] *= stretch(k) if callable(stretch) else stretch
-        return out
+        return pair
 
 
 def trained(

@@ -58,12 +58,12 @@ _CATBOOST = Library("CatBoost", _convention)
 class Objective(Derivatives):
     """An objective of CatBoost: what `objective` makes, immutable and picklable."""
 
-    _dtype = np.dtype(np.float64)
     no_jit: ClassVar[bool] = True  # numba is not to compile what is compiled
 
     def calc_ders_range(self, approxes: Array, targets: Array, weights: Array | None) -> Array:
         """Compute an array of the derivatives of minus the loss, in two columns."""
-        out = self._at(targets, approxes, weights)
+        out = np.empty((2, len(approxes)))
+        self._into(out, targets, approxes, weights)
         return np.negative(out, out=out).T
 
 

@@ -75,8 +75,12 @@ class Objective(Derivatives):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Array, Array]:
         """Compute gradient and Hessian, of arrays or of (scores, data set)."""
         y_true, scores, weight = arguments(y_true, y_pred, sample_weight)
-        out = self._at(y_true, scores.T, weight)  # the scores of a class lie together
-        return out[0].T, out[1].T
+        scores = scores.T  # those of a class lie together
+        # LightGBM rounds to float32 itself, and the factor is not to round before
+        dtype = np.float32 if self.convention.stretch == 1 else np.float64
+        out = np.empty((2, *scores.shape), dtype)
+        grad, hess = self._into(out, y_true, scores, weight)
+        return grad.T, hess.T
 
 
 @dataclass(frozen=True)
