@@ -315,15 +315,17 @@ def constant(
     return found
 
 
-def meaning(
-    library: Library, loss: str | Loss, scores: Array, start: ArrayLike, name: str
-) -> Array:
-    """What raw scores mean, once the score that training started from is added."""
-    loss = of_classes(library.loss(loss)[0], -1)
-    begin = np.asarray(start)
+def shifted(scores: Array, start: ArrayLike, name: str) -> Array:
+    """Raw scores, with those added that training started from."""
+    begin = np.asarray(start, scores.dtype)
     if begin.shape not in ((), scores.shape[1:], scores.shape):
         raise ValueError(
             f"{name} must be the constant that training started from, or of the shape of the "
             f"scores, {scores.shape}; got an array of shape {begin.shape}"
         )
-    return loss.inverse_link(scores + begin)
+    return scores + begin
+
+
+def meaning(library: Library, loss: str | Loss, scores: Array) -> Array:
+    """What raw scores mean."""
+    return of_classes(library.loss(loss)[0], -1).inverse_link(scores)

@@ -26,6 +26,7 @@ from fastloss.boosting import (
     constant,
     meaning,
     measured,
+    shifted,
     trained,
 )
 from fastloss.losses.base import Loss
@@ -234,4 +235,4 @@ def predict(
     array([3., 3.])
     """
     scores = model.predict(X, prediction_type="RawFormulaVal", **options)
-    return meaning(_CATBOOST, loss, scores, baseline, "baseline")
+    return meaning(_CATBOOST, loss, shifted(scores, baseline, "baseline"))

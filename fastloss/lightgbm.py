@@ -31,9 +31,10 @@ from fastloss.boosting import (
     constant,
     meaning,
     measured,
+    shifted,
     trained,
 )
-from fastloss.losses.base import Loss
+from fastloss.losses.base import Loss, as_loss
 from fastloss.losses.multiclass import SoftmaxCrossEntropy
 from fastloss.losses.regression import Gamma, Huber, Poisson, SquaredError, Tweedie
 
@@ -172,7 +173,7 @@ def metric(
     ('brier', 0.25, False)
     """
     found, link = measured(loss, scores_of, 0)
-    return Metric(found, link, found.spec if name is None else name)
+    return Metric(found, link, as_loss(loss).spec if name is None else name)
 
 
 def init_score(
@@ -258,4 +259,4 @@ def predict(
     array([3., 3.])
     """
     scores = model.predict(X, raw_score=True, **options)
-    return meaning(_LIGHTGBM, loss, scores, init_score, "init_score")
+    return meaning(_LIGHTGBM, loss, shifted(scores, init_score, "init_score"))

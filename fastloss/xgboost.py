@@ -15,6 +15,7 @@ Examples
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +160,8 @@ def metric(
     ------
     TypeError
         If a loss is neither a loss nor a name.
+    ValueError
+        If there are spaces or colons in ``name``.
 
     Examples
     --------
@@ -168,6 +171,8 @@ def metric(
     >>> brier(np.array([1.0, 0.0]), np.zeros(2)), brier.__name__
     (0.25, 'brier')
     """
+    if name is not None and re.search(r"[:\s]", name):  # it reads its own table of results
+        raise ValueError(f"name must be without spaces and colons for XGBoost; got {name!r}")
     found, link = measured(loss, scores_of, -1)
     return Metric(found, link, found.name if name is None else name)
 
@@ -258,4 +263,4 @@ def predict(model: Any, X: Any, loss: str | Loss, **options: Any) -> Array:
         scores = model.inplace_predict(X, predict_type="margin", **options)
     else:
         scores = model.predict(X, output_margin=True, **options)
-    return meaning(_XGBOOST, loss, scores, 0.0, "")
+    return meaning(_XGBOOST, loss, scores)
