@@ -138,7 +138,6 @@ def of_classes(loss: Scored, axis: int | None) -> Scored:
     return type(loss)(**{**loss.parameters, "axis": axis})
 
 
-@dataclass(frozen=True)
 class Fixed:
     """Base of what nobody can change, so that a copy would be for nothing.
 

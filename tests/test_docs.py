@@ -36,6 +36,7 @@ def test_there_are_examples():
 README = Path(__file__).parents[1] / "README.md"
 PAGES = [README, *sorted(README.parent.glob("docs/*.md"))]
 WITH_PYTHON = [page for page in PAGES if ">>>" in page.read_text()]
+LIBRARIES = ("lightgbm", "xgboost", "catboost")  # each with a page of its name, which needs it
 
 
 def test_which_pages_have_examples():
@@ -44,6 +45,8 @@ def test_which_pages_have_examples():
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
 def test_the_python_of_a_page(page):
+    if page.stem in LIBRARIES:
+        pytest.importorskip(page.stem, reason=f"docs/{page.name} runs it")
     threads = fl.get_num_threads()
     try:
         result = doctest.testfile(str(page), module_relative=False)

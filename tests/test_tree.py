@@ -20,6 +20,10 @@ ROOMS = {
     "scoring": {"losses", "files"},
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
     "cli": {"losses", "penalties", "optim", "scoring", "bench", "files"},
+    "boosting": {"losses"},
+    "lightgbm": {"boosting", "losses"},
+    "xgboost": {"boosting", "losses"},
+    "catboost": {"boosting", "losses"},
 }
 # These make up the command; all else is used from outside.
 FACE = {"fastloss", "fastloss.__main__"}

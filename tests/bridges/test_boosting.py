@@ -4,7 +4,9 @@ import copy
 import pickle
 import subprocess
 import sys
+from fractions import Fraction
 
+import boosted
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -13,6 +15,7 @@ import fastloss as fl
 import fastloss.catboost
 import fastloss.lightgbm
 import fastloss.xgboost
+from fastloss.boosting import Convention
 
 BRIDGES = [fastloss.lightgbm, fastloss.xgboost, fastloss.catboost]
 every_bridge = pytest.mark.parametrize("bridge", BRIDGES, ids=lambda m: m.__name__[9:])
@@ -36,6 +39,18 @@ def test_the_libraries_are_not_imported():
     )
     run = [sys.executable, "-c", code]
     assert subprocess.run(run, capture_output=True, text=True).stdout == "set()\n"
+
+
+@every_bridge
+def test_the_table_has_all_that_is_not_the_majorant(bridge):
+    written = boosted.rows(bridge.__name__.removeprefix("fastloss."))
+    for _, _, spec, factor, hessian, _ in written:
+        convention = bridge.objective(spec).convention
+        assert convention.factor == Fraction(factor)
+        assert ("times" in hessian) == (convention.stretch != 1)
+    listed = {fl.get_loss(spec).name for _, _, spec, *_ in written}
+    for loss in boosted.accepted(bridge.objective):
+        assert loss.name in listed or bridge.objective(loss).convention == Convention("majorant")
 
 
 @every_bridge

@@ -40,7 +40,7 @@ def scores(*arguments, **parameters):
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
 @pytest.mark.parametrize(
-    ("name", "parameters", "loss", "bound"), [*boosted.table("catboost")], ids=str
+    ("name", "parameters", "loss", "bound"), [*boosted.table("catboost")], ids=boosted.shown
 )
 def test_the_table_of_built_in_objectives(name, parameters, loss, bound, weight):
     y = boosted.targets_of(name, loss)
@@ -127,7 +127,9 @@ def test_early_stopping_is_that_of_the_built_in():
     valid = catboost.Pool(X[half:], LABEL[half:], weight=WEIGHT[half:])
 
     def run(**parameters):
-        model = catboost.CatBoost(OWN | {"iterations": 100, "early_stopping_rounds": 10} | parameters)
+        model = catboost.CatBoost(
+            OWN | {"iterations": 100, "early_stopping_rounds": 10} | parameters
+        )
         return model.fit(data, eval_set=valid)
 
     builtin = run(loss_function="Logloss", boost_from_average=False)

@@ -30,7 +30,7 @@ def scores(parameters, y, rounds=25, weight=None, features=X):
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
 @pytest.mark.parametrize(
-    ("name", "parameters", "loss", "bound"), [*boosted.table("lightgbm")], ids=str
+    ("name", "parameters", "loss", "bound"), [*boosted.table("lightgbm")], ids=boosted.shown
 )
 def test_the_table_of_built_in_objectives(name, parameters, loss, bound, weight):
     y = boosted.targets_of(name, loss)

@@ -29,7 +29,7 @@ def scores(*arguments, **how):
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
 @pytest.mark.parametrize(
-    ("name", "parameters", "loss", "bound"), [*boosted.table("xgboost")], ids=str
+    ("name", "parameters", "loss", "bound"), [*boosted.table("xgboost")], ids=boosted.shown
 )
 def test_the_table_of_built_in_objectives(name, parameters, loss, bound, weight):
     y = boosted.targets_of(name, loss)

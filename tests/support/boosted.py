@@ -40,15 +40,22 @@ def targets(loss):
 
 def table(page):
     """The built-in objective, its parameters, the loss and the largest difference, row by row."""
-    found = re.findall(r"^\| `(\S+)([^`]*)` \| `(\S+)` \|.*\| (\S+) \|$", page_text(page), re.M)
-    assert len(found) > 5
-    for name, rest, spec, bound in found:
+    for name, rest, spec, _, _, bound in rows(page):
         parameters = dict(item.split("=") for item in rest.split())
         yield name, parameters, fl.get_loss(spec), float(bound)
 
 
-def page_text(page):
-    return (DOCS / f"{page}.md").read_text()
+def rows(page):
+    """Name, parameters, loss, factor, Hessian and the largest difference, as they are written."""
+    pattern = r"^\| `(\S+)([^`]*)` \| `(\S+)` \| (\S+) \| ([^|]+) \| (\S+) \|$"
+    found = re.findall(pattern, (DOCS / f"{page}.md").read_text(), re.M)
+    assert len(found) > 5
+    return found
+
+
+def shown(value):
+    """Part of the name of a test."""
+    return getattr(value, "spec", str(value))
 
 
 def targets_of(builtin, loss):
