@@ -21,6 +21,10 @@ ROOMS = {
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
     "cli": {"losses", "penalties", "optim", "scoring", "bench", "files"},
     "torch": {"losses", "penalties", "optim", "files"},
+    "boosting": {"losses"},
+    "lightgbm": {"boosting", "losses"},
+    "xgboost": {"boosting", "losses"},
+    "catboost": {"boosting", "losses"},
 }
 # These make up the command; all else is used from outside.
 FACE = {"fastloss", "fastloss.__main__"}
