@@ -25,7 +25,7 @@ from fastloss.threads import num_threads
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TESTED = "1.5 to 1.9"  # versions of scikit-learn
+TESTED = "1.5, 1.7 and 1.9"  # versions of scikit-learn
 _USED = {  # methods of BaseLoss that boosting calls, and their parameters
     "gradient_hessian": (
         "y_true",
@@ -127,7 +127,7 @@ def boosting_loss(
     >>> y = np.where(X[:, 0] < 50, 1.0, 3.0)
     >>> y[::20] = 1e3
     >>> model = HistGradientBoostingRegressor(loss=boosting_loss(LogCosh())).fit(X, y)
-    >>> model.predict([[10.0], [90.0]]).round(1)
+    >>> model.predict([[10.0], [90.0]]).round()
     array([1., 3.])
     """
     loss = as_loss(loss)
@@ -161,7 +161,7 @@ def _refusal(loss: Any) -> str:
         return "must have axis=-1: classes lie along the last one"
     if loss.z_domain.bounded:
         all_losses = [loss_class(name)() for name in loss_names()]
-        others = [repr(other) for other in all_losses if _replaces(other, loss)]
+        others = [type(other).__name__ for other in all_losses if _replaces(other, loss)]
         instead = f": {' or '.join(others)}" if others else ""
         return (
             f"takes predictions in {loss.z_domain}, which the sums of trees may leave; take a loss "

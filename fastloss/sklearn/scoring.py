@@ -60,7 +60,7 @@ def scorer(loss: str | Loss) -> LossScorer:
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LogisticRegression(max_iter=1000)
     >>> cross_val_score(model, X, y, scoring=scorer(CrossEntropy()), cv=3).round(2)
-    array([-0.15, -0.14, -0.16])
+    array([-0.14, -0.15, -0.16])
     """
     return LossScorer(as_loss(loss))
 

@@ -59,10 +59,10 @@ def test_the_digits_of_rho(loss):
         if 1 / 4 < z * 100 < 4:  # a kink that r is rounded to either side of
             continue
         for ours, theirs in zip(got[:, k], exact(loss, z), strict=True):
-            if abs(theirs) > 1e-290:
+            if abs(theirs) > 1e-100:
                 assert abs(ours - theirs) < 1e-13 * abs(theirs)
             else:
-                assert abs(ours) < 1e-280
+                assert abs(ours) < 1e-100
 
 
 @pytest.mark.parametrize("c", [1e-15, 1e-3, 1e15])
@@ -175,6 +175,6 @@ def test_trying_and_the_definitions_agree():
         rest = loss.definition
         for same in ("z - y", "y - z", "z > y", "z != y"):
             rest = rest.replace(same, "")
-        alone = "y" not in rest.replace("abs", "").split() and "y" not in rest
+        alone = "y" not in rest
         if not (loss.y_domain.bounded or loss.z_domain.bounded or "power" in loss.parameters):
             assert depends_on_residual(loss) == alone, loss
