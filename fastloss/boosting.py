@@ -104,8 +104,8 @@ class Library:
             return "its lists are rows of scores, where the library's groups are many rows"
         if self.class_axis is None:
             return (
-                "of several classes it wants the derivatives of one row a call, which would take "
-                "longer than all the rest; its own objectives, MultiClass and others, do not"
+                "of several classes it wants the derivatives of one row a call, and the calls take "
+                "longer than they do; its own objectives, as MultiClass, make none"
             )
         if "labels" not in loss._takes and not self.target_rows:
             return "it takes a target for each score, where the library has one for each row"
@@ -114,7 +114,7 @@ class Library:
 
 def _refusal(loss: Scored, convention: Convention) -> str | None:
     """Why raw scores cannot be trained with a loss."""
-    if loss.z_domain.bounded and convention.low not in loss.z_domain:
+    if loss.z_domain.bounded and convention.low == -math.inf:
         found = f"predictions are in {loss.z_domain}, raw scores are not"
     elif loss._root:
         found = "it is one root for all samples"
