@@ -167,27 +167,29 @@ class Derivatives(Fixed):
     hessian: Hessian | None
     convention: Convention = field(repr=False, compare=False)
 
-    def _into(self, out: Array, y_true: Any, scores: Array, weight: Any) -> tuple[Array, Array]:
-        """Write gradient and Hessian to an array of both."""
+    def _at(
+        self, y_true: Any, scores: Array, weight: Any, out: tuple[Array, Array] | None = None
+    ) -> tuple[Array, Array]:
+        """Gradient and Hessian, in given arrays or in new ones of the dtype of the scores."""
         loss, convention = self.loss, self.convention
-        stretch = convention.stretch
-        pair = out[0], out[1]
         if convention.low > -math.inf:
             scores = np.maximum(scores, convention.low)
-        loss.grad_and_hess(
+        grad, hess = loss.grad_and_hess(
             targets(loss, y_true, scores),
             scores,
             sample_weight=weight,
             reduction="sum",
-            out=pair,
+            out=out,
             hessian=convention.hessian,
         )
         if convention.factor != 1:
-            out *= convention.factor
+            grad *= convention.factor
+            hess *= convention.factor
+        stretch = convention.stretch
         if stretch != 1:
             k = scores.shape[loss.parameters.get("axis", 0)]
-            out[1] *= stretch(k) if callable(stretch) else stretch
-        return pair
+            hess *= stretch(k) if callable(stretch) else stretch
+        return grad, hess
 
 
 def trained(
