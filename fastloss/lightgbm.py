@@ -53,7 +53,7 @@ def _convention(loss: Scored) -> Convention | None:
         case Huber():
             return Convention(1.0)  # above all second derivatives, which are 0 or 1
         case SoftmaxCrossEntropy():
-            return Convention("exact", stretch=_of_classes)
+            return Convention("exact", stretch=_factor_of_classes)
         case Gamma():
             return Convention("exact")
         case Tweedie() if 1 <= loss.power < 2:
@@ -61,7 +61,8 @@ def _convention(loss: Scored) -> Convention | None:
     return None
 
 
-def _of_classes(k: int) -> float:
+def _factor_of_classes(k: int) -> float:
+    """What the Hessian of k classes is multiplied by."""
     return k / (k - 1)
 
 
