@@ -168,28 +168,29 @@ class Derivatives(Fixed):
     convention: Convention = field(repr=False, compare=False)
 
     def _at(
-        self, y_true: Any, scores: Array, weight: Any, out: tuple[Array, Array] | None = None
+        self,
+        y_true: Any,
+        scores: Array,
+        weight: Any,
+        out: tuple[Array, Array] | None = None,
+        sign: int = 1,
     ) -> tuple[Array, Array]:
         """Gradient and Hessian, in given arrays or in new ones of the dtype of the scores."""
         loss, convention = self.loss, self.convention
         if convention.low > -math.inf:
             scores = np.maximum(scores, convention.low)
-        grad, hess = loss.grad_and_hess(
+        stretch = convention.stretch
+        if not isinstance(stretch, float):
+            stretch = stretch(scores.shape[loss.parameters["axis"]])
+        return loss._derivatives(
             targets(loss, y_true, scores),
             scores,
-            sample_weight=weight,
-            reduction="sum",
-            out=out,
-            hessian=convention.hessian,
+            weight,
+            out,
+            convention.hessian,
+            sign * convention.factor,
+            stretch,
         )
-        if convention.factor != 1:
-            grad *= convention.factor
-            hess *= convention.factor
-        stretch = convention.stretch
-        if stretch != 1:
-            k = scores.shape[loss.parameters.get("axis", 0)]
-            hess *= stretch(k) if callable(stretch) else stretch
-        return grad, hess
 
 
 def trained(

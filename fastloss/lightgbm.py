@@ -78,11 +78,10 @@ class Objective(Derivatives):
         """Compute gradient and Hessian, of arrays or of (scores, data set)."""
         y_true, scores, weight = arguments(y_true, y_pred, sample_weight)
         scores = scores.T  # those of a class lie together
-        out = None
-        if self.convention.stretch == 1:  # or else it is LightGBM that rounds, after the factor
-            out = np.empty(scores.shape, np.float32), np.empty(scores.shape, np.float32)
-        grad, hess = self._at(y_true, scores, weight, out)
-        return grad.T, hess.T
+        # in float32, which LightGBM would round to itself
+        out = np.empty(scores.shape, np.float32), np.empty(scores.shape, np.float32)
+        self._at(y_true, scores, weight, out)
+        return out[0].T, out[1].T
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from fastloss.losses.base import Loss, as_loss
 from fastloss.losses.rows import RowLoss
 
 
-def scorer(loss: str | Loss) -> LossScorer:
+def scorer(loss: str | Loss, *, name: str | None = None) -> LossScorer:
     """Make of a loss a scorer, which ``cross_val_score`` and ``GridSearchCV`` take as ``scoring=``.
 
     The score is minus the mean loss: greater is better. What the estimator is asked for follows
@@ -32,6 +32,8 @@ def scorer(loss: str | Loss) -> LossScorer:
     Parameters
     ----------
     loss : str or Loss
+    name : str, optional
+        What the scorer is called where it is shown, by default the loss's ``spec``.
 
     Returns
     -------
@@ -62,7 +64,8 @@ def scorer(loss: str | Loss) -> LossScorer:
     >>> cross_val_score(model, X, y, scoring=scorer(CrossEntropy()), cv=3).round(2)
     array([-0.14, -0.15, -0.16])
     """
-    return LossScorer(as_loss(loss))
+    loss = as_loss(loss)
+    return LossScorer(loss, loss.spec if name is None else name)
 
 
 class LossScorer:
@@ -71,17 +74,20 @@ class LossScorer:
     Attributes
     ----------
     loss : Loss
+    name : str
     response_method : {"predict_proba", "decision_function", "predict"}
         The method of estimators whose results are scored.
     """
 
-    def __init__(self, loss: Any) -> None:
+    def __init__(self, loss: Any, name: str) -> None:
         self.loss = loss
+        self.name = name
         self.response_method = _response_method(loss)
         self._requested: Any = None  # of sample_weight
 
     def __repr__(self) -> str:
-        return f"scorer({self.loss!r})"
+        shown = "" if self.name == self.loss.spec else f", name={self.name!r}"
+        return f"scorer({self.loss!r}{shown})"
 
     def __call__(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any = None) -> float:
         """Score the predictions for X."""

@@ -470,3 +470,9 @@ def test_a_scorer_stops_boosting_early():
     again = fitted.set_params(scoring=options["scoring"])
     got = again.fit(X, Y, sample_weight=WEIGHTS["weighted"]).validation_score_
     np.testing.assert_allclose(got, expected, rtol=1e-14)
+
+
+def test_a_scorer_has_a_name():
+    assert scorer("huber:delta=2").name == "huber:delta=2.0"
+    assert repr(scorer(fl.Huber())) == "scorer(Huber(delta=1.0))"
+    assert repr(scorer(fl.Huber(), name="robust")) == "scorer(Huber(delta=1.0), name='robust')"
