@@ -181,6 +181,16 @@ class BaseLoss:
         out: _Pair | None = None,
         hessian: Literal["exact", "majorant"] | float = "exact",
     ) -> tuple[_Array, _Array]: ...
+    def _derivatives(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None,
+        out: _Pair | None,
+        hessian: Literal["exact", "majorant"] | float,
+        factor: float,
+        stretch: float,
+    ) -> tuple[_Array, _Array]: ...
 
 class PointwiseLoss(BaseLoss): ...
 class RowLoss(BaseLoss): ...

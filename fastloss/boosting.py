@@ -104,8 +104,8 @@ class Library:
             return "its lists are rows of scores, where the library's groups are many rows"
         if self.class_axis is None:
             return (
-                "of several classes it wants the derivatives of one row a call, which would take "
-                "longer than all the rest; its own objectives, MultiClass and others, do not"
+                "of several classes it wants the derivatives of one row a call, and the calls take "
+                "longer than they do; its own objectives, as MultiClass, make none"
             )
         if "labels" not in loss._takes and not self.target_rows:
             return "it takes a target for each score, where the library has one for each row"
@@ -114,7 +114,7 @@ class Library:
 
 def _refusal(loss: Scored, convention: Convention) -> str | None:
     """Why raw scores cannot be trained with a loss."""
-    if loss.z_domain.bounded and convention.low not in loss.z_domain:
+    if loss.z_domain.bounded and convention.low == -math.inf:
         found = f"predictions are in {loss.z_domain}, raw scores are not"
     elif loss._root:
         found = "it is one root for all samples"
@@ -167,27 +167,30 @@ class Derivatives(Fixed):
     hessian: Hessian | None
     convention: Convention = field(repr=False, compare=False)
 
-    def _into(self, out: Array, y_true: Any, scores: Array, weight: Any) -> tuple[Array, Array]:
-        """Write gradient and Hessian to an array of both."""
+    def _at(
+        self,
+        y_true: Any,
+        scores: Array,
+        weight: Any,
+        out: tuple[Array, Array] | None = None,
+        sign: int = 1,
+    ) -> tuple[Array, Array]:
+        """Gradient and Hessian, in given arrays or in new ones of the dtype of the scores."""
         loss, convention = self.loss, self.convention
-        stretch = convention.stretch
-        pair = out[0], out[1]
         if convention.low > -math.inf:
             scores = np.maximum(scores, convention.low)
-        loss.grad_and_hess(
+        stretch = convention.stretch
+        if not isinstance(stretch, float):
+            stretch = stretch(scores.shape[loss.parameters["axis"]])
+        return loss._derivatives(
             targets(loss, y_true, scores),
             scores,
-            sample_weight=weight,
-            reduction="sum",
-            out=pair,
-            hessian=convention.hessian,
+            weight,
+            out,
+            convention.hessian,
+            sign * convention.factor,
+            stretch,
         )
-        if convention.factor != 1:
-            out *= convention.factor
-        if stretch != 1:
-            k = scores.shape[loss.parameters.get("axis", 0)]
-            out[1] *= stretch(k) if callable(stretch) else stretch
-        return pair
 
 
 def trained(

@@ -64,8 +64,8 @@ class Objective(Derivatives):
     def calc_ders_range(self, approxes: Array, targets: Array, weights: Array | None) -> Array:
         """Compute an array of the derivatives of minus the loss, in two columns."""
         out = np.empty((2, len(approxes)))
-        self._into(out, targets, approxes, weights)
-        return np.negative(out, out=out).T
+        self._at(targets, approxes, weights, (out[0], out[1]), sign=-1)
+        return out.T
 
 
 @dataclass(frozen=True)

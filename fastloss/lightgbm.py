@@ -53,7 +53,7 @@ def _convention(loss: Scored) -> Convention | None:
         case Huber():
             return Convention(1.0)  # above all second derivatives, which are 0 or 1
         case SoftmaxCrossEntropy():
-            return Convention("exact", stretch=_of_classes)
+            return Convention("exact", stretch=_factor_of_classes)
         case Gamma():
             return Convention("exact")
         case Tweedie() if 1 <= loss.power < 2:
@@ -61,7 +61,8 @@ def _convention(loss: Scored) -> Convention | None:
     return None
 
 
-def _of_classes(k: int) -> float:
+def _factor_of_classes(k: int) -> float:
+    """What the Hessian of k classes is multiplied by."""
     return k / (k - 1)
 
 
@@ -77,11 +78,10 @@ class Objective(Derivatives):
         """Compute gradient and Hessian, of arrays or of (scores, data set)."""
         y_true, scores, weight = arguments(y_true, y_pred, sample_weight)
         scores = scores.T  # those of a class lie together
-        # LightGBM rounds to float32 itself, and the factor is not to round before
-        dtype = np.float32 if self.convention.stretch == 1 else np.float64
-        out = np.empty((2, *scores.shape), dtype)
-        grad, hess = self._into(out, y_true, scores, weight)
-        return grad.T, hess.T
+        # in float32, which LightGBM would round to itself
+        out = np.empty(scores.shape, np.float32), np.empty(scores.shape, np.float32)
+        self._at(y_true, scores, weight, out)
+        return out[0].T, out[1].T
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ Examples
 >>> y[::5] += 10.0
 >>> def residuals(x):
 ...     return x[0] * t + x[1] - y
->>> least_squares(residuals, [1.0, 1.0], loss=rho(Welsch()), f_scale=2.0).x.round(6)
+>>> least_squares(residuals, [1.0, 1.0], loss=rho(Welsch()), f_scale=2.0).x.round(3)
 array([3., 1.])
 """
 

@@ -74,8 +74,7 @@ class Objective(Derivatives):
     # XGBoost looks for a parameter of this name.
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Array, Array]:
         """Compute gradient and Hessian, of arrays or of (scores, data set)."""
-        y_true, scores, weight = arguments(y_true, y_pred, sample_weight)
-        return self._into(np.empty((2, *scores.shape), scores.dtype), y_true, scores, weight)
+        return self._at(*arguments(y_true, y_pred, sample_weight))
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,6 @@ cdef struct Passes:
     bint (*any_nan)(const void* v, Py_ssize_t n) noexcept nogil
     # hess -= grad**2 / root, which makes the Hessian of a mean that of its root
     void (*root_hess)(const void* grad, double root, Py_ssize_t n, void* hess) noexcept nogil
-    # v = least where v is less
-    void (*at_least)(void* v, double least, Py_ssize_t n) noexcept nogil
     # copy past the cache
     void (*stream)(const void* source, Py_ssize_t bytes, void* target) noexcept nogil
 

@@ -18,6 +18,8 @@ ROOMS = {
     "penalties": set(),
     "optim": {"penalties", "files"},
     "scoring": {"losses", "files"},
+    "sklearn": {"losses"},
+    "scipy": {"losses"},
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
     "cli": {"losses", "penalties", "optim", "scoring", "bench", "files"},
     "torch": {"losses", "penalties", "optim", "files"},

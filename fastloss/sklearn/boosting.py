@@ -25,7 +25,7 @@ from fastloss.threads import num_threads
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TESTED = "1.5 to 1.9"  # versions of scikit-learn
+TESTED = "1.5, 1.7 and 1.9"  # versions of scikit-learn
 _USED = {  # methods of BaseLoss that boosting calls, and their parameters
     "gradient_hessian": (
         "y_true",
@@ -88,12 +88,12 @@ def boosting_loss(
     ----------
     loss : str or Loss
         A loss whose predictions may be any numbers. Those of two classes, as `Logistic` or `Hinge`,
-        and of rows of several, as `SoftmaxCrossEntropy`, are for ``HistGradientBoostingClassifier``;
-        the others for ``HistGradientBoostingRegressor``.
+        and of rows of several, as `SoftmaxCrossEntropy`, are for
+        ``HistGradientBoostingClassifier``; the others for ``HistGradientBoostingRegressor``.
     hessian : {"exact", "majorant"} or float, optional
         The second derivatives that steps are divided by, as `grad_and_hess` takes it: exact, the
-        loss's ``majorant``, or a floor below which the exact ones do not fall. By default a loss that
-        scikit-learn has is trained to the same model, and the others with their majorants.
+        loss's ``majorant``, or a floor below which the exact ones do not fall. By default a loss
+        that scikit-learn has is trained to the same model, and the others with their majorants.
     n_classes : int, optional
         How many classes there are, for losses of rows; at least 3.
 
@@ -127,7 +127,7 @@ def boosting_loss(
     >>> y = np.where(X[:, 0] < 50, 1.0, 3.0)
     >>> y[::20] = 1e3
     >>> model = HistGradientBoostingRegressor(loss=boosting_loss(LogCosh())).fit(X, y)
-    >>> model.predict([[10.0], [90.0]]).round(1)
+    >>> model.predict([[10.0], [90.0]]).round()
     array([1., 3.])
     """
     loss = as_loss(loss)
@@ -141,14 +141,14 @@ def boosting_loss(
     return cls(loss, hessian, n_classes)
 
 
-def _of_classes(loss: Loss) -> bool:
+def _of_classes(loss: Any) -> bool:
     """Whether targets are classes."""
     if isinstance(loss, RowLoss):
         return "labels" in loss._takes
     return loss.y_domain in (UNIT, SIGNS)
 
 
-def _refusal(loss: Loss) -> str:
+def _refusal(loss: Any) -> str:
     """Why boosting cannot minimise a loss, or nothing."""
     if loss._root:
         return (
@@ -161,7 +161,7 @@ def _refusal(loss: Loss) -> str:
         return "must have axis=-1: classes lie along the last one"
     if loss.z_domain.bounded:
         all_losses = [loss_class(name)() for name in loss_names()]
-        others = [repr(other) for other in all_losses if _replaces(other, loss)]
+        others = [type(other).__name__ for other in all_losses if _replaces(other, loss)]
         instead = f": {' or '.join(others)}" if others else ""
         return (
             f"takes predictions in {loss.z_domain}, which the sums of trees may leave; take a loss "
@@ -170,7 +170,7 @@ def _refusal(loss: Loss) -> str:
     return ""
 
 
-def _replaces(other: Loss, loss: Loss) -> bool:
+def _replaces(other: Any, loss: Any) -> bool:
     """Whether another loss is of the same targets, and of raw scores that mean the predictions."""
     return (
         other._link is not IDENTITY
@@ -195,7 +195,7 @@ def _check_n_classes(loss: Loss, n_classes: int | None) -> None:
         raise ValueError(f"n_classes is for losses of rows; got {n_classes} for {loss!r}")
 
 
-_THEIRS = {
+_THEIRS: dict[Loss, Any] = {
     SquaredError(): HalfSquaredError,
     AbsoluteError(): TheirAbsoluteError,
     Poisson(): HalfPoissonLoss,
@@ -227,10 +227,10 @@ class BoostingLoss(BaseLoss):  # type: ignore[misc]  # scikit-learn has no types
 
     constant_hessian = False  # weights multiply it, and a loss is not told whether there are any
 
-    def __init__(self, loss: Loss, hessian: Any, n_classes: int | None) -> None:
+    def __init__(self, loss: Any, hessian: Any, n_classes: int | None) -> None:
         self.loss = loss
         self.hessian = hessian
-        self.n_classes = n_classes
+        self.n_classes: Any = n_classes
         self.is_multiclass = isinstance(loss, RowLoss)
         self.link = SimpleNamespace(inverse=loss.inverse_link)
         self.differentiable = not (depends_on_residual(loss) and is_piecewise_linear(loss))
@@ -307,8 +307,8 @@ class BoostingLoss(BaseLoss):  # type: ignore[misc]  # scikit-learn has no types
             return z
         if z.shape[1] != 1:
             raise ValueError(
-                f"{self.loss!r} is of two classes, but there are {z.shape[1]}; take a loss of rows, "
-                "as SoftmaxCrossEntropy"
+                f"{self.loss!r} is of two classes, but there are {z.shape[1]}; take a loss of "
+                "rows, as SoftmaxCrossEntropy"
             )
         return z[:, 0]
 
@@ -339,7 +339,6 @@ def _set_slope_at_kink(loss: Loss, grad: Any, tied: Any, sample_weight: Any) -> 
 _FAR = -math.log(np.finfo(np.float64).eps)
 
 
-def _finite(constant: Any) -> NDArray[np.float64]:
+def _finite(constant: Any) -> Any:
     """A constant that trees can add to: that of classes that are absent may be infinite."""
-    constant = np.asarray(constant)
     return np.where(np.isinf(constant), np.copysign(_FAR, constant), constant)

@@ -13,15 +13,16 @@ from fastloss.losses.base import Loss, as_loss
 from fastloss.losses.rows import RowLoss
 
 
-def scorer(loss: str | Loss) -> LossScorer:
+def scorer(loss: str | Loss, *, name: str | None = None) -> LossScorer:
     """Make of a loss a scorer, which ``cross_val_score`` and ``GridSearchCV`` take as ``scoring=``.
 
-    The score is minus the mean loss: greater is better. What the estimator is asked for follows from
-    what the loss takes:
+    The score is minus the mean loss: greater is better. What the estimator is asked for follows
+    from what the loss takes:
 
     - probabilities, as `LogLoss`, `Brier` and `CrossEntropy`: ``predict_proba``, of two classes the
       probability of the second;
-    - raw scores of classes, as `Logistic`, `Hinge` and `SoftmaxCrossEntropy`: ``decision_function``;
+    - raw scores of classes, as `Logistic`, `Hinge` and `SoftmaxCrossEntropy`:
+      ``decision_function``;
     - else ``predict``. Estimators predict means: for losses of their logarithms, as `Poisson`, they
       are brought on that scale by the loss's ``link``.
 
@@ -31,6 +32,8 @@ def scorer(loss: str | Loss) -> LossScorer:
     Parameters
     ----------
     loss : str or Loss
+    name : str, optional
+        What the scorer is called where it is shown, by default the loss's ``spec``.
 
     Returns
     -------
@@ -59,9 +62,10 @@ def scorer(loss: str | Loss) -> LossScorer:
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LogisticRegression(max_iter=1000)
     >>> cross_val_score(model, X, y, scoring=scorer(CrossEntropy()), cv=3).round(2)
-    array([-0.15, -0.14, -0.16])
+    array([-0.14, -0.15, -0.16])
     """
-    return LossScorer(as_loss(loss))
+    loss = as_loss(loss)
+    return LossScorer(loss, loss.spec if name is None else name)
 
 
 class LossScorer:
@@ -70,17 +74,20 @@ class LossScorer:
     Attributes
     ----------
     loss : Loss
+    name : str
     response_method : {"predict_proba", "decision_function", "predict"}
         The method of estimators whose results are scored.
     """
 
-    def __init__(self, loss: Loss) -> None:
+    def __init__(self, loss: Any, name: str) -> None:
         self.loss = loss
+        self.name = name
         self.response_method = _response_method(loss)
         self._requested: Any = None  # of sample_weight
 
     def __repr__(self) -> str:
-        return f"scorer({self.loss!r})"
+        shown = "" if self.name == self.loss.spec else f", name={self.name!r}"
+        return f"scorer({self.loss!r}{shown})"
 
     def __call__(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any = None) -> float:
         """Score the predictions for X."""
@@ -94,7 +101,8 @@ class LossScorer:
             z = self._on_the_scale_of_the_loss(z)
         elif (classes := getattr(estimator, "classes_", None)) is not None:
             y_true, z = self._of_classes(y_true, z, classes)
-        return -self.loss(y_true, z, sample_weight=sample_weight)
+        value: float = self.loss(y_true, z, sample_weight=sample_weight)
+        return -value
 
     def _on_the_scale_of_the_loss(self, means: Any) -> Any:
         with np.errstate(invalid="ignore"):
@@ -113,8 +121,8 @@ class LossScorer:
         rows = isinstance(self.loss, RowLoss)
         if not rows and len(classes) != 2:
             raise ValueError(
-                f"{self.loss!r} is of two classes, and the estimator has {len(classes)}; take a loss "
-                "of rows, as CrossEntropy of probabilities or SoftmaxCrossEntropy of raw scores"
+                f"{self.loss!r} is of two classes, and the estimator has {len(classes)}; take a "
+                "loss of rows, as CrossEntropy of probabilities or SoftmaxCrossEntropy of scores"
             )
         places = _places(y_true, classes)
         if rows:
@@ -144,7 +152,8 @@ class LossScorer:
         """
         if not sklearn.get_config()["enable_metadata_routing"]:
             raise RuntimeError(
-                "weights are routed to scorers after sklearn.set_config(enable_metadata_routing=True)"
+                "weights are routed to scorers only after "
+                "sklearn.set_config(enable_metadata_routing=True)"
             )
         self._requested = sample_weight
         return self
@@ -158,12 +167,11 @@ class LossScorer:
         return True
 
 
-def _response_method(loss: Loss) -> str:
+def _response_method(loss: Any) -> str:
     if loss.z_domain == UNIT:
         return "predict_proba"
-    if isinstance(loss, RowLoss):
-        return "decision_function" if "labels" in loss._takes or loss.y_domain == UNIT else "predict"
-    return "decision_function" if loss.y_domain in (UNIT, SIGNS) else "predict"
+    labels = isinstance(loss, RowLoss) and "labels" in loss._takes
+    return "decision_function" if labels or loss.y_domain in (UNIT, SIGNS) else "predict"
 
 
 def _places(y_true: Any, classes: Any) -> Any:

@@ -45,7 +45,9 @@ cdef struct Job:
     double boost                # a power of two that weights out of range are multiplied by
     bint weighted, omit, refuse_nan, staged, stream, needs_gil
     bint curved                 # the Hessian is what boosting takes in its place,
-    bint floored                # or at least a number
+    bint floored                # or at least a number,
+    bint stretched              # or times another
+    double stretch
     double floor
     Check checks[4]             # y, |y|, z, |z|
     Term* terms
@@ -191,11 +193,16 @@ cdef bint in_domain(Job* job, Block* b) noexcept nogil:
     return True
 
 
+cdef inline bint is_through(Operand* output) noexcept nogil:
+    """Whether an output is not direct."""
+    return output.readers != NULL or output.converts
+
+
 cdef inline char* target(
         Job* job, char* out, Operand* through, char* buffer, Py_ssize_t start, Block* b
         ) noexcept nogil:
     """Where a map writes: straight into the output where that may be."""
-    if out == NULL or job.staged or job.stream or b.n != b.padded or through.readers != NULL:
+    if out == NULL or job.staged or job.stream or b.n != b.padded or is_through(through):
         return buffer
     return out + start * job.itemsize
 
@@ -231,12 +238,36 @@ cdef inline void deliver(
     cdef Py_ssize_t bytes = b.n * job.itemsize
     if out == NULL or written == place:
         return
-    if through.readers != NULL:
-        write(through, thread, written, b.n)
+    if is_through(through):
+        write(through, thread, start, written, b.n)
     elif job.stream:
         stream_lines(job.passes, place, written, bytes, b.last, carried)
     else:
         memcpy(place, written, bytes)
+
+
+cdef void raise_to(
+        char* v, double bound, Py_ssize_t n, Py_ssize_t itemsize, bint negative) noexcept nogil:
+    """Make numbers at least a bound, or, where both were made negative, at most; NaN stays."""
+    cdef Py_ssize_t i
+    cdef float single = <float>bound
+    cdef float* f = <float*>v
+    cdef double* d = <double*>v
+    for i in range(n):
+        if itemsize == 4:
+            f[i] = single if (f[i] > single if negative else f[i] < single) else f[i]
+        else:
+            d[i] = bound if (d[i] > bound if negative else d[i] < bound) else d[i]
+
+
+cdef void stretch(char* v, double factor, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
+    cdef Py_ssize_t i
+    if itemsize == 4:
+        for i in range(n):
+            (<float*>v)[i] *= <float>factor
+    else:
+        for i in range(n):
+            (<double*>v)[i] *= factor
 
 
 cdef void map_block(
@@ -250,7 +281,7 @@ cdef void map_block(
     job.terms.maps[GRAD_CURVE if job.curved and job.mode == GRAD_HESS else job.mode](
         job.terms.parameters, b.y, b.z, b.padded, scale, value, grad, hess)
     if job.floored:
-        job.passes.at_least(hess, job.floor * scale, b.padded)
+        raise_to(hess, job.floor * scale, b.padded, job.itemsize, scale < 0)
     if b.w != NULL:
         if has_value and job.value != NULL:
             job.weighing.multiply(value, b.w, b.padded)
@@ -261,6 +292,8 @@ cdef void map_block(
             job.weighing.multiply(hess, s.scaled, b.padded)
     if job.root > 0 and job.mode == GRAD_HESS and not job.curved:
         job.passes.root_hess(grad, job.root, b.padded, hess)
+    if job.stretched:
+        stretch(hess, job.stretch, b.padded, job.itemsize)
     if has_value and job.value == NULL:
         add_block(job, value, b, lanes)
     deliver(job, job.value, &job.outs[0], thread, value, start, b, &s.carried[0])

@@ -22,6 +22,13 @@ cdef struct Curvature:              # what is to stand for the Hessian
     bint curved                     # the majorant
     bint floored                    # the Hessian, or the floor where that is greater
     double floor
+    double factor                   # of gradient and Hessian
+    double stretch                  # a further one of the Hessian
+
+
+cdef class Scaled:                  # what _derivatives hands on as hessian
+    cdef object hessian
+    cdef double factor, stretch
 
 
 cdef int parse_reduction(object reduction) except -1:
@@ -46,8 +53,13 @@ cdef int parse_nan_policy(object nan_policy) except -1:
 
 cdef Curvature parse_hessian(object given) except *:
     cdef Curvature found
+    if type(given) is Scaled:
+        found = parse_hessian((<Scaled>given).hessian)
+        found.factor, found.stretch = (<Scaled>given).factor, (<Scaled>given).stretch
+        return found
     found.curved = found.floored = False
     found.floor = 0
+    found.factor = found.stretch = 1
     if isinstance(given, str):      # first, as looking for an abstract type takes long
         if given == "exact":
             return found
@@ -162,6 +174,13 @@ cdef class BaseLoss:
         """
         return self.run_method(
             GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
+
+    def _derivatives(self, y_true, y_pred, sample_weight, out, hessian, factor, stretch):
+        """grad_and_hess() of the sum, times a factor; and a further one of the Hessian."""
+        cdef Scaled scaled = Scaled.__new__(Scaled)
+        scaled.hessian, scaled.factor, scaled.stretch = hessian, factor, stretch
+        return self.run_method(
+            GRAD_HESS, y_true, y_pred, sample_weight, "sum", "propagate", out, scaled)
 
 
 cdef class PointwiseLoss(BaseLoss):
@@ -344,6 +363,8 @@ cdef object evaluate(
         job.n_terms = 1
         job.mode = mode
         job.curved, job.floored, job.floor = curvature.curved, curvature.floored, curvature.floor
+        job.stretched, job.stretch = curvature.stretch != 1, curvature.stretch
+        job.scale = curvature.factor
         memcpy(term.parameters, loss.kernel_parameters, sizeof(term.parameters))
         term.maps = (loss.single_maps if per_sample else loss.maps) + job.dtype * N_MODES
         if value is not None:
@@ -375,7 +396,6 @@ cdef object compute(
         # in place: bad input must show before anything is overwritten
         job.work = CHECK
         run_checked(job, loss, mean, y, z, w)
-    job.scale = 1
     if weigh:
         if job.weighted or job.omit:
             job.work = WEIGH
@@ -383,7 +403,7 @@ cdef object compute(
         else:
             result.weight = job.n
             result.count = job.n
-        job.scale = 1 / total_weight(&result)
+        job.scale /= total_weight(&result)
 
     job.work = MAP
     if loss.is_root and reduction != NONE:

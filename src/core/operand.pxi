@@ -1,6 +1,7 @@
 # An array as a stream of blocks: in place where it is contiguous, native and of the type computed
-# in; else converted a buffer at a time by NumPy's own iterator, which knows every stride, byte
-# order, alignment and dtype, and runs without the GIL. So are inputs read, and outputs written.
+# in; converted a block at a time where it is of the other of float32 and float64; else a buffer at a
+# time by NumPy's own iterator, which knows every stride, byte order, alignment and dtype, and runs
+# without the GIL. So are inputs read, and outputs written.
 
 cdef extern from "numpy/arrayobject.h":
     ctypedef struct NpyIter:
@@ -36,9 +37,17 @@ cdef struct Reader:             # one thread's place in an operand that is conve
 
 cdef struct Operand:
     char* data                  # NULL: converted through the readers
-    Py_ssize_t itemsize
+    Py_ssize_t itemsize         # of the type computed in
+    bint converts               # data are of the other type
     Reader* readers
     int n_readers
+
+
+cdef inline int other_type(int type_num) noexcept:
+    """float64 of float32, and the reverse; none of other types."""
+    if type_num == cnp.NPY_FLOAT:
+        return cnp.NPY_DOUBLE
+    return cnp.NPY_FLOAT if type_num == cnp.NPY_DOUBLE else -1
 
 
 cdef inline bint is_direct(cnp.ndarray array, int type_num) noexcept:
@@ -59,16 +68,23 @@ cdef bint open_operand(
     operand.readers = NULL
     operand.n_readers = 0
     operand.data = NULL
-    if is_direct(array, type_num) and cnp.PyArray_NDIM(array) == cnp.PyArray_NDIM(like):
-        operand.data = cnp.PyArray_BYTES(array)
-        return False
+    operand.converts = False
+    if cnp.PyArray_NDIM(array) == cnp.PyArray_NDIM(like):
+        operand.converts = is_direct(array, other_type(type_num))
+        if operand.converts or is_direct(array, type_num):
+            operand.data = cnp.PyArray_BYTES(array)
+            return False
     return open_readers(operand, array, like, type_num, threads, NPY_ITER_READONLY)
 
 
 cdef bint open_output(
         Operand* operand, cnp.ndarray array, int type_num, int threads) except? True:
-    """Prepare to write array; True if that needs the GIL."""
+    """Prepare to write array, which is not direct; True if that needs the GIL."""
     operand.itemsize = 4 if type_num == cnp.NPY_FLOAT else 8
+    operand.converts = is_direct(array, other_type(type_num))
+    if operand.converts:
+        operand.data = cnp.PyArray_BYTES(array)
+        return False
     return open_readers(operand, array, array, type_num, threads, NPY_ITER_WRITEONLY)
 
 
@@ -131,14 +147,30 @@ cdef bint seek(Operand* operand, int thread, Py_ssize_t start, Py_ssize_t stop) 
         operand.readers[thread].iterator, start, stop, &error) != 0
 
 
+cdef void convert(
+        const char* source, char* target, Py_ssize_t n, bint widens) noexcept nogil:
+    """n numbers of float32 to float64, or the reverse."""
+    cdef Py_ssize_t i
+    if widens:
+        for i in range(n):
+            (<double*>target)[i] = (<const float*>source)[i]
+    else:
+        for i in range(n):
+            (<float*>target)[i] = <float>(<const double*>source)[i]
+
+
 cdef const char* read(
         Operand* operand, int thread, Py_ssize_t start, Py_ssize_t count, char* buffer
         ) noexcept nogil:
     """The next count elements, from start on: where they lie, or copied into buffer."""
     cdef Reader* reader
     cdef Py_ssize_t done = 0, part
-    if operand.data != NULL:
+    if operand.data != NULL and not operand.converts:
         return operand.data + start * operand.itemsize
+    if operand.converts:
+        convert(
+            operand.data + start * (12 - operand.itemsize), buffer, count, operand.itemsize == 8)
+        return buffer
     reader = &operand.readers[thread]
     while done < count:
         if reader.used == reader.size[0]:
@@ -154,10 +186,16 @@ cdef const char* read(
 
 
 cdef void write(
-        Operand* operand, int thread, const char* buffer, Py_ssize_t count) noexcept nogil:
-    """The next count elements of an output."""
-    cdef Reader* reader = &operand.readers[thread]
+        Operand* operand, int thread, Py_ssize_t start, const char* buffer, Py_ssize_t count
+        ) noexcept nogil:
+    """The next count elements of an output, from start on."""
+    cdef Reader* reader
     cdef Py_ssize_t done = 0, part
+    if operand.converts:
+        convert(
+            buffer, operand.data + start * (12 - operand.itemsize), count, operand.itemsize == 4)
+        return
+    reader = &operand.readers[thread]
     while done < count:
         if reader.used == reader.size[0]:
             reader.advance(reader.iterator)

@@ -315,6 +315,8 @@ cdef object evaluate_rows(
         job.mode = mode
         job.block.curved = curvature.curved
         job.floored, job.floor = curvature.floored, curvature.floor
+        job.stretched, job.stretch = curvature.stretch != 1, curvature.stretch
+        job.factor = curvature.factor
         job.omit = nan_policy == OMIT
         job.refuse_nan = nan_policy == RAISE
         job.ignores = loss.ignores
@@ -359,7 +361,7 @@ cdef object compute_rows(
         else:
             result.weight = job.n
             result.count = job.n
-        job.factor = 1 / total_weight(&result)
+        job.factor /= total_weight(&result)
     job.work = MAP
     result = rows_checked(job, loss, mean, y, moved, w)
     if reduction == NONE or mode == GRAD or mode == GRAD_HESS:

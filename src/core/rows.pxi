@@ -46,8 +46,8 @@ cdef struct RowsJob:
     double smoothing
     const double* class_weight
     double factor                   # of gradients and Hessians
-    bint floored                    # Hessians are at least a number
-    double floor
+    bint floored, stretched         # Hessians are at least a number, or times another
+    double floor, stretch
     char* value
     char* grad
     char* hess
@@ -430,8 +430,8 @@ cdef void put_rows(
     cdef Py_ssize_t bytes = n * job.k * job.itemsize
     if out == NULL or written == place:
         return
-    if through.readers != NULL:
-        write(through, thread, written, n * job.k)
+    if is_through(through):
+        write(through, thread, start * job.k, written, n * job.k)
     elif job.inner > 1:
         write_rows[real](job, written, start, n, out, 0)
     elif job.stream:
@@ -445,7 +445,7 @@ cdef char* rows_target(
     """Where the kernel writes: straight into the output where that may be."""
     if out == NULL:
         return NULL
-    if job.inner > 1 or job.stream or job.staged or through.readers != NULL:
+    if job.inner > 1 or job.stream or job.staged or is_through(through):
         return buffer
     return out + start * job.k * job.itemsize
 
@@ -463,6 +463,8 @@ cdef void map_rows(
     job.kernel(b)
     if job.floored:
         raise_rows[real](<real*>b.hess, <const real*>s.scale, <real>job.floor, b.n, job.k)
+    if job.stretched:
+        stretch(<char*>b.hess, job.stretch, b.n * job.k, job.itemsize)
     if job.mode == VALUE or job.mode == VALUE_GRAD:
         padded = (b.n + LANES - 1) // LANES * LANES
         if not job.plain:
@@ -470,8 +472,8 @@ cdef void map_rows(
                 w[i] *= value[i]
                 value[i] = <real>w[i]
                 w[i] = rounded[real](job, w[i], 0)
-        if job.outs[0].readers != NULL:
-            write(&job.outs[0], thread, <char*>value, b.n)
+        if is_through(&job.outs[0]):
+            write(&job.outs[0], thread, start, <char*>value, b.n)
         elif job.value != NULL:
             memcpy(job.value + start * job.itemsize, value, b.n * job.itemsize)
         if job.plain:

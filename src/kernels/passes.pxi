@@ -126,10 +126,3 @@ cdef void pass_root_hess(
     cdef real inverse = <real>(1 / root)
     for i in range(n & -LANES):
         hess[i] -= grad[i] * grad[i] * inverse
-
-
-cdef void pass_at_least(real* v, double least, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef real bound = <real>least
-    for i in range(n & -LANES):
-        v[i] = bound if v[i] < bound else v[i]      # NaN stays

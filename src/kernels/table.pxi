@@ -13,7 +13,6 @@ cdef void fill_passes(real tag) noexcept:
     passes.any_nan = <bint (*)(const void*, Py_ssize_t) noexcept nogil>pass_any_nan[real]
     passes.root_hess = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
         pass_root_hess[real])
-    passes.at_least = <void (*)(void*, double, Py_ssize_t) noexcept nogil>pass_at_least[real]
     passes.stream = fl_stream
 
 

@@ -129,6 +129,8 @@ def test_losses_of_rows_that_cannot_be_objectives():
     for bridge in (fastloss.lightgbm, fastloss.xgboost):
         with pytest.raises(ValueError, match="; softmax_cross_entropy is what to train with"):
             bridge.objective("cross_entropy")
+    with pytest.raises(ValueError, match=r"predictions are in \(-inf, 0\]"):
+        fastloss.xgboost.objective(fl.KLDivergence(log_probabilities=True))
     with pytest.raises(ValueError, match="hessian must be a floor"):
         fastloss.xgboost.objective("cosine")
     assert fastloss.xgboost.objective("cosine", hessian=1e-3)

@@ -194,3 +194,19 @@ def test_floors_of_rows(loss):
     hess = loss.grad_and_hess(y, z, sample_weight=w, reduction="none", hessian=0.125)[1]
     if loss.parameters.get("class_weight") is None and loss.parameters.get("ignore_index") is None:
         np.testing.assert_allclose(hess, np.maximum(exact, 0.125) * wide, rtol=1e-14, atol=1e-300)
+
+
+@pytest.mark.parametrize("factor", [0.5, -1.0])
+@pytest.mark.parametrize("hessian", ["exact", "majorant", 0.25])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_derivatives_times_factors(factor, hessian, weighted):
+    rng = np.random.default_rng(0)
+    for loss, (y, z) in (
+        (fl.Cauchy(), rng.normal(size=(2, 40))),
+        (fl.PolyLoss(), (rng.integers(0, 3, 40), rng.normal(size=(40, 3)))),
+    ):
+        w = rng.uniform(0, 2, 40) if weighted else None
+        grad, hess = loss.grad_and_hess(y, z, sample_weight=w, reduction="sum", hessian=hessian)
+        got = loss._derivatives(y, z, w, None, hessian, factor, 2.0)
+        np.testing.assert_allclose(got[0], factor * grad, rtol=1e-15)
+        np.testing.assert_allclose(got[1], 2 * factor * hess, rtol=1e-15)
