@@ -130,6 +130,22 @@ cdef struct GroupKernel:                    # of penalties of groups
         const void* w, const Py_ssize_t* labels, Py_ssize_t n, const double* factors, void* out
         ) noexcept nogil
 
+# The two halves of a linear model's pass: see linear.h.
+cdef extern from "kernels/linear.h":
+    ctypedef struct fl_matrix:
+        const void* x
+        Py_ssize_t n, d, across, down
+        const Py_ssize_t* index
+        const void* start
+        const void* column
+        bint wide
+
+cdef struct LinearKernel:
+    void (*times)(const fl_matrix*, const void* w, Py_ssize_t outputs, void* z) noexcept nogil
+    void (*back)(
+        const fl_matrix*, const void* r, Py_ssize_t outputs, Py_ssize_t next, void* block, double* g
+        ) noexcept nogil
+
 # Update rules of the optimizers: see rules.pxi.
 cdef struct Clip:           # what happens to a gradient first: g -> factor g, cut to -bound..bound
     double factor, bound
@@ -188,6 +204,7 @@ cdef struct KernelTable:
     MapFn maps[MAX_LOSSES][2][N_MODES]
     SampleKernel samples[MAX_LOSSES]
     RowsFn rows[2]
+    LinearKernel linear[2]
     TripletsFn triplets[2]
     PenaltyFn penalties[2][PENALTY_MAPS]
     GroupKernel groups[2]

@@ -62,6 +62,7 @@ cdef Py_ssize_t evaluate_samples(
     job.passes = &kernels.passes[dtype]
     job.n = n
     job.per_task = n
+    job.step = BLOCK
     job.y.data = <char*>y
     job.z.data = <char*>z
     job.y.itemsize = job.itemsize

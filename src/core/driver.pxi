@@ -39,7 +39,7 @@ cdef struct Job:
     Passes* passes
     WeightPasses* weighing
     int work, mode, dtype, n_terms, threads, tasks
-    Py_ssize_t n, itemsize, per_task
+    Py_ssize_t n, itemsize, per_task, step      # elements: of all, of a task and of a block
     Operand y, z, w
     Py_ssize_t weight_size      # bytes of a weight: with float32 they may be of float64
     double boost                # a power of two that weights out of range are multiplied by
@@ -89,11 +89,12 @@ cdef enum:
     SCRATCH_BYTES = 7 * STEP + 2 * LINE
 
 
-cdef void plan(Job* job, Py_ssize_t n, int max_tasks) noexcept nogil:
+cdef void plan(Job* job, Py_ssize_t n, Py_ssize_t step, int max_tasks) noexcept nogil:
     """Cut n elements into tasks of whole blocks; n alone decides, never the threads."""
-    cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK
+    cdef Py_ssize_t blocks = (n + step - 1) // step
     job.n = n
-    job.per_task = max((blocks + max_tasks - 1) // max_tasks, 1) * BLOCK
+    job.step = step
+    job.per_task = max((blocks + max_tasks - 1) // max_tasks, 1) * step
     job.tasks = <int>((n + job.per_task - 1) // job.per_task)
     job.threads = min(thread_count, job.tasks) if n >= PARALLEL_MIN and not serial else 1
 
@@ -195,7 +196,7 @@ cdef bint in_domain(Job* job, Block* b) noexcept nogil:
 
 cdef inline bint is_through(Operand* output) noexcept nogil:
     """Whether an output is not direct."""
-    return output.readers != NULL or output.converts
+    return output.readers != NULL or output.converts or output.source != NULL
 
 
 cdef inline char* target(
@@ -403,8 +404,8 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
     if job.through:
         result.no_memory |= not seek_outputs(job, thread, start, stop)
     while start < stop and not result.no_memory:
-        b.last = start + BLOCK >= stop
-        if not load(job, thread, start, min(stop - start, <Py_ssize_t>BLOCK), &s, &b):
+        b.last = start + job.step >= stop
+        if not load(job, thread, start, min(stop - start, job.step), &s, &b):
             result.failed = start
             break
         result.weight += b.weight
@@ -416,7 +417,7 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
         elif job.work == SCORE:
             score_block(
                 job, start, &s, &b, job.sums + task * job.n_groups * (job.n_terms + 2))
-        start += BLOCK
+        start += job.step
     if job.through and job.work == MAP and result.failed < 0 and not result.no_memory:
         flush_outputs(job, thread)
     result.total = fold(lanes)

@@ -256,7 +256,7 @@ cdef void start_job(
     job.boost = 1
     job.omit = nan_policy == OMIT
     job.refuse_nan = nan_policy == RAISE
-    plan(job, cnp.PyArray_SIZE(z), max_tasks)
+    plan(job, cnp.PyArray_SIZE(z), BLOCK, max_tasks)
     if y is not None:
         job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
     job.needs_gil |= open_operand(&job.z, z, z, type_num, job.threads)
@@ -294,7 +294,7 @@ cdef void fail(
     dtype = np.float32 if job.dtype == 0 else np.float64
     of_weight = np.float32 if job.weight_size == 4 else np.float64
     with np.errstate(all="ignore"):
-        for i in range(start, min(start + BLOCK, job.n)):
+        for i in range(start, min(start + job.step, job.n)):
             index = tuple(map(int, np.unravel_index(i, np.shape(z))))
             pair = dtype(y[index]), dtype(z[index])
             if job.omit and (isnan(pair[0]) or isnan(pair[1])):

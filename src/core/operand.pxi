@@ -35,7 +35,17 @@ cdef struct Reader:             # one thread's place in an operand that is conve
     cnp.npy_intp* size
     cnp.npy_intp used           # elements of the iterator's buffer that were handed out
 
+# An operand may be computed, and an output go into more computing: start and count as of read().
+ctypedef void (*ComputeFn)(
+    void* source, int thread, Py_ssize_t start, Py_ssize_t count, char* buffer) noexcept nogil
+ctypedef void (*AbsorbFn)(
+    void* source, int thread, Py_ssize_t start, Py_ssize_t count, const char* buffer
+    ) noexcept nogil
+
 cdef struct Operand:
+    void* source                # of what is computed, or absorbed; NULL: an array
+    ComputeFn compute
+    AbsorbFn absorb
     char* data                  # NULL: converted through the readers
     Py_ssize_t itemsize         # of the type computed in
     bint converts               # data are of the other type
@@ -135,6 +145,7 @@ cdef void close_operand(Operand* operand) noexcept:
     PyMem_Free(operand.readers)
     operand.readers = NULL
     operand.n_readers = 0
+    operand.data = NULL
 
 
 cdef bint seek(Operand* operand, int thread, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -167,6 +178,9 @@ cdef const char* read(
     cdef Py_ssize_t done = 0, part
     if operand.data != NULL and not operand.converts:
         return operand.data + start * operand.itemsize
+    if operand.source != NULL:
+        operand.compute(operand.source, thread, start, count, buffer)
+        return buffer
     if operand.converts:
         convert(
             operand.data + start * (12 - operand.itemsize), buffer, count, operand.itemsize == 8)
@@ -191,6 +205,9 @@ cdef void write(
     """The next count elements of an output, from start on."""
     cdef Reader* reader
     cdef Py_ssize_t done = 0, part
+    if operand.source != NULL:
+        operand.absorb(operand.source, thread, start, count, buffer)
+        return
     if operand.converts:
         convert(
             buffer, operand.data + start * (12 - operand.itemsize), count, operand.itemsize == 4)

@@ -310,38 +310,45 @@ cdef object evaluate_rows(
 
     try:
         start_rows(&job, y, z, moved, w, axis, type_num, targets)
-        job.block.loss = loss.kernel
-        job.block.a = loss.parameter
-        job.mode = mode
-        job.block.curved = curvature.curved
-        job.floored, job.floor = curvature.floored, curvature.floor
-        job.stretched, job.stretch = curvature.stretch != 1, curvature.stretch
-        job.factor = curvature.factor
-        job.omit = nan_policy == OMIT
-        job.refuse_nan = nan_policy == RAISE
-        job.ignores = loss.ignores
-        job.ignored = loss.ignored
-        job.smoothing = loss.smoothing
-        job.soft = targets == VECTORS or loss.smoothing != 0
-        job.block.log = loss.log
-        job.listwise = loss.listwise
-        job.y_range, job.z_range = loss.y_range[job.dtype], loss.z_range[job.dtype]
-        if loss.vectors:
-            keep = []
-            job.class_weight = class_vector(loss, "class_weight", k, keep)
-            if job.soft and job.dtype == 0:
-                check_class_weights(job.class_weight, k)
-            job.block.weight = class_vector(loss, "label_weight", k, keep)
-            job.block.positive = class_vector(loss, "pos_weight", k, keep)
-        job.plain = not (
-            job.weighted or job.omit or job.refuse_nan or job.ignores
-            or job.class_weight != NULL)
+        keep = set_loss(&job, loss, mode, nan_policy, targets, &curvature)
         if out is not None:
             job.staged = overwrites_input(value, grad, hess, y, z, w, type_num)
         set_outputs(&job, value, grad, hess)
         return compute_rows(&job, loss, reduction, y, moved, w, value, grad, hess)
     finally:
         end_rows(&job)
+
+
+cdef list set_loss(
+        RowsJob* job, RowLoss loss, int mode, int nan_policy, int targets, Curvature* curvature):
+    """What a started job computes; a list of what has to live as long."""
+    cdef list keep = []
+    job.block.loss = loss.kernel
+    job.block.a = loss.parameter
+    job.mode = mode
+    job.block.curved = curvature.curved
+    job.floored, job.floor = curvature.floored, curvature.floor
+    job.stretched, job.stretch = curvature.stretch != 1, curvature.stretch
+    job.factor = curvature.factor
+    job.omit = nan_policy == OMIT
+    job.refuse_nan = nan_policy == RAISE
+    job.ignores = loss.ignores
+    job.ignored = loss.ignored
+    job.smoothing = loss.smoothing
+    job.soft = targets == VECTORS or loss.smoothing != 0
+    job.block.log = loss.log
+    job.listwise = loss.listwise
+    job.y_range, job.z_range = loss.y_range[job.dtype], loss.z_range[job.dtype]
+    if loss.vectors:
+        job.class_weight = class_vector(loss, "class_weight", job.k, keep)
+        if job.soft and job.dtype == 0:
+            check_class_weights(job.class_weight, job.k)
+        job.block.weight = class_vector(loss, "label_weight", job.k, keep)
+        job.block.positive = class_vector(loss, "pos_weight", job.k, keep)
+    job.plain = not (
+        job.weighted or job.omit or job.refuse_nan or job.ignores
+        or job.class_weight != NULL)
+    return keep
 
 
 cdef object compute_rows(

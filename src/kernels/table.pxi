@@ -41,6 +41,13 @@ cdef void fill_rows() noexcept:
     kernels.triplets[1] = triplets_double
 
 
+cdef void fill_linear() noexcept:
+    kernels.linear[0].times = fl_times_f32
+    kernels.linear[0].back = fl_back_f32
+    kernels.linear[1].times = fl_times_f64
+    kernels.linear[1].back = fl_back_f64
+
+
 cdef void fill_formats() noexcept:
     kernels.widen[HALF] = fl_widen_half
     kernels.widen[BFLOAT16] = fl_widen_bfloat16
@@ -136,6 +143,7 @@ fill_weighing[float, double](2, 0, 0)
 fill_penalties[float](0)
 fill_penalties[double](0)
 fill_rows()
+fill_linear()
 fill_formats()
 fill_surveys()
 kernels.fence = fl_fence
