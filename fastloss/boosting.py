@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 
-from fastloss._core import DomainError
+from fastloss._core import BaseLoss, DomainError
 from fastloss.domains import SIGNS
 from fastloss.losses.base import Loss, Pointwise, as_loss
 from fastloss.losses.classification import Perceptron
@@ -98,6 +98,8 @@ class Library:
 
     def _refusal_of_rows(self, loss: RowLoss) -> str | None:
         """Why the library has no use for a loss of rows."""
+        if loss.parameters.get("classes") is not None:
+            return "the library numbers the classes 0, 1, 2 ... itself; leave out classes="
         if loss._columns:
             return f"a row holds {' and '.join(loss._columns)}, not scores of one kind"
         if isinstance(loss, ListwiseSoftmax):
@@ -182,15 +184,19 @@ class Derivatives(Fixed):
         stretch = convention.stretch
         if not isinstance(stretch, float):
             stretch = stretch(scores.shape[loss.parameters["axis"]])
-        return loss._derivatives(
-            targets(loss, y_true, scores),
-            scores,
-            weight,
-            out,
-            convention.hessian,
-            sign * convention.factor,
-            stretch,
+        factor = sign * convention.factor
+        y_true = targets(loss, y_true, scores)
+        if type(loss).grad_and_hess is BaseLoss.grad_and_hess:
+            return loss._derivatives(
+                y_true, scores, weight, out, convention.hessian, factor, stretch
+            )
+        grad, hess = loss.grad_and_hess(  # of a user's own
+            y_true, scores, sample_weight=weight, reduction="sum", hessian=convention.hessian
         )
+        if out is None:
+            return factor * grad, factor * stretch * hess
+        out[0][...], out[1][...] = factor * grad, factor * stretch * hess
+        return out
 
 
 def trained(
@@ -220,7 +226,7 @@ def _checked(hessian: Any) -> Hessian:
 
 def signs(loss: Scored, y_true: Any) -> Any:
     """Targets, with -1 for 0 if the loss takes -1 and 1: classifiers number the classes 0 and 1."""
-    return y_true - (y_true == 0) if loss.y_domain is SIGNS else y_true
+    return np.where(y_true == 0, -1.0, y_true) if loss.y_domain is SIGNS else y_true
 
 
 def targets(loss: Scored, y_true: Any, scores: Array) -> Any:

@@ -87,8 +87,8 @@ class Metric(Measure):
 
     def get_final_error(self, error: float, weight: float) -> float:
         """Compute the mean."""
-        mean = error / weight
-        return mean**0.5 if self.loss._root else mean
+        mean = error / weight if weight else float("nan")
+        return max(mean, 0.0) ** 0.5 if self.loss._root else mean
 
 
 def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
@@ -148,6 +148,8 @@ def metric(loss: str | Loss, *, scores_of: str | Loss | None = None) -> Metric:
     ------
     TypeError
         If a loss is neither a loss nor a name.
+    ValueError
+        If the mean of the loss is weighted by class, or leaves classes out.
 
     Examples
     --------
@@ -158,7 +160,14 @@ def metric(loss: str | Loss, *, scores_of: str | Loss | None = None) -> Metric:
     >>> brier.get_final_error(error, weight)
     0.25
     """
-    return Metric(*measured(loss, scores_of, 0))
+    found, link = measured(loss, scores_of, 0)
+    for name in ("class_weight", "ignore_index"):
+        if found.parameters.get(name) is not None:
+            raise ValueError(
+                f"{name} cannot be part of a metric of CatBoost, which divides by the sum of the "
+                f"weights alone; got {found!r}"
+            )
+    return Metric(found, link)
 
 
 def baseline(

@@ -63,6 +63,8 @@ def _convention(loss: Scored) -> Convention | None:
 
 def _factor_of_classes(k: int) -> float:
     """What the Hessian of k classes is multiplied by."""
+    if k < 2:
+        raise ValueError(f"softmax_cross_entropy needs at least two classes; got num_class={k}")
     return k / (k - 1)
 
 

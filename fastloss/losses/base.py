@@ -491,14 +491,14 @@ def get_loss(name: str, **parameters: Any) -> Loss:
     name, colon, rest = name.partition(":")
     cls = loss_class(name)
     given: dict[str, Any] = {}
-    for part in rest.split(",") if colon else ():
+    for part in _split(rest, ",") if colon else ():
         key, _, text = part.partition("=")
         key = key.strip()
         if key in given or key in parameters:
             raise ValueError(f"{name}: parameter {key!r} is given twice")
         try:
             labels = key in cls._ranges and cls._ranges[key].labels
-            given[key] = tuple(map(_label, text.split(";"))) if labels else _number(text)
+            given[key] = tuple(map(_label, _split(text, ";"))) if labels else _number(text)
         except ValueError:
             raise ValueError(
                 f"{name}: expected PARAMETER=NUMBER behind the colon (several numbers: 1;2;3); "
@@ -518,6 +518,18 @@ def _number(text: str) -> float | bool | tuple[float, ...] | None:
     if text in words:
         return words[text]
     return tuple(map(float, text.split(";"))) if ";" in text else float(text)
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """Parts between marks that are in no quotes and no brackets."""
+    inside = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\([^()]*\)"""
+    parts = [""]
+    for found in re.finditer(rf"{inside}|.", text, re.DOTALL):
+        if found[0] == mark:
+            parts.append("")
+        else:
+            parts[-1] += found[0]
+    return parts
 
 
 def _label(text: str) -> Any:

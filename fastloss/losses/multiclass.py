@@ -38,9 +38,15 @@ class _Labelled(RowLoss):
         axis: int = -1,
         classes: Sequence[Any] | None = None,
     ) -> None:
-        self._set(
-            class_weight=class_weight, ignore_index=ignore_index, axis=axis, classes=classes
-        )
+        self._set(class_weight=class_weight, ignore_index=ignore_index, axis=axis, classes=classes)
+
+    def _set(self, **parameters: Any) -> None:
+        if parameters["classes"] is not None and parameters["ignore_index"] is not None:
+            raise ValueError(
+                "ignore_index is for classes that are numbered; among names of classes leave out "
+                'gaps, as None, with nan_policy="omit"'
+            )
+        super()._set(**parameters)
 
     def _class_weights(self, k: int) -> NDArray[np.float64]:
         weights = np.ones(k) if self.class_weight is None else np.array(self.class_weight)

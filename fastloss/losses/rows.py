@@ -26,7 +26,10 @@ CLASSES = Domain("None, or labels that differ", labels=True)
 AXIS = Domain("an integer")
 FLAG = Domain("False or True")
 
-EITHER = "the class of each row, an integer from 0 on; or targets q in [0, inf), of y_pred's shape"
+EITHER = (
+    "the class of each row, an integer from 0 on, or one of ``classes``; or targets q in [0, inf), "
+    "of y_pred's shape"
+)
 TARGETS = "q in [0, inf), of y_pred's shape"
 
 _NOTES = """\
@@ -60,7 +63,7 @@ class RowLoss(Loss, _core.RowLoss):
     _items: ClassVar[str] = "classes"
     _columns: ClassVar[tuple[str, ...]] = ()  # which ones, if there are always as many
     _bounded_from: ClassVar[int] = 0  # the first of these that z_domain is about
-    _targets: ClassVar[str] = "the class of each row, an integer from 0 on"
+    _targets: ClassVar[str] = "the class of each row, an integer from 0 on, or one of ``classes``"
     _predictions: ClassVar[str] = "logits, (-inf, inf); -inf is a class that cannot be"
 
     def __init__(self, axis: int = -1) -> None:
@@ -147,9 +150,13 @@ class RowLoss(Loss, _core.RowLoss):
         array([0.25, 0.5 , 0.25])
         """
         y = input_array(y_true, "y_true")
-        if self.parameters.get("classes") is not None and y.dtype.kind != "f":
-            n_classes, y = len(self.parameters["classes"]), self._places(y)
-        by_row = "labels" in self._takes and y.dtype.kind in "iub" or "numbers" in self._takes
+        classes = self.parameters.get("classes")
+        if classes is not None and not (y.ndim > 1 and y.shape[self.axis] == len(classes)):
+            n_classes, y = len(classes), self._places(y)
+        elif "labels" in self._takes and y.ndim == 1 and y.dtype.kind == "f":
+            y = _whole(y)
+        numbered = y.dtype.kind in "iub" and (classes is None or y.ndim == 1)
+        by_row = "labels" in self._takes and numbered or "numbers" in self._takes
         if not by_row:
             y = np.moveaxis(real_array(y, "y_true"), self.axis, -1)
         rows = y.shape if by_row else y.shape[:-1]
@@ -178,10 +185,21 @@ class RowLoss(Loss, _core.RowLoss):
 
     def _encode(self, y: NDArray[Any]) -> NDArray[np.float64]:
         """Numbers of the classes that labels name: NaN for a gap, -1.5 for what is no class."""
-        places = {label: float(place) for place, label in enumerate(self.parameters["classes"])}
-        labels = y.ravel().tolist()
-        codes = [places.get(label, np.nan if _is_gap(label) else -1.5) for label in labels]
-        return np.array(codes, np.float64).reshape(y.shape)
+        classes = self.parameters["classes"]
+        known = np.array(classes)
+        kinds = {known.dtype.kind, y.dtype.kind}
+        if (
+            len({*map(type, classes)}) == 1
+            and (len(kinds) == 1 or kinds <= set("iufb"))
+            and ("O" not in kinds)
+        ):
+            order = np.argsort(known)
+            found = np.minimum(np.searchsorted(known, y, sorter=order), len(known) - 1)
+            codes = np.where(known[order[found]] == y, order[found], -1.5)
+            return np.where(y != y, np.nan, codes)
+        places = {label: float(place) for place, label in enumerate(classes)}
+        each = [places.get(x, np.nan if _is_gap(x) else -1.5) for x in y.ravel().tolist()]
+        return np.array(each, np.float64).reshape(y.shape)
 
     def _places(self, y: NDArray[Any]) -> NDArray[np.intp]:
         """Numbers of the classes that labels name, all of which have to."""
@@ -241,17 +259,28 @@ def _row_weights(given: Any, rows: tuple[int, ...]) -> Any:
     return np.broadcast_to(w.reshape(w.shape + (1,) * (len(rows) - w.ndim)), rows).ravel()
 
 
+def _whole(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """Classes that are floats as integers."""
+    bad = ~(np.abs(labels) < 2.0**53) | (labels % 1 != 0)
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise DomainError("y_true", (place,), labels[place], "a class")
+    return labels.astype(np.intp)
+
+
 def _is_gap(label: Any) -> bool:
     """Whether it is None, NaN or a missing value of pandas."""
-    if isinstance(label, float):
-        return label != label
+    if isinstance(label, (float, np.floating)):
+        return bool(label != label)
     return label is None or type(label).__name__ in ("NAType", "NaTType")
 
 
 def _distinct(name: str, value: Any) -> tuple[Any, ...]:
-    if isinstance(value, (str, bytes, dict)) or not isinstance(value, (Iterable, np.ndarray)):
+    unordered = isinstance(value, (str, bytes, dict, set, frozenset))
+    if unordered or not isinstance(value, (Iterable, np.ndarray)):
         raise TypeError(f"{name} must be a sequence of labels; got {value!r}")
-    labels = tuple(value.tolist() if isinstance(value, np.ndarray) else value)
+    plain = (np.number, np.bool_, np.str_, np.bytes_)  # of dates item() makes integers
+    labels = tuple(x.item() if isinstance(x, plain) else x for x in value)
     if not labels or any(_is_gap(label) for label in labels) or len(set(labels)) < len(labels):
         raise ValueError(f"{name} must hold labels that differ, and no gap; got {value!r}")
     return labels

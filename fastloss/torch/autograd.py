@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from fastloss.losses.base import Loss, Pointwise
 from fastloss.torch.arrays import call, result_dtype, tensor_of
@@ -78,7 +77,6 @@ class Gradient(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
         return gradient(input, target, weight, loss, reduction)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         loss, reduction = ctx.loss, ctx.reduction
         if not isinstance(loss, Pointwise) or (loss._root and reduction != "none"):
@@ -88,4 +86,19 @@ class Gradient(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
             )
         input, target, weight = ctx.saved_tensors
         _, hess = call(loss.grad_and_hess, input, target, weight, reduction)
-        return torch.from_numpy(hess).mul_(outer).to(input.dtype), None, None, None, None
+        found = torch.from_numpy(hess).mul_(outer.detach()).to(input.dtype)
+        if torch.is_grad_enabled():  # create_graph=True
+            found = Last.apply(found, input, outer)  # type: ignore[no-untyped-call, unused-ignore]
+        return found, None, None, None, None
+
+
+class Last(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
+    """Second derivatives, of which there are no derivatives by what they depend on."""
+
+    @staticmethod
+    def forward(ctx: Any, found: Tensor, *dependencies: Tensor) -> Tensor:
+        return found.view_as(found)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        raise RuntimeError("losses of fastloss can be differentiated twice, not three times")

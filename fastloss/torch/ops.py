@@ -60,6 +60,8 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> 
 
 
 def _backward(ctx: Any, outer: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+    if torch.is_grad_enabled() and not torch.compiler.is_compiling():  # create_graph=True
+        raise RuntimeError("a compiled loss can be differentiated once only")
     (grad,) = ctx.saved_tensors
     outer = chained(named(ctx.loss), ctx.reduction, outer)
     return (outer * grad).to(ctx.dtype), None, None, None, None

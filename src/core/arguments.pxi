@@ -153,6 +153,8 @@ cdef cnp.ndarray check_result(object given, cnp.ndarray z, int type_num):
 
 cdef bint elements_apart(cnp.ndarray array) except -1:
     """Whether each element has memory of its own, as it may not in a broadcast array."""
+    if cnp.PyArray_SIZE(array) == 0:
+        return True
     steps = sorted(
         (abs(cnp.PyArray_STRIDE(array, i)), cnp.PyArray_DIM(array, i))
         for i in range(cnp.PyArray_NDIM(array)) if cnp.PyArray_DIM(array, i) > 1)

@@ -81,8 +81,12 @@ cdef Py_ssize_t evaluate_samples(
     if hess == NULL:
         return run_bound(
             &job, MAP, loss, VALUE if grad == NULL else GRAD if value == NULL else VALUE_GRAD)
+    job.value = NULL
     failed = run_bound(&job, MAP, loss, GRAD_HESS)
     if value != NULL and failed < 0:        # no map has all three
+        job.value = <char*>value
+        job.grad = NULL
+        job.hess = NULL
         failed = run_bound(&job, MAP, loss, VALUE)
     return failed
 

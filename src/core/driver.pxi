@@ -235,13 +235,17 @@ cdef inline void deliver(
         Job* job, char* out, Operand* through, int thread, char* written, Py_ssize_t start, Block* b,
         Py_ssize_t* carried) noexcept nogil:
     """Bring what a map wrote into a buffer to the output."""
-    cdef char* place = out + start * job.itemsize
+    cdef char* place
     cdef Py_ssize_t bytes = b.n * job.itemsize
-    if out == NULL or written == place:
+    if out == NULL:
         return
     if is_through(through):
         write(through, thread, start, written, b.n)
-    elif job.stream:
+        return
+    place = out + start * job.itemsize
+    if written == place:
+        return
+    if job.stream:
         stream_lines(job.passes, place, written, bytes, b.last, carried)
     else:
         memcpy(place, written, bytes)

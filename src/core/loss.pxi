@@ -66,7 +66,10 @@ cdef Curvature parse_hessian(object given) except *:
         found.curved = given == "majorant"
     elif isinstance(given, Real) and not isinstance(given, (bool, np.bool_)):
         found.floored = True
-        found.floor = given
+        try:
+            found.floor = given
+        except OverflowError:       # an integer beyond all floats
+            found.floor = INFINITY
         if not 0 <= found.floor < INFINITY:
             raise ValueError(f"a floor of the Hessian must be in [0, inf); got {given!r}")
     if not (found.curved or found.floored):
@@ -347,7 +350,9 @@ cdef object evaluate(
     cdef Job job
     cdef Term term
     check_bound(loss)
-    if loss.is_root and curvature.floored:
+    if curvature.floored and type_num == cnp.NPY_FLOAT and <float>curvature.floor == INFINITY:
+        raise ValueError(f"a floor of the Hessian must be finite in float32; got {hessian!r}")
+    if loss.is_root and curvature.floored and not per_sample:
         raise ValueError(f"a floor is of samples' second derivatives, which {loss!r} has none of")
     w = check_weight(sample_weight, y)
 

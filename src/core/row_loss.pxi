@@ -140,7 +140,9 @@ cdef int targets_of(RowLoss loss, cnp.ndarray y, cnp.ndarray z, int axis) except
         compute_type(y, "y_true")
         return NUMBERS
     if not (whole or y.dtype.kind == "f" and cnp.PyArray_ITEMSIZE(y) <= 8):
-        raise TypeError(f"y_true must hold classes as integers; got dtype {y.dtype}")
+        raise TypeError(
+            f"y_true must hold classes as integers, or as floats that are whole; names of classes "
+            f"need the loss's classes=; got dtype {y.dtype}")
     return LABELS
 
 
@@ -289,6 +291,8 @@ cdef object evaluate_rows(
     cdef RowsJob job
     if not loss.bound:
         raise TypeError(f"this {type(loss).__name__} was not initialised")
+    if curvature.floored and type_num == cnp.NPY_FLOAT and <float>curvature.floor == INFINITY:
+        raise ValueError(f"a floor of the Hessian must be finite in float32; got {hessian!r}")
     if curvature.curved and not loss.has_majorant:
         raise ValueError(f"{loss!r} has no majorant of its Hessian; give a floor instead")
     axis = row_axis(z, loss.axis, "y_pred", loss)

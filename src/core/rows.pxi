@@ -171,12 +171,12 @@ cdef bint read_weights(
 cdef const int64_t* whole_labels(
         RowsJob* job, const double* given, Py_ssize_t n, int64_t* label, double* w) noexcept nogil:
     """Classes that are floats, as integers; NaN is a gap if those are left out."""
-    cdef int64_t none = INT64_MIN + (job.ignored == INT64_MIN)
+    cdef int64_t none = INT64_MIN + (job.ignores and job.ignored == INT64_MIN)
     cdef Py_ssize_t i
     for i in range(n):
         if job.omit and given[i] != given[i]:
             w[i] = 0
-        label[i] = <int64_t>given[i] if fabs(given[i]) < 2.0 ** 62 else none
+        label[i] = <int64_t>given[i] if fabs(given[i]) <= 2.0 ** 53 else none
         if label[i] != given[i]:
             label[i] = none
     return label
@@ -426,13 +426,17 @@ cdef void put_rows(
         RowsJob* job, char* out, Operand* through, int thread, char* written, Py_ssize_t start,
         Py_ssize_t n, bint last, Py_ssize_t* carried, real tag) noexcept nogil:
     """Bring what the kernel wrote to the output."""
-    cdef char* place = out + start * job.k * job.itemsize
+    cdef char* place
     cdef Py_ssize_t bytes = n * job.k * job.itemsize
-    if out == NULL or written == place:
+    if out == NULL:
         return
     if is_through(through):
         write(through, thread, start * job.k, written, n * job.k)
-    elif job.inner > 1:
+        return
+    place = out + start * job.k * job.itemsize
+    if written == place:
+        return
+    if job.inner > 1:
         write_rows[real](job, written, start, n, out, 0)
     elif job.stream:
         stream_lines(job.passes, place, written, bytes, last, carried)

@@ -237,3 +237,30 @@ def test_constants_of_classes(start):
         start(loss, [0, 1], num_class=3)
     with pytest.raises(NotImplementedError):
         start("multiclass_hinge", [0, 1])
+
+
+def test_a_users_own_derivatives_are_taken():
+    class Doubled(fl.SquaredError):
+        name = "doubled"
+
+        def grad_and_hess(self, *args, **options):
+            grad, hess = super().grad_and_hess(*args, **options)
+            return 2 * grad, 4 * hess
+
+    y, z = np.array([1.0, 2.0]), np.array([2.0, 0.0])
+    for made in (fastloss.lightgbm.objective, fastloss.xgboost.objective):
+        grad, hess = made(Doubled(), hessian="exact")(y, z)
+        assert grad.tolist() == [4, -8] and hess.tolist() == [8, 8]
+    own = fastloss.catboost.objective(Doubled(), hessian="exact")
+    assert own.calc_ders_range(z, y, None).tolist() == [[-4, -8], [8, -8]]
+
+
+def test_names_of_classes_are_the_librarys_business():
+    with pytest.raises(ValueError, match="leave out classes="):
+        fastloss.lightgbm.objective(fl.SoftmaxCrossEntropy(classes=("a", "b")))
+
+
+def test_labels_of_small_types():
+    for kind in (np.uint8, bool, np.int8):
+        value = fastloss.xgboost.metric("hinge")(np.array([0, 1], kind), np.array([1.0, 1.0]))
+        assert value == 1.0

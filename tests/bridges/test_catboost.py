@@ -192,3 +192,9 @@ def test_estimators_are_cloned_copied_and_searched():
         error_score="raise",
     ).fit(X, REAL)
     assert search.best_params_["loss_function"] in losses[:2]
+
+
+@pytest.mark.parametrize("given", [{"class_weight": (1, 5, 10)}, {"ignore_index": 2}])
+def test_a_mean_of_other_weights_is_no_metric(given):
+    with pytest.raises(ValueError, match="cannot be part of a metric of CatBoost"):
+        metric(fl.SoftmaxCrossEntropy(**given))

@@ -210,3 +210,12 @@ def test_derivatives_times_factors(factor, hessian, weighted):
         got = loss._derivatives(y, z, w, None, hessian, factor, 2.0)
         np.testing.assert_allclose(got[0], factor * grad, rtol=1e-15)
         np.testing.assert_allclose(got[1], 2 * factor * hess, rtol=1e-15)
+
+
+def test_floors_beyond_the_type():
+    for bad in (10**400, 1e60):
+        z = np.ones(3, np.float32)
+        with pytest.raises(ValueError, match="a floor of the Hessian must be"):
+            fl.Huber().grad_and_hess(z, z, hessian=bad)
+    root = fl.RootMeanSquaredError().grad_and_hess([0.0], [1.0], reduction="none", hessian=0.5)
+    assert root[1] == 0.5

@@ -336,7 +336,7 @@ def test_weights_scale():
         ([np.nan, 1.0], np.zeros((2, 3)), ValueError, r"y_true\[0\] = nan is not a class from 0"),
         ([0.0, 1e300], np.zeros((2, 3)), ValueError, r"y_true\[1\] = 1e\+300 is not a class"),
         ([0.0, -1.0], np.zeros((2, 3)), ValueError, r"y_true\[1\] = -1.0 is not a class"),
-        (["a", "b"], np.zeros((2, 3)), TypeError, "classes as integers; got dtype <U1"),
+        (["a", "b"], np.zeros((2, 3)), TypeError, "names of classes need .*; got dtype <U1"),
         ([0], np.zeros((2, 3)), ValueError, r"of shape \(2,\), or .* shape \(2, 3\); got \(1,\)"),
         ([[0], [1]], np.zeros((2, 3)), ValueError, r"got \(2, 1\)"),
         (0, 1.0, ValueError, "an axis of classes; got a scalar"),
@@ -567,3 +567,47 @@ def test_what_names_of_classes_are():
     assert fl.get_loss(loss.spec) == loss == pickle.loads(pickle.dumps(loss))
     assert fl.get_loss("cross_entropy:classes=cat;dog").classes == ("cat", "dog")
     assert fl.score(["cat", "dog"], np.eye(2) + 0.5, ["softmax_cross_entropy:classes=cat;dog"])
+
+
+def test_names_of_classes_keep_their_types():
+    loss = fl.SoftmaxCrossEntropy(classes=("cat", "2", 2))
+    z = np.random.default_rng(0).normal(size=(3, 3))
+    assert loss(np.array(["cat", "2", 2], object), z) == CE([0, 1, 2], z)
+    with pytest.raises(fl.DomainError, match=r"y_true\[0\] = fox is not one of"):
+        loss(["fox", "2", "2"], z)
+    numbers = fl.SoftmaxCrossEntropy(classes=np.unique([3, 1, 2]))
+    assert [type(x) for x in numbers.classes] == [int] * 3
+    days = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], "M8[D]")
+    dated = fl.SoftmaxCrossEntropy(classes=days)
+    assert dated(days[[0, 2, 1]].astype("M8[s]"), z) == CE([0, 2, 1], z)
+
+
+@pytest.mark.parametrize(
+    "classes", [("a,b", "c;d"), ("it's", 'a "b"'), ((1, 2), (3, 4)), (True, False), (0.5, -1.0)]
+)
+def test_names_of_classes_come_back_from_the_spec(classes):
+    loss = fl.SoftmaxCrossEntropy(classes=classes, label_smoothing=0.1)
+    assert fl.get_loss(loss.spec) == loss
+
+
+def test_names_and_numbers_of_classes_do_not_go_together():
+    with pytest.raises(ValueError, match="ignore_index is for classes that are numbered"):
+        fl.SoftmaxCrossEntropy(classes=NAMES, ignore_index=1)
+    with pytest.raises(TypeError, match="classes must be a sequence"):
+        fl.SoftmaxCrossEntropy(classes={"a", "b"})
+
+
+def test_constants_of_labels_of_any_kind():
+    expected = CE.optimal_constant([0, 1, 1, 1])
+    for labels in ([0.0, 1.0, 1.0, 1.0], np.array([0, 1, 1, 1], np.float32)):
+        np.testing.assert_array_equal(CE.optimal_constant(labels), expected)
+    with pytest.raises(fl.DomainError, match=r"y_true\[1\] = 0.5 is not a class"):
+        CE.optimal_constant([0.0, 0.5])
+    for classes in ((10.0, 20.0), (10, 20)):
+        named = fl.SoftmaxCrossEntropy(classes=classes)
+        for kind in (int, float):
+            labels = np.array([10, 20, 20, 20], kind)
+            np.testing.assert_array_equal(named.optimal_constant(labels), expected)
+        np.testing.assert_array_equal(
+            named.optimal_constant(np.eye(2, dtype=int)[[0, 1, 1, 1]]), expected
+        )

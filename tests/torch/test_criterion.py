@@ -316,3 +316,23 @@ def test_classes_of_the_same_name_are_told_apart():
     names = [name_of(first()), name_of(second()), name_of(first())]
     assert names[0] == names[2] != names[1]
     assert type(named(names[0])) is first and type(named(names[1])) is second
+
+
+def test_there_are_no_third_derivatives():
+    x = torch.randn(4, dtype=torch.float64, requires_grad=True)
+    value = flt.loss("poisson")(x, torch.ones(4, dtype=torch.float64))
+    (grad,) = torch.autograd.grad(value, x, create_graph=True)
+    (hess,) = torch.autograd.grad(grad.sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="twice, not three times"):
+        (hess * x).sum().backward()
+
+
+def test_a_compiled_loss_has_no_second_derivatives():
+    criterion = flt.loss("poisson")
+    compiled = torch.compile(criterion, backend="eager", fullgraph=True)
+    x = torch.randn(4, dtype=torch.float64, requires_grad=True)
+    y = torch.ones(4, dtype=torch.float64)
+    (grad,) = torch.autograd.grad(compiled(x, y), x)
+    assert torch.equal(grad, torch.autograd.grad(criterion(x, y), x)[0])
+    with pytest.raises(RuntimeError, match="differentiated once only"):
+        torch.autograd.grad(compiled(x, y), x, create_graph=True)

@@ -526,3 +526,13 @@ def test_state_that_does_not_fit_changes_nothing():
     run(optimizer, params, grads[3:])
     run(other, others, grads[3:])
     assert_equal(params, others)
+
+
+def test_maximize_is_refused_in_a_group_too():
+    p = torch.nn.Parameter(torch.zeros(1))
+    optimizer = flt.optim.SGD([p], lr=0.1)
+    optimizer.param_groups[0]["maximize"] = True
+    p.grad = torch.ones(1)
+    with pytest.raises(ValueError, match="none of torch's maximize"):
+        optimizer.step()
+    assert p.item() == 0

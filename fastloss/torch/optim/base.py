@@ -67,12 +67,6 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
     def _check(self, group: Group) -> None:
         """An error unless options and parameters of a group are such as the rule takes."""
         options = self._options(group)
-        decoupled = group.get("decoupled_weight_decay") and self.rule is not rules.AdamW
-        if group.get("maximize") or decoupled:
-            raise ValueError(
-                f"{type(self).__name__} here has none of torch's "
-                f"{'decoupled_weight_decay' if decoupled else 'maximize'}; got True"
-            )
         if callable(options["lr"]):
             raise TypeError(
                 "lr must be a number here, which the schedules of torch.optim.lr_scheduler "
@@ -86,6 +80,12 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
 
     def _options(self, group: Group) -> dict[str, Any]:
         """The options of a group as numbers."""
+        decoupled = group.get("decoupled_weight_decay") and self.rule is not rules.AdamW
+        if group.get("maximize") or decoupled:
+            raise ValueError(
+                f"{type(self).__name__} here has none of torch's "
+                f"{'decoupled_weight_decay' if decoupled else 'maximize'}; got True"
+            )
         found = {key: group[key] for key in self.options}
         return {k: v.item() if isinstance(v, Tensor) else v for k, v in found.items()}
 
