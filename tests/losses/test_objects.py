@@ -12,8 +12,8 @@ import pytest
 from samples import DTYPES, defaults, variants
 
 import fastloss as fl
-from fastloss.registry import is_own
 from fastloss import _core
+from fastloss.registry import is_own
 
 every_variant = pytest.mark.parametrize("loss", variants(), ids=repr)
 every_loss = pytest.mark.parametrize("loss", defaults(), ids=lambda loss: loss.name)
