@@ -34,6 +34,7 @@ array([-0.1,  0.1,  0. ])
 import importlib as _importlib
 import os as _os
 import typing as _typing
+from importlib.util import find_spec as _find_spec
 
 from fastloss import _core, losses
 from fastloss.config import get_include, last_level_cache as _last_level_cache, show_config
@@ -71,7 +72,9 @@ if not _typing.TYPE_CHECKING:  # which would take any name for one that there is
         if name in ("optim", "penalties"):
             return _importlib.import_module(f"fastloss.{name}")
         hint = ""
-        if name[0].isupper():  # a class: others may be modules about to be imported
+        if not name.startswith("_") and _find_spec(f"fastloss.{name}"):
+            hint = f" until it is imported: import fastloss.{name}"
+        elif name[0].isupper():  # a class: others may be modules about to be imported
             import difflib  # takes long to import
 
             optim = _importlib.import_module("fastloss.optim")

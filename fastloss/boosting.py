@@ -234,16 +234,20 @@ def targets(loss: Scored, y_true: Any, scores: Array) -> Any:
     if isinstance(loss, Pointwise):
         if scores.ndim > 1 and np.ndim(y_true) == 1:
             raise ValueError(
-                f"{loss!r} takes one score of a row; got scores of shape {scores.shape}, as for "
+                f"{loss.spec} takes one score of a row; got scores of shape {scores.shape}, as for "
                 "several classes, of which softmax_cross_entropy is a loss"
             )
         return signs(loss, y_true)
-    if scores.ndim == 1:
-        raise ValueError(
-            f"{loss!r} takes a score for each class; got one for each row: the number of classes, "
-            "num_class, must be given to the library"
-        )
+    _check_scores(loss, scores)
     return y_true
+
+
+def _check_scores(loss: Scored, scores: Array) -> None:
+    if isinstance(loss, RowLoss) and scores.ndim == 1:
+        raise ValueError(
+            f"{loss.spec} takes a score for each class; got one for each row. For two classes "
+            "there are logistic and focal; for more the library has to be given num_class"
+        )
 
 
 def arguments(first: Any, second: Any, weight: Any) -> tuple[Any, Array, Any]:
@@ -253,9 +257,9 @@ def arguments(first: Any, second: Any, weight: Any) -> tuple[Any, Array, Any]:
     """
     if hasattr(second, "get_label"):
         first, second, weight = second.get_label(), first, second.get_weight()
-    if weight is not None and not weight.size:  # as XGBoost says that there are none
+    if weight is not None and not np.size(weight):  # as XGBoost says that there are none
         weight = None
-    return first, second, weight
+    return np.asarray(first), np.asarray(second), weight
 
 
 @dataclass(frozen=True)
@@ -334,6 +338,8 @@ def shifted(scores: Array, start: ArrayLike, name: str) -> Array:
     return scores + begin
 
 
-def meaning(library: Library, loss: str | Loss, scores: Array) -> Array:
+def meaning(loss: str | Loss, scores: Array) -> Array:
     """What raw scores mean."""
-    return of_classes(library.loss(loss)[0], -1).inverse_link(scores)
+    made = of_classes(scored(loss), -1)
+    _check_scores(made, scores)
+    return made.inverse_link(scores)

@@ -244,4 +244,4 @@ def predict(
     array([3., 3.])
     """
     scores = model.predict(X, prediction_type="RawFormulaVal", **options)
-    return meaning(_CATBOOST, loss, shifted(scores, baseline, "baseline"))
+    return meaning(loss, shifted(scores, baseline, "baseline"))

@@ -261,4 +261,4 @@ def predict(
     array([3., 3.])
     """
     scores = model.predict(X, raw_score=True, **options)
-    return meaning(_LIGHTGBM, loss, shifted(scores, init_score, "init_score"))
+    return meaning(loss, shifted(scores, init_score, "init_score"))

@@ -262,4 +262,4 @@ def predict(model: Any, X: Any, loss: str | Loss, **options: Any) -> Array:
         scores = model.inplace_predict(X, predict_type="margin", **options)
     else:
         scores = model.predict(X, output_margin=True, **options)
-    return meaning(_XGBOOST, loss, scores)
+    return meaning(loss, scores)

@@ -3,6 +3,8 @@
 import inspect
 import pydoc
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -71,3 +73,10 @@ def test_shared_texts_stand_below_parameters_without_their_own():
     )
     for name, text in TEXTS.items():
         assert sum(f"{name} : " in x.__doc__ and text in x.__doc__ for x in OBJECTS) > 2
+
+
+def test_a_module_that_is_not_imported_yet_is_told():
+    code = "import fastloss as fl; fl.xgboost"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "until it is imported: import fastloss.xgboost" in done.stderr
+    assert not hasattr(fl, "no_such_module")

@@ -240,7 +240,7 @@ class BoostingLoss(BaseLoss):  # type: ignore[misc]  # scikit-learn has no types
             self._second = "exact" if self._own and self.differentiable else "majorant"
         # scikit-learn halves the square
         self._trained = GeneralRobust(alpha=2) if self._own and loss == SquaredError() else loss
-        nothing = np.empty((0, n_classes or 1))
+        nothing = np.empty((0, (n_classes or 1) if self.is_multiclass else 1))
         self.gradient_hessian(np.empty(0), nothing)  # raises if hessian is wrong
 
     def __repr__(self) -> str:

@@ -105,6 +105,11 @@ class LossScorer:
         return -value
 
     def _on_the_scale_of_the_loss(self, means: Any) -> Any:
+        if np.asarray(means).dtype.kind not in "iubf":
+            raise ValueError(
+                f"{self.loss!r} is a loss of numbers; the estimator predicts "
+                f"{np.asarray(means).dtype.name}"
+            )
         with np.errstate(invalid="ignore"):
             z = self.loss.link(means)
         outside = np.isnan(z) & ~np.isnan(means)

@@ -166,8 +166,9 @@ def _is_differentiated(input: Tensor, target: Tensor, weight: Tensor | None) -> 
         return False
     for name, tensor in (("target", target), ("sample_weight", weight)):
         if isinstance(tensor, Tensor) and tensor.requires_grad:
+            swapped = name == "target" and not input.requires_grad
             raise ValueError(
                 f"{name} must not require a gradient, as there is one by input alone; "
-                f"pass {name}.detach()"
+                + ("predictions come first" if swapped else f"pass {name}.detach()")
             )
     return isinstance(input, Tensor) and input.requires_grad

@@ -135,7 +135,9 @@ cdef int targets_of(RowLoss loss, cnp.ndarray y, cnp.ndarray z, int axis) except
         wanted += [f"a number for each row, of shape {rows}"] * loss.takes_numbers
         wanted += [
             f"a target for each {loss._item}, of y_pred's shape {shape_of(z)}"] * loss.takes_vectors
-        raise ValueError(f"y_true must hold {', or '.join(wanted)}; got {shape_of(y)}")
+        swapped = " (y_true comes first, then y_pred)" if (
+            cnp.PyArray_NDIM(y) == cnp.PyArray_NDIM(z) + 1) else ""
+        raise ValueError(f"y_true must hold {', or '.join(wanted)}; got {shape_of(y)}{swapped}")
     if loss.takes_numbers:
         compute_type(y, "y_true")
         return NUMBERS

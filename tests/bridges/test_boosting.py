@@ -264,3 +264,19 @@ def test_labels_of_small_types():
     for kind in (np.uint8, bool, np.int8):
         value = fastloss.xgboost.metric("hinge")(np.array([0, 1], kind), np.array([1.0, 1.0]))
         assert value == 1.0
+
+
+def test_scores_that_do_not_fit_the_loss_have_no_meaning():
+    for bridge in (fastloss.lightgbm, fastloss.xgboost):
+
+        class Model:
+            def predict(self, X, **options):
+                return np.zeros(len(X))
+
+        with pytest.raises(ValueError, match="For two classes there are logistic and focal"):
+            bridge.predict(Model(), [[1.0], [2.0]], "softmax_cross_entropy")
+
+
+def test_lists_are_taken_as_arrays():
+    grad, hess = fastloss.lightgbm.objective("logistic")([1, 0], [0.0, 0.0], [1.0, 2.0])
+    assert grad.tolist() == [-0.5, 1.0] and hess.tolist() == [0.25, 0.5]

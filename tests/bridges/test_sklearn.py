@@ -476,3 +476,7 @@ def test_a_scorer_has_a_name():
     assert scorer("huber:delta=2").name == "huber:delta=2.0"
     assert repr(scorer(fl.Huber())) == "scorer(Huber(delta=1.0))"
     assert repr(scorer(fl.Huber(), name="robust")) == "scorer(Huber(delta=1.0), name='robust')"
+
+
+def test_two_classes_may_be_said_to_be_two():
+    assert boosting_loss("focal", n_classes=2).n_classes == 2
