@@ -51,9 +51,11 @@ from fastloss.threads import (
 from fastloss.version import __version__
 
 if _typing.TYPE_CHECKING:
-    from fastloss import optim, penalties
+    from fastloss import linear_model, optim, penalties
+    from fastloss.linear_model import LinearObjective
 
-__all__ = ["Scorer", "Scores", "losses", "optim", "penalties", "score", "show_config"]
+__all__ = ["LinearObjective", "Scorer", "Scores", "linear_model", "losses", "optim", "penalties"]
+__all__ += ["score", "show_config"]
 __all__ += ["__version__", "get_include", "get_num_threads", "num_threads", "set_num_threads"]
 __all__ += losses.__all__
 
@@ -69,8 +71,10 @@ if not _typing.TYPE_CHECKING:  # which would take any name for one that there is
 
     def __getattr__(name: str) -> _typing.Any:
         """Import what takes long to import when it is used first."""
-        if name in ("optim", "penalties"):
+        if name in ("linear_model", "optim", "penalties"):
             return _importlib.import_module(f"fastloss.{name}")
+        if name == "LinearObjective":
+            return _importlib.import_module("fastloss.linear_model").LinearObjective
         hint = ""
         if not name.startswith("_") and _find_spec(f"fastloss.{name}"):
             hint = f" until it is imported: import fastloss.{name}"

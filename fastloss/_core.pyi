@@ -75,6 +75,35 @@ def triplet_margin(
     out: Sequence[_Array | None] | None,
 ) -> Any: ...
 
+class Matrix:
+    stored: int
+    def __init__(
+        self,
+        X: NDArray[Any],
+        starts: NDArray[Any] | None = None,
+        columns: NDArray[Any] | None = None,
+        width: int = 0,
+    ) -> None: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+def linear_pass(
+    loss: BaseLoss,
+    X: Matrix,
+    y: NDArray[Any],
+    coef: NDArray[Any],
+    intercept: NDArray[np.float64],
+    w: NDArray[Any] | None,
+    mode: int,
+    index: NDArray[np.intp] | None = None,
+    direction: NDArray[Any] | None = None,
+    along: NDArray[np.float64] | None = None,
+    offset: NDArray[Any] | None = None,
+) -> tuple[float, NDArray[np.float64]]: ...
+def linear_times(
+    X: Matrix, coef: NDArray[Any], intercept: NDArray[np.float64], z: NDArray[Any]
+) -> None: ...
+
 class DomainError(ValueError):
     argument: str
     index: tuple[int, ...]

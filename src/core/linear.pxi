@@ -14,6 +14,7 @@ cdef struct Linear:
     Py_ssize_t rows, per_task       # of a block; elements of z in a task
     const char* coef                # (outputs, d)
     const double* intercept         # (outputs,), or NULL
+    const char* offset              # (n, outputs), or NULL
     const char* direction           # Hessian products: what they are of, else NULL
     const double* along
     Py_ssize_t size                 # of a task's sums: outputs * d, and outputs for intercepts
@@ -88,10 +89,16 @@ cdef void linear_scores(
         void* source, int thread, Py_ssize_t start, Py_ssize_t count, char* z) noexcept nogil:
     """Predictions of the rows that start and count are about."""
     cdef Linear* linear = <Linear*>source
-    cdef Py_ssize_t k = linear.outputs
+    cdef Py_ssize_t k = linear.outputs, i
     cdef fl_matrix m = rows_of(linear, start // k, count // k)
     linear.kernel.times(&m, linear.coef, k, z)
     shift(z, m.n, k, linear.intercept, linear.itemsize)
+    if linear.offset != NULL:
+        for i in range(count):
+            if linear.itemsize == 4:
+                (<float*>z)[i] += (<const float*>linear.offset)[start + i]
+            else:
+                (<double*>z)[i] += (<const double*>linear.offset)[start + i]
 
 
 cdef void linear_absorb(
@@ -198,14 +205,17 @@ cdef inline int linear_threads(Linear* linear, Matrix X, int tasks) noexcept:
 def linear_pass(
         BaseLoss loss, Matrix X, cnp.ndarray y, cnp.ndarray coef, cnp.ndarray intercept,
         cnp.ndarray w, int mode, cnp.ndarray index=None, cnp.ndarray direction=None,
-        cnp.ndarray along=None):
+        cnp.ndarray along=None, cnp.ndarray offset=None):
     """The weighted mean of a loss of X w + b, and, in one array, sums for w and then for b.
 
     mode: 0 for the value alone, 1 for value and gradient, 2 for the product of the Hessian with a
-    direction. coef and direction are (outputs, d) of X's dtype, intercept and along float64.
+    direction. coef and direction are (outputs, d) of X's dtype, intercept and along float64; offset
+    is added to the predictions.
     """
     cdef Linear linear
     open_linear(&linear, X, coef, intercept, index, direction, along)
+    if offset is not None:
+        linear.offset = cnp.PyArray_BYTES(offset)
     modes = (VALUE, VALUE_GRAD, GRAD_HESS)
     if isinstance(loss, PointwiseLoss):
         return pointwise_pass(loss, &linear, X, y, w, modes[mode])
