@@ -141,7 +141,9 @@ cdef extern from "kernels/linear.h":
         bint wide
 
 cdef struct LinearKernel:
-    void (*times)(const fl_matrix*, const void* w, Py_ssize_t outputs, void* z) noexcept nogil
+    void (*times)(
+        const fl_matrix*, const void* w, Py_ssize_t outputs, Py_ssize_t next, void* z
+        ) noexcept nogil
     void (*back)(
         const fl_matrix*, const void* r, Py_ssize_t outputs, Py_ssize_t next, void* block, double* g
         ) noexcept nogil

@@ -267,7 +267,9 @@ class LinearObjective:
         X = self._given.tocsr() if sparse else np.asarray(self._given)
         for first in range(0, len(h), _ROWS):
             rows, bend = X[first : first + _ROWS], h[first : first + _ROWS]
-            bent = rows.multiply(bend[:, None]) if hasattr(rows, "multiply") else rows * bend[:, None]
+            bent = (
+                rows.multiply(bend[:, None]) if hasattr(rows, "multiply") else rows * bend[:, None]
+            )
             square = rows.T @ bent
             total[:d, :d] += square.toarray() if hasattr(square, "toarray") else square
             if self.fit_intercept:
@@ -359,8 +361,21 @@ class LinearObjective:
         except DomainError as error:
             if error.argument != "y_pred":
                 raise
-            z = self.predict(np.concatenate([coef, intercept[:, None]], axis=1)[
-                :, : self.shape[-1]
-            ].reshape(self.shape))
-            value = z[error.index] + (0 if self._offset is None else self._offset[error.index])
-            raise DomainError("y_pred", error.index, value, error.domain) from None
+            raise self._outside(coef, intercept, error) from None
+
+    def _outside(
+        self, coef: Array, intercept: NDArray[np.float64], error: DomainError
+    ) -> DomainError:
+        """The error of the first prediction outside: the pass keeps none of them."""
+        w = np.concatenate([coef, intercept[:, None]], axis=1)[:, : self.shape[-1]]
+        z = self.predict(w.reshape(self.shape))
+        if self._offset is not None:
+            z += self._offset
+        domain = self.loss.z_domain
+        low, high = domain.closed(self._dtype.type)
+        x = np.abs(z) if domain.absolute else z
+        bad = (x < low) | (x > high)
+        if self._weight is not None:
+            bad[self._weight == 0] = False
+        index = tuple(map(int, np.argwhere(bad)[0]))
+        return DomainError("y_pred", index, z[index], error.domain)

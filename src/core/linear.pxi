@@ -70,6 +70,14 @@ cdef fl_matrix rows_of(Linear* linear, Py_ssize_t first, Py_ssize_t n) noexcept 
     return m
 
 
+cdef inline Py_ssize_t next_rows(
+        Linear* linear, Py_ssize_t start, Py_ssize_t count) noexcept nogil:
+    """How many rows the task goes on with after a block."""
+    cdef Py_ssize_t stop = (start // linear.per_task + 1) * linear.per_task
+    stop = min(stop // linear.outputs, linear.x.n)
+    return min(stop - (start + count) // linear.outputs, linear.rows)
+
+
 cdef inline void shift(
         char* z, Py_ssize_t n, Py_ssize_t outputs, const double* by, Py_ssize_t itemsize
         ) noexcept nogil:
@@ -91,7 +99,7 @@ cdef void linear_scores(
     cdef Linear* linear = <Linear*>source
     cdef Py_ssize_t k = linear.outputs, i
     cdef fl_matrix m = rows_of(linear, start // k, count // k)
-    linear.kernel.times(&m, linear.coef, k, z)
+    linear.kernel.times(&m, linear.coef, k, next_rows(linear, start, count), z)
     shift(z, m.n, k, linear.intercept, linear.itemsize)
     if linear.offset != NULL:
         for i in range(count):
@@ -108,12 +116,11 @@ cdef void linear_absorb(
     cdef Linear* linear = <Linear*>source
     cdef Py_ssize_t k = linear.outputs, first = start // k, i, o
     cdef Py_ssize_t task = start // linear.per_task
-    cdef Py_ssize_t rest = min((task + 1) * linear.per_task // k, linear.x.n) - first - count // k
     cdef fl_matrix m = rows_of(linear, first, count // k)
     cdef double* sums = linear.sums + task * linear.size
     cdef double room[BLOCK]
     if linear.direction != NULL:
-        linear.kernel.times(&m, linear.direction, k, room)
+        linear.kernel.times(&m, linear.direction, k, 0, room)
         shift(<char*>room, m.n, k, linear.along, linear.itemsize)
         for i in range(count):
             if linear.itemsize == 4:
@@ -122,7 +129,7 @@ cdef void linear_absorb(
                 room[i] *= (<const double*>r)[i]
         r = <const char*>room
     linear.kernel.back(
-        &m, r, k, min(rest, linear.rows),
+        &m, r, k, next_rows(linear, start, count),
         linear.blocks + thread * k * m.d * linear.itemsize, sums)
     for i in range(m.n):
         for o in range(k):
@@ -153,7 +160,8 @@ cdef int open_linear(
     rows = BLOCK // linear.outputs
     if X.x.across == 1 or X.x.start != NULL:
         rows = min(rows, LINEAR_BYTES // max(X.stored * linear.itemsize, 1))
-    linear.rows = max(rows, min(<Py_ssize_t>LINEAR_ROWS, BLOCK // linear.outputs), 1)
+    rows = max(rows, min(<Py_ssize_t>LINEAR_ROWS, BLOCK // linear.outputs), 1)
+    linear.rows = rows & -LANES if rows >= LANES else rows     # whole vectors of predictions
     return 0
 
 
@@ -312,6 +320,7 @@ def linear_times(Matrix X, cnp.ndarray coef, cnp.ndarray intercept, cnp.ndarray 
     open_linear(&linear, X, coef, intercept, None, None, None)
     rows = linear.rows
     n = X.x.n
+    linear.per_task = n * linear.outputs
     blocks = (n + rows - 1) // rows
     threads = linear_threads(&linear, X, thread_count)
     cdef char* out = cnp.PyArray_BYTES(z)
