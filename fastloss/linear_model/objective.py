@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,20 +24,20 @@ _ROWS = 4096  # whose Hessian is computed together
 class LinearObjective:
     """The weighted mean loss of linear predictions, plus a penalty of their weights.
 
-    With X of n samples and d features the objective of weights w and an intercept b is ::
+    With X of n samples and d features, the objective of weights w and an intercept b is ::
 
         sum(s * loss(y, X w + b + offset)) / sum(s) + penalty(w)
 
-    Value and gradient take one pass over X: a block of rows that fits the cache goes through X w, the
-    loss, and X^T r. The bits of results do not depend on the number of threads.
+    Value and gradient take one pass over X: a block of rows that fits the cache goes through X w,
+    the loss, and X^T r. The bits of results do not depend on the number of threads.
 
     Parameters
     ----------
     loss : Loss or str
         A loss, or its name as `get_loss` takes it.
     X : array_like or sparse matrix, shape (n, d)
-        float32 or float64, whose rows or columns each lie in one piece, is taken as it is, memory maps
-        too; anything else is copied. Of sparse matrices, those by rows (CSR) are.
+        An array of float32 or float64 whose rows or columns each lie in one piece is taken as it
+        is, as are memory maps and sparse matrices by rows (CSR); anything else is copied.
     y : array_like
         Targets, of shape (n,), or (n, k) for k outputs; as the loss takes them.
     sample_weight : array_like, shape (n,), optional
@@ -49,7 +49,8 @@ class LinearObjective:
     offset : array_like, optional
         What is added to the predictions, of their shape.
     n_outputs : int, optional
-        How many classes there are, of losses that take labels; by default one more than the largest.
+        How many classes there are, of losses that take labels; by default one more than the
+        largest of them.
 
     Attributes
     ----------
@@ -59,8 +60,9 @@ class LinearObjective:
     n_outputs : int
     n_features : int
     shape : tuple of int
-        Of the weights: ``(d + 1,)`` with the intercept last, ``(d,)`` without one; of several outputs
-        ``(k, d + 1)`` or ``(k, d)``. Methods take them flat, too, as SciPy's optimizers have them.
+        Of the weights: ``(d + 1,)`` with the intercept last, ``(d,)`` without one; of several
+        outputs ``(k, d + 1)`` or ``(k, d)``. Methods take them flat too, as SciPy's optimizers
+        have them.
 
     Raises
     ------
@@ -140,6 +142,7 @@ class LinearObjective:
         return y
 
     def _outputs(self, given: int | None) -> int:
+        found: int
         if self._y.ndim == 2:
             found = self._y.shape[1]
         elif isinstance(self.loss, Pointwise):
@@ -162,8 +165,8 @@ class LinearObjective:
 
     def __repr__(self) -> str:
         return (
-            f"<LinearObjective({self.loss!r}, penalty={self.penalty!r}) of {self._X.shape[0]} samples, "
-            f"{self.n_features} features, {self.n_outputs} outputs>"
+            f"<LinearObjective({self.loss!r}, penalty={self.penalty!r}) of {self._X.shape[0]} "
+            f"samples, {self.n_features} features, {self.n_outputs} outputs>"
         )
 
     # ---- values and derivatives
@@ -182,7 +185,9 @@ class LinearObjective:
         """
         coef, intercept = self._split(w)
         value, _ = self._pass(coef, intercept, _VALUE)
-        return value if self.penalty is None else value + self.penalty.value(coef)
+        if self.penalty is not None:
+            value += self.penalty.value(coef)
+        return value
 
     def value_and_grad(self, w: ArrayLike, out: Array | None = None) -> tuple[float, Array]:
         """Compute the objective and its gradient in one pass over X.
@@ -343,8 +348,14 @@ class LinearObjective:
             raise NotImplementedError(f"{self.penalty!r} has no second derivative everywhere")
         return float(l2)
 
-    def _pass(self, coef: Array, intercept: Array, mode: int, *direction: Any) -> Any:
-        vectors = direction or (None, None)
+    def _pass(
+        self,
+        coef: Array,
+        intercept: NDArray[np.float64],
+        mode: int,
+        direction: Array | None = None,
+        along: NDArray[np.float64] | None = None,
+    ) -> tuple[float, NDArray[np.float64]]:
         try:
             return linear_pass(
                 self.loss,
@@ -354,9 +365,9 @@ class LinearObjective:
                 intercept,
                 self._weight,
                 mode,
-                None,
-                *vectors,
-                self._offset,
+                direction=direction,
+                along=along,
+                offset=self._offset,
             )
         except DomainError as error:
             if error.argument != "y_pred":
@@ -371,7 +382,7 @@ class LinearObjective:
         z = self.predict(w.reshape(self.shape))
         if self._offset is not None:
             z += self._offset
-        domain = self.loss.z_domain
+        domain = cast(Pointwise | RowLoss, self.loss).z_domain
         low, high = domain.closed(self._dtype.type)
         x = np.abs(z) if domain.absolute else z
         bad = (x < low) | (x > high)

@@ -251,8 +251,11 @@ cdef object pointwise_pass(
         job.scale = 1
         memcpy(term.parameters, loss.kernel_parameters, sizeof(term.parameters))
         term.maps = loss.maps + job.dtype * N_MODES
-        if job.y.readers == NULL and job.w.readers == NULL:     # else there is one for each thread
-            job.threads = linear_threads(linear, X, job.tasks)
+        job.threads = linear_threads(linear, X, job.tasks)
+        if job.y.readers != NULL:
+            job.threads = min(job.threads, job.y.n_readers)
+        if job.w.readers != NULL:
+            job.threads = min(job.threads, job.w.n_readers)
         linear.per_task = job.per_task
         reserve_linear(linear, job.tasks, job.threads)
         job.z.source = linear

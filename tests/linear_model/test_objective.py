@@ -223,6 +223,20 @@ def test_minimised_by_scipy():
         assert found.x[-1] == pytest.approx(theirs.intercept_[0], rel=1e-3)
 
 
+def test_the_terms_of_scikit_learn():
+    from sklearn.linear_model import PoissonRegressor, Ridge
+
+    X, y, _ = data("poisson", 500, 4)
+    for loss, theirs, strength in (
+        ("mse", Ridge(alpha=3.0), 2 * 3.0 / 500),
+        ("poisson", PoissonRegressor(alpha=0.3, tol=1e-10), 0.3),
+    ):
+        objective = fl.LinearObjective(loss, X, y, penalty=fl.penalties.L2(strength))
+        found = minimize(objective.value_and_grad, np.zeros(5), jac=True, tol=1e-10).x
+        theirs.fit(X, y)
+        np.testing.assert_allclose(found, [*theirs.coef_, theirs.intercept_], atol=1e-6)
+
+
 def test_gradients_into_a_given_array():
     X, y, w = data("logistic", 100, 3)
     objective = fl.LinearObjective("logistic", X, y)
