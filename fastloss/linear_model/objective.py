@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from fastloss._core import DomainError, input_array, linear_pass, linear_times
+from fastloss._core import input_array, linear_pass, linear_times
 from fastloss.linear_model.matrices import matrix_of
 from fastloss.losses.base import Loss, Pointwise, as_loss
 from fastloss.losses.rows import RowLoss
@@ -67,11 +67,11 @@ class LinearObjective:
     Raises
     ------
     ValueError
-        If shapes do not fit, or the loss is a root of a mean.
+        If shapes do not fit, the loss is a root of a mean, or does not take any prediction.
     TypeError
         If an argument is of another type.
     DomainError
-        From the methods: if a target or a prediction is outside the loss's domain.
+        From the methods: if a target is outside the loss's domain.
 
     Examples
     --------
@@ -102,6 +102,12 @@ class LinearObjective:
         self.loss = as_loss(loss)
         if self.loss._root:
             raise ValueError(f"{self.loss!r} is a root; mse has the same minimum")
+        domain = cast(Pointwise | RowLoss, self.loss).z_domain
+        if domain.bounded:
+            raise ValueError(
+                f"predictions of linear models may be any numbers; {self.loss!r} takes those in "
+                f"{domain}. Take a loss of raw scores or of logarithms, as logistic or poisson"
+            )
         if penalty is not None and not isinstance(penalty, Penalty):
             raise TypeError(f"penalty must be one of fastloss.penalties; got {penalty!r}")
         self.penalty = penalty
@@ -356,37 +362,15 @@ class LinearObjective:
         direction: Array | None = None,
         along: NDArray[np.float64] | None = None,
     ) -> tuple[float, NDArray[np.float64]]:
-        try:
-            return linear_pass(
-                self.loss,
-                self._X,
-                self._y,
-                coef,
-                intercept,
-                self._weight,
-                mode,
-                direction=direction,
-                along=along,
-                offset=self._offset,
-            )
-        except DomainError as error:
-            if error.argument != "y_pred":
-                raise
-            raise self._outside(coef, intercept, error) from None
-
-    def _outside(
-        self, coef: Array, intercept: NDArray[np.float64], error: DomainError
-    ) -> DomainError:
-        """The error of the first prediction outside: the pass keeps none of them."""
-        w = np.concatenate([coef, intercept[:, None]], axis=1)[:, : self.shape[-1]]
-        z = self.predict(w.reshape(self.shape))
-        if self._offset is not None:
-            z += self._offset
-        domain = cast(Pointwise | RowLoss, self.loss).z_domain
-        low, high = domain.closed(self._dtype.type)
-        x = np.abs(z) if domain.absolute else z
-        bad = (x < low) | (x > high)
-        if self._weight is not None:
-            bad[self._weight == 0] = False
-        index = tuple(map(int, np.argwhere(bad)[0]))
-        return DomainError("y_pred", index, z[index], error.domain)
+        return linear_pass(
+            self.loss,
+            self._X,
+            self._y,
+            coef,
+            intercept,
+            self._weight,
+            mode,
+            direction=direction,
+            along=along,
+            offset=self._offset,
+        )
