@@ -16,16 +16,14 @@ def matrix_of(given: Any) -> tuple[Matrix, np.dtype[Any]]:
     X = input_array(given, "X")
     if X.ndim != 2:
         raise ValueError(f"X must have two axes, samples and features; got shape {X.shape}")
-    if X.dtype.kind not in "iubf":
-        raise TypeError(f"X must hold real numbers; got dtype {X.dtype}")
+    if X.dtype.kind not in "iubf" or X.itemsize > 8:
+        raise TypeError(f"X must hold real, integer or bool values; got dtype {X.dtype}")
     if X.dtype not in (np.float32, np.float64):
         X = X.astype(np.float32 if X.dtype == np.float16 else np.float64)
     X = X.astype(X.dtype.newbyteorder("="), copy=False)
-    item = X.itemsize
-    rows = X.strides[1] == item or X.shape[1] == 1
-    columns = X.strides[0] == item or X.shape[0] == 1
-    whole = all(stride % item == 0 for stride in X.strides)
-    if not (X.flags.aligned and whole and (rows or columns)):
+    whole = all(stride % X.itemsize == 0 for stride in X.strides)
+    # a single column whose numbers are apart is neither
+    if not (X.flags.aligned and whole and X.itemsize in X.strides):
         X = np.ascontiguousarray(X)
     return Matrix(X), X.dtype
 

@@ -161,7 +161,9 @@ class LinearObjective:
             found = max(found, given or 0)
         if given is not None and given != found:
             raise ValueError(f"n_outputs is {given}, but y holds targets of {found}")
-        if not 0 < found <= 512:
+        if found == 0:
+            raise ValueError("n_outputs must be given: y does not say how many classes there are")
+        if found > 512:
             raise ValueError(f"there may be up to 512 outputs; got {found}")
         return found
 
@@ -192,7 +194,7 @@ class LinearObjective:
         coef, intercept = self._split(w)
         value, _ = self._pass(coef, intercept, _VALUE)
         if self.penalty is not None:
-            value += self.penalty.value(coef)
+            value += self.penalty.value(self._weights_of(coef.astype(np.float64)))
         return value
 
     def value_and_grad(self, w: ArrayLike, out: Array | None = None) -> tuple[float, Array]:
@@ -215,7 +217,8 @@ class LinearObjective:
         value, sums = self._pass(coef, intercept, _GRAD)
         grad = self._joined(sums, np.shape(w), out)
         if self.penalty is not None:
-            extra, by_coef = self.penalty.value_and_grad(coef.astype(np.float64))
+            weights = self._weights_of(coef.astype(np.float64))
+            extra, by_coef = self.penalty.value_and_grad(weights)
             value += extra
             self._weights_of(grad)[...] += by_coef
         return value, grad
@@ -245,7 +248,7 @@ class LinearObjective:
         _, sums = self._pass(coef, intercept, _PRODUCT, direction, along)
         product = self._joined(sums, np.shape(v), None)
         if self.penalty is not None:
-            self._weights_of(product)[...] += self._curvature() * direction
+            self._weights_of(product)[...] += self._curvature() * self._weights_of(direction)
         return product
 
     def hess(self, w: ArrayLike) -> NDArray[np.float64]:
@@ -345,7 +348,9 @@ class LinearObjective:
         return joined
 
     def _weights_of(self, joined: Array) -> Array:
-        return joined.reshape(self.n_outputs, -1)[:, : self.n_features]
+        """A view of the weights without the intercepts, of one axis for one output."""
+        weights = joined.reshape(self.n_outputs, -1)[:, : self.n_features]
+        return weights[0] if len(self.shape) == 1 else weights
 
     def _curvature(self) -> float:
         """The second derivative of the penalty, the same everywhere."""

@@ -7,6 +7,8 @@ from samples import DTYPES
 from scipy.optimize import check_grad, minimize
 
 import fastloss as fl
+from fastloss import _core
+from fastloss.linear_model.matrices import matrix_of
 
 POINTWISE = [
     "logistic",
@@ -111,6 +113,34 @@ def test_any_layout_of_X(loss):
         np.testing.assert_allclose(objective.predict(w), z if w.ndim > 1 else z[:, 0], atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (40, 1), (1, 40), (7, 3)])
+def test_steps_of_any_size_along_either_axis(shape):
+    n, d = shape
+    wide = np.random.default_rng(0).normal(size=(3 * n, 3 * d))
+    y, w = np.arange(n) % 2, np.linspace(-1, 1, d + 1)
+    for base in (wide, np.asfortranarray(wide)):
+        for down in (1, 2, 3, -1, -3):
+            for across in (1, 2, 3, -1, -3):
+                X = base[::down, ::across][:n, :d]
+                got = fl.LinearObjective("logistic", X, y).value_and_grad(w)
+                assert_close(got, by_numpy("logistic", X, y, w), np.float64)
+    same = np.broadcast_to(wide[0, :d], shape)
+    got = fl.LinearObjective("logistic", same, y).value_and_grad(w)
+    assert_close(got, by_numpy("logistic", same, y, w), np.float64)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, np.asfortranarray, scipy.sparse.csr_matrix])
+def test_a_pass_over_some_of_the_rows(kind):
+    X, y, w = data("logistic", 300, 7)
+    index = np.random.default_rng(0).permutation(300)[:77].astype(np.intp)
+    coef, intercept = np.ascontiguousarray(w[None, :-1]), w[-1:]
+    matrix = matrix_of(kind(X))[0]
+    value, sums = _core.linear_pass(
+        fl.Logistic(), matrix, y[index], coef, intercept, None, 1, index=index
+    )
+    assert_close((value, sums), by_numpy("logistic", X[index], y[index], w), np.float64)
+
+
 def test_a_memory_map(tmp_path):
     X, y, w = data("logistic", 700, 11)
     mapped = np.memmap(tmp_path / "X", np.float64, "w+", shape=X.shape)
@@ -157,6 +187,17 @@ def test_penalties_leave_the_intercept_alone(loss, penalty):
     assert got[0] == pytest.approx(value + extra, rel=1e-13)
     np.atleast_2d(grad)[:, :-1] += by_coef
     np.testing.assert_allclose(got[1], grad, atol=1e-14)
+
+
+def test_groups_of_weights_of_one_output():
+    X, y, w = data("mse", 300, 4)
+    penalty = fl.penalties.GroupLasso(0.2, groups=[0, 0, 1, 1])
+    objective = fl.LinearObjective("mse", X, y, penalty=penalty)
+    value, grad = by_numpy("mse", X, y, w)
+    extra, by_coef = penalty.value_and_grad(w[:-1])
+    got = objective.value_and_grad(w)
+    assert got[0] == objective.value(w) == pytest.approx(value + extra, rel=1e-13)
+    np.testing.assert_allclose(got[1], grad + [*by_coef, 0], atol=1e-14)
 
 
 def test_without_an_intercept_and_with_an_offset():
@@ -266,7 +307,9 @@ def test_labels_with_names():
     ("change", "error", "message"),
     [
         ({"X": np.ones(4)}, ValueError, "X must have two axes"),
-        ({"X": np.ones((4, 2), complex)}, TypeError, "X must hold real numbers"),
+        ({"X": np.ones((4, 2), complex)}, TypeError, "X must hold real, integer or bool values"),
+        ({"X": np.ones((4, 2), np.longdouble)}, TypeError, "X must hold real, integer or bool"),
+        ({"loss": "poly", "y": np.full(4, np.nan)}, ValueError, "n_outputs must be given"),
         ({"y": np.ones(3)}, ValueError, "y must have a target for each of the 4 rows"),
         ({"y": 1.0}, ValueError, "y must have a target for each"),
         ({"loss": "rmse"}, ValueError, "mse has the same minimum"),
