@@ -23,7 +23,7 @@ ROOMS = {
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
     "cli": {"losses", "penalties", "optim", "scoring", "bench", "files"},
     "torch": {"losses", "penalties", "optim", "files"},
-    "linear_model": {"losses", "penalties"},
+    "linear_model": {"losses", "penalties", "optim", "files"},
     "boosting": {"losses"},
     "lightgbm": {"boosting", "losses"},
     "xgboost": {"boosting", "losses"},
