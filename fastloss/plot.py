@@ -21,7 +21,7 @@ Examples
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -357,14 +357,16 @@ def fit(est: Any, X: Any, y: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """
     from sklearn.base import is_classifier  # losses are drawn without scikit-learn
 
-    labels = _targets(est, X, y)
+    targets = _targets(est, X, y)
     single = np.shape(X)[1:] == (1,)
+    draw: Callable[..., Axes]
     if is_classifier(est):
+        targets = _places(est, targets)
         draw = _draw_class_curves if single else _draw_classes
     else:
+        targets = _numbers(targets, "y")
         draw = _draw_curve if single else _draw_predicted
-    (ax,) = _axes(ax, "data and fit")
-    draw(ax, est, X, labels)
+    ax = draw(ax, est, X, targets)
     if single:
         ax.set_xlabel(str(X.columns[0]) if hasattr(X, "columns") else "feature")
     else:
@@ -372,74 +374,81 @@ def fit(est: Any, X: Any, y: ArrayLike, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _draw_curve(ax: Axes, est: Any, X: Any, y: Any) -> None:
+def _draw_curve(given: Axes | None, est: Any, X: Any, y: Any) -> Axes:
     x, grid = _column(X)
-    _scatter(ax, x, _numbers(y, "y"))
     curve = _numbers(est.predict(_like(X, grid)), "predictions")
+    ax = _ax(given)
+    _scatter(ax, x, y)
     ax.plot(grid, curve, color=BLACK, lw=2, label=_name(est))
     ax.set_ylabel("target")
     ax.legend()
+    return ax
 
 
-def _draw_class_curves(ax: Axes, est: Any, X: Any, y: Any) -> None:
+def _draw_class_curves(given: Axes | None, est: Any, X: Any, places: Any) -> Axes:
     x, grid = _column(X)
-    classes = _classes(est, y)
-    names = [str(name) for name in classes]
-    two = len(names) == 2
+    names = [str(name) for name in est.classes_]
+    k = len(names)
+    heights = [*map(float, range(k))]  # where the rows of the classes are
     if hasattr(est, "predict_proba"):
         curves = est.predict_proba(_like(X, grid)).T
-        ax.set_ylabel(f"probability of {names[1]}" if two else "probability")
-        places = [0.0, 1.0] if two else [-0.07 * (i + 1) for i in range(len(names))]
+        ax = _ax(given)
+        ax.set_ylabel(f"probability of {names[1]}" if k == 2 else "probability")
         ax.set_yticks(np.linspace(0, 1, 6))
+        if k != 2:
+            heights = [-min(0.07, 0.5 / k) * (i + 1) for i in range(k)]
     else:
-        curves = [np.searchsorted(classes, est.predict(_like(X, grid)))]
+        curves = [np.searchsorted(est.classes_, est.predict(_like(X, grid)))]
+        ax = _ax(given)
         ax.set_ylabel("class")
-        places = [*map(float, range(len(names)))]
-        ax.set_yticks(places, names)
+        ax.set_yticks(heights, names)
     several = len(curves) > 2
     some = _some(len(x))
-    for i, place in enumerate(places):
-        at = x[some][y[some] == classes[i]]
+    for i, height in enumerate(heights):
+        at = x[some][places[some] == i]
         colour = _line(i)["color"] if several else BLUE
         label = _of_rows(len(x)) if i == 0 and not several else None
-        ax.plot(at, np.full(len(at), place), "|", color=colour, ms=9, alpha=0.5, label=label)
+        ax.plot(at, np.full(len(at), height), "|", color=colour, ms=9, alpha=0.5, label=label)
     for i, curve in enumerate(curves if several else curves[-1:]):
         ax.plot(grid, curve, label=names[i] if several else _name(est), **_line(i))
     ax.margins(y=0.1)
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    return ax
 
 
-def _draw_predicted(ax: Axes, est: Any, X: Any, y: Any) -> None:
-    y = _numbers(y, "y")
+def _draw_predicted(given: Axes | None, est: Any, X: Any, y: Any) -> Axes:
     predicted = _predictions(est, X, y)
+    ax = _ax(given)
     _scatter(ax, y, predicted)
     ends = [min(y.min(), predicted.min()), max(y.max(), predicted.max())]
     ax.plot(ends, ends, "--", color=BLACK, lw=1.2, label="predicted = actual")
     ax.set(xlabel="actual", ylabel="predicted", aspect="equal")
     ax.legend()
+    return ax
 
 
-def _draw_classes(ax: Axes, est: Any, X: Any, y: Any) -> None:
+def _draw_classes(given: Axes | None, est: Any, X: Any, places: Any) -> Axes:
     """Numbers of rows by actual and predicted class, shaded by the share of the actual class."""
-    from sklearn.metrics import confusion_matrix
-
-    classes = _classes(est, y)
-    counts = confusion_matrix(y, est.predict(X), labels=classes)
+    names = [str(name) for name in est.classes_]
+    k = len(names)
+    predicted = np.searchsorted(est.classes_, est.predict(X))
+    counts = np.bincount(places * k + predicted, minlength=k * k).reshape(k, k)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax = _ax(given)
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
     bar.set_label("share of the rows of the actual class")
-    if len(classes) <= 12:  # there is room for numbers
+    if k <= 12:  # there is room for numbers
         for (i, j), count in np.ndenumerate(counts):
             colour = "white" if shares[i, j] > 0.5 else BLACK
             ax.text(j, i, f"{count:,}", ha="center", va="center", color=colour)
-    if len(classes) <= 30:
-        places, names = range(len(classes)), [str(name) for name in classes]
-        ax.set_yticks(places, names)
-        ax.set_xticks(places, names)
-        if len(names) * max(map(len, names)) > 40:
+    if k <= 30:
+        ax.set_yticks(range(k), names)
+        ax.set_xticks(range(k), names)
+        if k * max(map(len, names)) > 40:
             ax.tick_params(axis="x", labelrotation=90)
     ax.set(xlabel="predicted", ylabel="actual")
+    return ax
 
 
 def residuals(est: Any, X: Any, y: ArrayLike, *, axes: SomeAxes | None = None) -> NDArray[Any]:
@@ -580,15 +589,14 @@ def calibration(
     labels = _targets(est, X, y)
     if not hasattr(est, "predict_proba"):
         raise ValueError(f"est must have predict_proba; {_name(est)} has not")
-    classes = _classes(est, labels)
+    places = _places(est, labels)
     p = est.predict_proba(X)
-    if len(classes) == 2:
-        happened = labels == classes[1]
-        shown = reliability(happened, p[:, 1], bins=bins, label=_name(est), axes=axes)
-        shown[-1].set_xlabel(f"probability of {classes[1]}")
+    if len(est.classes_) == 2:
+        shown = reliability(places, p[:, 1], bins=bins, label=_name(est), axes=axes)
+        shown[-1].set_xlabel(f"probability of {est.classes_[1]}")
         return shown
-    for i, name in enumerate(classes):
-        axes = reliability(labels == name, p[:, i], bins=bins, label=str(name), axes=axes)
+    for i, name in enumerate(est.classes_):
+        axes = reliability(places == i, p[:, i], bins=bins, label=str(name), axes=axes)
     return np.atleast_1d(np.asarray(axes, dtype=object))
 
 
@@ -725,6 +733,11 @@ def _axes(
     return found
 
 
+def _ax(given: Axes | None) -> Axes:
+    (ax,) = _axes(given, "data and fit")
+    return ax  # type: ignore[no-any-return]
+
+
 def _line(i: int) -> dict[str, Any]:
     """How the line of a number is drawn."""
     return {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i % len(DASHES)], "lw": 1.8}
@@ -794,8 +807,8 @@ def _targets(est: Any, X: Any, y: Any) -> Any:
     return y
 
 
-def _classes(est: Any, y: Any) -> Any:
-    """The classes of an estimator, which the labels must be among."""
+def _places(est: Any, y: Any) -> Any:
+    """The places of labels among the classes of an estimator."""
     classes = getattr(est, "classes_", None)
     if not isinstance(classes, np.ndarray):
         raise ValueError(f"est must be a classifier of one target; got {_name(est)}")
@@ -805,7 +818,7 @@ def _classes(est: Any, y: Any) -> Any:
             f"y holds {y[~known][0]!r}, which the estimator was not fitted with: its classes_ are "
             f"{classes.tolist()}"
         )
-    return classes
+    return np.searchsorted(classes, y)  # they are sorted
 
 
 def _predictions(est: Any, X: Any, y: Any) -> Any:
@@ -820,6 +833,8 @@ def _numbers(values: Any, name: str) -> NDArray[np.float64]:
     found = real_array(values, name).astype(np.float64, copy=False)
     if found.ndim != 1:
         raise ValueError(f"{name} must have one axis; got shape {found.shape}")
+    if not found.size:
+        raise ValueError(f"{name} must hold at least one number")
     finite = np.isfinite(found)
     if not finite.all():
         i = int(np.argmin(finite))
