@@ -91,14 +91,13 @@ def history(est: Any, *, axes: SomeAxes | None = None) -> NDArray[Any]:
 
     Examples
     --------
-    >>> from types import SimpleNamespace
     >>> from matplotlib.figure import Figure
     >>> from sklearn.linear_model import SGDClassifier
     >>> from fastloss import plot
     >>> model = SGDClassifier().fit([[0.0], [1.0]], [0, 1])
     >>> model.history_ = {"loss": [3.0, 2.0, 1.5], "validation_loss": [3.0, 2.5, 2.7]}
     >>> (ax,) = plot.history(model, axes=Figure().add_subplot())
-    >>> [line.get_label() for line in ax.lines]
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['training', 'validation', 'least, at iteration 2']
     """
     series = _history_of(est)
@@ -509,29 +508,37 @@ def residuals(est: Any, X: Any, y: ArrayLike, *, axes: SomeAxes | None = None) -
     left = targets - predicted
     purposes, ratios = ("residuals", "histogram"), [4, 1]
     shown = _axes(axes, *purposes, least=1, columns=True, sharey=True, width_ratios=ratios)
-    low, high = _window(left)
-    beyond = np.count_nonzero((left < low) | (left > high))
+    inside = left[_near_the_rest(left)]
+    beyond = len(left) - len(inside)
     ax = shown[0]
     _scatter(ax, predicted, left, note=f"; {beyond:,} out of the picture" if beyond else "")
     ax.axhline(0, color=GREY, lw=1)
     _draw_quartiles(ax, predicted, left)
     ax.set(xlabel="prediction", ylabel="residual: actual - predicted")
     if beyond:
-        ax.set_ylim(low, high)
+        margin = 0.05 * np.ptp(inside) or 1.0
+        ax.set_ylim(inside.min() - margin, inside.max() + margin)
     ax.legend()
     if len(shown) > 1:
-        bins = min(50, math.ceil(2 * len(left) ** (1 / 3)))
-        shown[1].hist(left, bins, range=(low, high), orientation="horizontal", color=SKY)
+        shown[1].hist(inside, _bins(inside), orientation="horizontal", color=SKY)
         shown[1].axhline(0, color=GREY, lw=1)
         shown[1].set_xlabel("rows")
     return shown
 
 
-def _window(values: Any) -> tuple[float, float]:
-    """The range of all values but the few that are far from the rest."""
+def _near_the_rest(values: Any) -> Any:
+    """Which values are not far from the middle 99%."""
     low, high = np.percentile(values, (0.5, 99.5))
     width = high - low
-    return max(values.min(), low - width), min(values.max(), high + width)
+    return (values >= low - width) & (values <= high + width)
+
+
+def _bins(values: Any) -> int:
+    """How many bins a histogram has: after Freedman and Diaconis, 50 at most."""
+    first, third = np.percentile(values, (25, 75))
+    width = 2 * (third - first) / len(values) ** (1 / 3)
+    span = np.ptp(values)
+    return max(1, math.ceil(span / width)) if 50 * width > span else 50
 
 
 def _draw_quartiles(ax: Axes, x: Any, y: Any) -> None:

@@ -302,8 +302,17 @@ def test_residuals_far_from_the_rest_are_counted():
     model = DummyRegressor(strategy="constant", constant=0.0).fit(np.zeros((1000, 1)), targets)
     ax, beside = plot.residuals(model, np.zeros((1000, 1)), targets)
     assert legend(ax)[0] == "1,000 rows; 1 out of the picture"
-    assert ax.get_ylim()[1] < 4
+    assert ax.get_ylim() == pytest.approx((-1.1, 1.1))
     assert sum(bar.get_width() for bar in beside.patches) == 999
+
+
+@pytest.mark.parametrize("targets", [np.zeros(200), np.arange(200.0), np.repeat([0, 1], [199, 1])])
+@pytest.mark.filterwarnings("error")
+def test_residuals_of_few_values(targets):
+    model = DummyRegressor(strategy="constant", constant=0.0).fit(np.zeros((200, 1)), targets)
+    ax, beside = plot.residuals(model, np.zeros((200, 1)), targets)
+    seen = sum("out of the picture" not in text for text in legend(ax)[:1])
+    assert sum(bar.get_width() for bar in beside.patches) == (200 if seen else 199)
 
 
 # ---- probabilities -----------------------------------------------------------------------------
