@@ -50,9 +50,9 @@ __all__ = ["calibration", "fit", "history", "loss_shapes", "reliability", "resid
 
 MAX_POINTS = 5_000  # of more rows as many are drawn, at random
 GRID = 501  # points of a curve
-# Each with a dash of its own, for print in grey; 7 colours and 4 dashes make 28 kinds of lines.
+# Each with a dash of its own, for print in grey.
 COLOURS = (BLACK, VERMILION, BLUE, ORANGE, SKY, GREEN, PINK)
-DASHES = ("-", "--", "-.", ":")
+DASHES = ("-", "--", "-.", ":", (0, (9, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
 # ---- training ----------------------------------------------------------------------------------
@@ -747,7 +747,8 @@ def _ax(given: Axes | None) -> Axes:
 
 def _line(i: int) -> dict[str, Any]:
     """How the line of a number is drawn."""
-    return {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i % len(DASHES)], "lw": 1.8}
+    n = len(COLOURS)
+    return {"color": COLOURS[i % n], "ls": DASHES[(i + i // n) % n], "lw": 1.8}
 
 
 def _some(n: int) -> Any:
@@ -769,7 +770,7 @@ def _scatter(ax: Axes, x: Any, y: Any, note: str = "") -> None:
         y[some],
         "o",
         color=SKY,
-        ms=4 if few else 2.5,
+        ms=4 if few else 3,
         mew=0,
         alpha=0.8 if few else 0.5,
         label=_of_rows(len(x)) + note,

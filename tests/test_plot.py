@@ -164,6 +164,12 @@ def test_shapes_at_1_end_where_the_domain_does():
     assert values.get_xlabel().endswith("at y = 1")
 
 
+def test_lines_can_be_told_apart():
+    lines = [tuple(plot._line(i).values()) for i in range(49)]
+    assert len({*lines}) == 49
+    assert len({dash for _, dash, _ in lines[:7]}) == 7  # in grey as well
+
+
 def test_flat_losses_are_seen_beside_steep_ones():
     values, slopes = plot.loss_shapes(["mse", "welsch"])
     assert values.get_ylim()[1] < 6 and drawn(values, "mse")[1].max() == 9
