@@ -18,6 +18,7 @@ ROOMS = {
     "penalties": set(),
     "optim": {"penalties", "files"},
     "scoring": {"losses", "files"},
+    "plot": {"losses"},
     "sklearn": {"losses"},
     "scipy": {"losses"},
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
