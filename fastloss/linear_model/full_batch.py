@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from fastloss.linear_model.problem import Problem
+from fastloss.linear_model.problem import LEAST, Problem
 from fastloss.losses.base import Pointwise
 
 if TYPE_CHECKING:
@@ -166,36 +166,44 @@ def newton(
 ) -> tuple[Vector, bool]:
     """Minimise by Newton's method with the Hessian's Cholesky factors and halved steps.
 
-    The Hessian is the majorant where the second derivative of the loss may be negative. The last
-    step is taken too: near the minimum it doubles the number of right digits.
+    Where the second derivative of the loss is 0 or negative there is a share of its majorant, more
+    of it where steps had to be halved. The last step is taken too: near the minimum it doubles the
+    number of right digits.
     """
     value, grad = problem.value_and_grad(w)
     problem.check(value, grad)
+    least = LEAST
     for _ in range(max_iter):
         if record(w, value, grad):
             return w, True
-        step = _newton_step(problem, w, grad)
+        step = _newton_step(problem.hess(w, least), grad)
         gain = -float(grad @ step)
-        if gain <= 0:
-            return w, True
-        last = gain <= tol**3 * max(1.0, abs(value)) and np.abs(grad).max() <= tol
-        size = 1.0
-        while True:
-            trial = w + size * step
-            found, slope = problem.value_and_grad(trial)
-            if found <= value - 1e-4 * size * gain or (last and np.isfinite(found)):
-                break
-            size /= 2
-            if size < 1e-10:  # rounding is all that is left
-                return w, np.abs(grad).max() <= tol
+        met = bool(np.abs(grad).max(initial=0.0) <= tol)
+        last = met and gain <= tol**3 * max(1.0, abs(value))
+        size, found, slope = _halved(problem, w, value, step, gain)
+        if size == 0:  # rounding is all that is left
+            return w, met
+        w, value, grad = w + size * step, found, slope
         if last:
-            return (trial if found <= value + 1e-12 * abs(value) else w), True
-        w, value, grad = trial, found, slope
+            return w, True
+        least = max(least / 10, 1e-9) if size == 1 else min(least * 10, 1.0)
     return w, False
 
 
-def _newton_step(problem: Problem, w: Vector, grad: Vector) -> Vector:
-    H = problem.hess(w)
+def _halved(
+    problem: Problem, w: Vector, value: float, step: Vector, gain: float
+) -> tuple[float, float, Vector]:
+    """How much of a step lowers the value as it should, 0 if none, with value and gradient there."""
+    size = 1.0
+    while size > 1e-10 and gain > 0:
+        found, slope = problem.value_and_grad(w + size * step)
+        if found <= value - 1e-4 * size * gain:
+            return size, found, slope
+        size /= 2
+    return 0.0, value, step
+
+
+def _newton_step(H: Vector, grad: Vector) -> Vector:
     H[np.diag_indices_from(H)] += 1e-12 * np.trace(H) / len(H) + 1e-300
     try:
         return -np.asarray(cho_solve(cho_factor(H, check_finite=False), grad, check_finite=False))
@@ -234,4 +242,4 @@ def is_small(problem: Problem) -> bool:
     """Whether Newton's method takes less time than others: its Hessian costs next to nothing."""
     one = isinstance(problem.loss, Pointwise) and problem.n_outputs == 1
     work = problem.n_rows * problem.width**2 * (1 if one else problem.n_outputs**2)
-    return one and problem.size <= 256 and work <= 1 << 26
+    return problem.size <= 256 and work <= 1 << 26
