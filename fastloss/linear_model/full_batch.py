@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Sizes from measurements: what a subset saves must be more than what it costs.
 _WHITENED = 512  # most features whose Hessian is taken apart
-_TALL = 20  # rows for each feature of a subset whose Hessian stands for that of all
+_TALL = 80  # rows for each feature of a subset whose Hessian stands for that of all
 _SUBSET = 16  # of so many rows one is in the subset
 _LARGE = 1 << 20  # numbers in X from which on a subset is solved first
 
@@ -35,11 +35,10 @@ def lbfgs(
     """Minimise by L-BFGS, from the solution of a subset on and in coordinates of its Hessian."""
     scale = None
     n, d = problem.n_rows, problem.width
-    if d <= _WHITENED and n >= _SUBSET * _TALL * d and n * d >= _LARGE:
-        subset = problem.subset(n // _SUBSET)
-        w, _ = lbfgs(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
-        scale = whitening(subset, w)
-    elif d <= _WHITENED and n >= 4 * d:
+    if d <= _WHITENED and n >= 4 * d:
+        if n >= 4 * _TALL * d and n * d >= _LARGE:
+            subset = problem.subset(max(n // _SUBSET, _TALL * d))
+            w, _ = lbfgs(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
         scale = whitening(problem.subset(min(n, _TALL * d)), w)
     return _lbfgs(problem, w, scale, max_iter, tol, record)
 
@@ -144,20 +143,17 @@ def gram(X: Any, h: Vector, intercept: bool) -> Vector:
     rows = max(4096, (1 << 22) // max(d, 1))
     for first in range(0, X.shape[0], rows):
         block = X[first : first + rows]
-        bend = h[first : first + rows]
+        bend = h[first : first + rows].astype(X.dtype)
         if sparse:
-            bent = block.multiply(bend[:, None]).tocsr()
-            total[:d, :d] += (block.T @ bent).toarray()
-            sums = np.asarray(bent.sum(axis=0)).ravel()
+            total[:d, :d] += (block.T @ block.multiply(bend[:, None]).tocsr()).toarray()
         else:
             block = np.asarray(block)
-            bent = block * bend[:, None].astype(block.dtype)
-            total[:d, :d] += block.T @ bent
-            sums = bent.sum(axis=0, dtype=np.float64)
+            total[:d, :d] += block.T @ (block * bend[:, None])
         if intercept:
-            total[:d, d] += sums
-            total[d, :d] += sums
+            total[:d, d] += block.T @ bend
             total[d, d] += bend.sum(dtype=np.float64)
+    if intercept:
+        total[d] = total[:, d]
     return total
 
 
