@@ -1,5 +1,6 @@
 """The scripts in examples/ run, and find what they look for."""
 
+import os
 import re
 import subprocess
 import sys
@@ -15,9 +16,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def run(name, *arguments):
-    """What an example prints."""
+    """What an example prints. On one thread: tests run side by side, and two would wait."""
     command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout
@@ -76,6 +78,20 @@ def test_objective():
     adam, other = (float(value) for value in re.findall(r"(?:Adam|L-BFGS-B): +(\S+)", text))
     assert adam == pytest.approx(other, abs=2e-10)
     assert float(re.search(r"weight: (\S+)", text)[1]) < 1e-4
+
+
+def test_digits_network():
+    pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
+    linear, network = map(float, re.findall(r"(\S+)% right", run("digits_network.py")))
+    assert 94 < linear < 98
+    assert network >= 98
+
+
+def test_digits_convolution():
+    pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
+    right = re.findall(r"epoch \d+: (\S+)%", run("digits_convolution.py"))
+    assert len(right) == 3
+    assert float(right[-1]) >= 98.79
 
 
 # ---- cython_sgd --------------------------------------------------------------------------------
