@@ -11,6 +11,7 @@ import pytest
 from compiled import build, load
 
 import fastloss as fl
+from fastloss.losses.adversarial import _KINDS
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -92,6 +93,18 @@ def test_digits_convolution():
     right = re.findall(r"epoch \d+: (\S+)%", run("digits_convolution.py"))
     assert len(right) == 3
     assert float(right[-1]) >= 98.79
+
+
+def test_gan_mixture(tmp_path):
+    pytest.importorskip("matplotlib", reason="the example plots")
+    text = run("gan_mixture.py", tmp_path / "samples.png")
+    found = re.findall(r"^(\w+) +(\d) +(\S+)%$", text, re.M)
+    assert [kind for kind, _, _ in found] == ["real", *_KINDS]
+    assert float(found[0][2]) == pytest.approx(100 * (1 - np.exp(-4.5)), abs=1)
+    for _, modes, good in found:
+        assert int(modes) >= 6
+        assert float(good) > 60
+    assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
 
 
 # ---- cython_sgd --------------------------------------------------------------------------------
