@@ -107,6 +107,43 @@ def test_gan_mixture(tmp_path):
     assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_kmeans():
+    pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
+    found = re.findall(r"(\d+\.\d)$", run("kmeans.py"), re.M)
+    start, sgd, mini_batch, full = map(float, found)
+    assert sgd < 0.6 * start
+    assert sgd < 1.05 * min(mini_batch, full)
+
+
+def test_policy_gradient():
+    text = run("policy_gradient.py")
+    chance, learned, best = (
+        float(re.search(rf"{name}: +(\S+)", text)[1]) for name in ("chance", "learned", "best")
+    )
+    assert learned > chance + 0.95 * (best - chance)
+    assert learned <= best
+
+
+def test_missing_targets():
+    text = run("missing_targets.py")
+    errors = [float(error) for error in re.findall(r"error of .+: +(\S+)", text)]
+    assert errors[0] < 0.5 * errors[1]
+    assert float(re.search(r"each output: (\S+)", text)[1]) < 1e-9
+
+
+def test_own_estimator(monkeypatch):
+    pytest.importorskip("sklearn", minversion="1.6", reason="the example uses validate_data")
+    from sklearn.utils.estimator_checks import check_estimator
+
+    found = re.findall(r"\[([\d. ]+)\]", run("own_estimator.py"))
+    truth, squares, _, huber = (np.array(row.split(), float) for row in found)
+    assert abs(huber - truth).max() < 0.3 < abs(squares - truth).max()
+    monkeypatch.syspath_prepend(EXAMPLES)
+    from own_estimator import NonNegativeRegressor
+
+    check_estimator(NonNegativeRegressor())
+
+
 # ---- cython_sgd --------------------------------------------------------------------------------
 
 
