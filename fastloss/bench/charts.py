@@ -15,20 +15,20 @@ from fastloss.bench.cases import seconds, size
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Key, Results, Row
 from fastloss.bench.run import BOTH, CURVES
+from fastloss.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, SKY, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Colours that people of any colour vision tell apart (Okabe and Ito), ours the darkest.
-COLOURS = {
-    OURS: "#000000",
-    "torch": "#d55e00",
-    "torch.compile": "#e69f00",
-    "sklearn": "#0072b2",
-    "sklearn.metrics": "#56b4e9",
-    "numpy": "#009e73",
+COLOURS = {  # ours the darkest
+    OURS: BLACK,
+    "torch": VERMILION,
+    "torch.compile": ORANGE,
+    "sklearn": BLUE,
+    "sklearn.metrics": SKY,
+    "numpy": GREEN,
     "scipy": "#8fbf5a",
-    "numexpr": "#cc79a7",
+    "numexpr": PINK,
     "numba": "#7b4fa3",
 }
 MARKERS = dict(zip(COLOURS, "oDdsPv^X*", strict=True))
@@ -81,8 +81,8 @@ def speed_up(results: Results) -> Figure | None:
     _plain_ticks(axes.xaxis, (0.5, 1, 2, 5, 10, 20, 50, 100, 200), "{:g}x")
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(-0.8, len(rows) + 0.6)
-    axes.grid(axis="y", lw=0.4, color="0.85")
-    axes.grid(axis="x", lw=0.4, color="0.85")
+    axes.grid(axis="y", lw=0.4, color=PALE)
+    axes.grid(axis="x", lw=0.4, color=PALE)
     axes.set_xlabel(
         "time of the peer over that of fastloss (right of the line: slower)\n"
         "both write to arrays given or, where the peer cannot, both to new ones"
@@ -129,14 +129,14 @@ def time_against_n(results: Results) -> Figure | None:
                 [row.n for row in ours],
                 [row.bytes * per_byte for row in ours],
                 "--",
-                color="0.45",
+                color=GREY,
                 lw=1.2,
                 label="memory (caches are faster)",
                 zorder=1,
             )
         axes.set(xscale="log", yscale="log", title=name, xlabel="n")
         axes.set_ylim(1e-7, 2 * max(row.seconds for rows_ in rows.values() for row in rows_))
-        axes.grid(lw=0.4, color="0.85")
+        axes.grid(lw=0.4, color=PALE)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda t, _: seconds(t)))
@@ -178,13 +178,13 @@ def scaling(results: Results) -> Figure | None:
             [row.threads for row in limits],
             [row.bytes / row.memory / 1e9 for row in limits if row.memory],
             "--",
-            color="0.45",
+            color=GREY,
             lw=1.2,
             label="memory",
         )
         axes.set(title=name, xlabel="threads", xticks=counts, yscale="log")
         _plain_ticks(axes.yaxis, (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200), "{:g}")
-        axes.grid(lw=0.4, color="0.85")
+        axes.grid(lw=0.4, color=PALE)
     panels[0].set_ylabel("GB/s of inputs and outputs")
     _title(
         figure,

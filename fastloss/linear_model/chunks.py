@@ -1,0 +1,96 @@
+"""Samples that come in chunks, anew for each pass: data larger than memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastloss.linear_model.problem import Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+
+def is_chunked(X: Any) -> bool:
+    """Whether X stands for chunks: a callable, or an iterable that is no array or list of rows."""
+    if callable(X):
+        return True
+    if hasattr(X, "shape") or hasattr(X, "__array__") or not hasattr(X, "__iter__"):
+        return False
+    return not isinstance(X, (list, tuple)) or (
+        len(X) > 0 and isinstance(X[0], tuple) and hasattr(X[0][0], "shape")
+    )
+
+
+def passes(chunks: Any) -> Callable[[], Iterator[tuple[Any, Any, Any]]]:
+    """A function that goes through the chunks anew, and makes them (X, y, sample_weight or None).
+
+    Raises
+    ------
+    TypeError
+        If chunks can be gone through only once.
+    """
+    if not callable(chunks) and iter(chunks) is chunks:
+        raise TypeError(
+            f"chunks must be there for more than one pass; got {type(chunks).__name__}, which is "
+            "exhausted by the first. Give a callable that returns a new iterator"
+        )
+
+    def one_pass() -> Iterator[tuple[Any, Any, Any]]:
+        for i, chunk in enumerate(chunks() if callable(chunks) else chunks):
+            if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
+                raise ValueError(f"chunk {i} must be (X, y) or (X, y, sample_weight)")
+            X, y, *weight = chunk
+            yield X, y, (weight[0] if weight else None)
+
+    return one_pass
+
+
+class Stream(Problem):
+    """The problem of samples that come in chunks; each value or gradient is a pass."""
+
+    def __init__(
+        self,
+        first: Problem,
+        parts: Callable[[], Iterator[Problem]],
+        n_rows: int,
+    ) -> None:
+        self.__dict__.update(first.__dict__)
+        self.first, self._parts, self.n_rows = first, parts, n_rows
+
+    def parts(self) -> Iterator[Problem]:
+        return self._parts()
+
+    def subset(self, n: int) -> Problem:
+        return self.first.subset(min(n, self.first.n_rows))
+
+    def smooth(self, w: Vector) -> tuple[float, Vector]:
+        return self._sum(lambda part: part.smooth(w), np.zeros(self.size))
+
+    def value(self, w: Vector) -> float:
+        value, _ = self._sum(lambda part: (part.factor * part.objective.value(w), 0.0), 0.0)
+        return value + self.penalty_of(w)
+
+    def hessp(self, w: Vector, v: Vector) -> Vector:
+        return self._sum(lambda part: (0.0, part.hessp(w, v)), np.zeros(self.size))[1]
+
+    def hess(self, w: Vector) -> Vector:
+        H = self._sum(lambda part: (0.0, part.loss_hess(w)), np.zeros((self.size, self.size)))[1]
+        return self.with_ridge(H)
+
+    def _sum(self, of: Callable[[Problem], tuple[float, Any]], zero: Any) -> tuple[float, Any]:
+        """The means over all samples of a number and an array."""
+        number, array, total = 0.0, zero, 0.0
+        for part in self._parts():
+            weight = part.total_weight
+            if weight == 0:
+                continue
+            value, more = of(part)
+            number += weight * value
+            array = array + weight * more
+            total += weight
+        return number / total, array / total

@@ -1,0 +1,641 @@
+"""What linear estimators of scikit-learn's kind share: parameters, fits and their solvers."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastloss import optim
+from fastloss._core import linear_times
+from fastloss.linear_model.chunks import Stream, is_chunked, passes
+from fastloss.linear_model.full_batch import is_small, lbfgs, newton, newton_cg
+from fastloss.linear_model.history import History, empty_history
+from fastloss.linear_model.matrices import matrix_of
+from fastloss.linear_model.problem import Problem
+from fastloss.linear_model.proximal import fista, prox_newton
+from fastloss.linear_model.smoothing import Smoothed, has_kink, widths
+from fastloss.linear_model.stochastic import MiniBatches, is_sgd, sgd_rate
+from fastloss.losses.base import Loss, Pointwise, as_loss
+from fastloss.optim.base import Optimizer, optimizer_names
+from fastloss.penalties import L1, L2, ElasticNet, Penalty
+from fastloss.threads import num_threads
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+SMOOTH = {"lbfgs": lbfgs, "newton-cg": newton_cg, "newton-cholesky": newton}
+PROXIMAL = {"prox-newton": prox_newton, "fista": fista}
+PENALTIES: dict[str, Callable[[float, float], Penalty]] = {
+    "l2": lambda alpha, ratio: L2(alpha),
+    "l1": lambda alpha, ratio: L1(alpha),
+    "elasticnet": lambda alpha, ratio: ElasticNet(alpha * ratio, alpha * (1 - ratio)),
+}
+_CONSTANT_ROWS = 10_000  # that the constant that a fit starts from is found of
+
+
+class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Base of the estimators: fits weights that minimise a mean loss plus a penalty."""
+
+    loss: Any
+    coef_: Array
+    intercept_: Array
+    loss_: Loss
+    history_: dict[str, list[Any]]
+    n_iter_: int
+
+    def __init__(
+        self,
+        loss: str | Loss = "mse",
+        *,
+        penalty: str | Penalty | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        solver: Any = "auto",
+        learning_rate: Any = None,
+        batch_size: Any = "auto",
+        max_iter: int = 1000,
+        tol: float | None = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        average: bool = False,
+        max_norm: float | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+    ) -> None:
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.average = average
+        self.max_norm = max_norm
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    # ---- what the two kinds say ----------------------------------------------------------------
+
+    def _start(self, y: Any, sample_weight: Any) -> None:
+        """Learn from targets what there is to predict: classes, outputs, the loss."""
+        raise NotImplementedError
+
+    def _code(self, y: Any) -> Any:
+        """Targets as the loss takes them."""
+        raise NotImplementedError
+
+    def _weights_by_class(self, codes: Any, sample_weight: Any) -> Any:
+        return sample_weight
+
+    def _strata(self, y: Any) -> Any:
+        """What a validation split keeps the shares of."""
+        return None
+
+    # ---- fitting -------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Fit the weights to samples.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (n_samples, n_features)
+            float32 and float64 are computed in their own dtype, and memory maps are read where they
+            lie. In place of X and y it may be chunks, for data larger than memory: an iterable that
+            can be gone through again and again, or a callable that returns an iterator, of tuples
+            (X, y) or (X, y, sample_weight). Each iteration or epoch is a pass.
+        y : array_like, shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array_like, shape (n_samples,), optional
+            At least 0.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X and y do not fit, hold NaN or infinity, or a parameter is out of its range.
+        DomainError
+            If a target is outside the domain of the loss.
+        """
+        self._check()
+        self.__dict__.pop("_state", None)
+        with _threads():
+            if y is None and is_chunked(X):
+                problem = self._chunked(X)
+                return self._minimise(problem, None)
+            X, y, sample_weight = self._validated(X, y, sample_weight)
+            self._start(y, sample_weight)
+            targets = self._code(y)
+            weight = self._weights_by_class(targets, sample_weight)
+            held_out = None
+            if self.early_stopping:
+                X, targets, weight, held_out = self._split(X, y, targets, weight)
+            return self._minimise(self._problem(X, targets, weight), held_out)
+
+    def _validated(self, X: Any, y: Any, sample_weight: Any, reset: bool = True) -> Any:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=is_regressor(self),
+            ensure_all_finite=False,  # the gradient tells, without a pass of its own
+            reset=reset,
+        )
+        if y.ndim == 2 and hasattr(y, "toarray"):
+            y = y.toarray()
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            kind = "NaN" if np.isnan(y).any() else "infinity"
+            raise ValueError(f"Input y contains {kind}.")
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X)
+            if (sample_weight < 0).any():
+                raise ValueError("Negative values in data passed to `sample_weight`")
+        return X, y, sample_weight
+
+    def _problem(self, X: Any, targets: Any, weight: Any) -> Problem:
+        return Problem(
+            self.loss_,
+            X,
+            targets,
+            sample_weight=weight,
+            penalty=self._penalty(),
+            fit_intercept=bool(self.fit_intercept),
+            n_outputs=self._n_outputs,
+        )
+
+    def _chunked(self, chunks: Any) -> Problem:
+        """The problem of chunks, after a pass for what there is to predict."""
+        if self.early_stopping:
+            raise ValueError("early_stopping needs X and y in memory: chunks are not split")
+        one_pass = passes(chunks)
+        n_rows, first = 0, None
+        targets, weights = [], []
+        for X, y, weight in one_pass():
+            X, y, weight = self._validated(X, y, weight, reset=first is None)
+            first = first or (X, y, weight)
+            n_rows += X.shape[0]
+            targets.append(self._seen(y))
+            weights.append(weight)
+        if first is None:
+            raise ValueError("there must be at least one chunk; got none")
+        self._start(np.concatenate(targets), None)
+
+        def parts() -> Iterator[Problem]:
+            for X, y, weight in one_pass():
+                X, y, weight = self._validated(X, y, weight, reset=False)
+                coded = self._code(y)
+                yield self._problem(X, coded, self._weights_by_class(coded, weight))
+
+        return Stream(next(parts()), parts, n_rows)
+
+    def _seen(self, y: Any) -> Any:
+        """What of a chunk's targets is kept to learn from."""
+        return y[:_CONSTANT_ROWS]
+
+    def _split(self, X: Any, y: Any, targets: Any, weight: Any) -> Any:
+        """Weights of 0 for samples that are held out, which are copied: X is not."""
+        n = X.shape[0]
+        train, held = train_test_split(
+            np.arange(n),
+            test_size=self.validation_fraction,
+            random_state=self.random_state,
+            stratify=self._strata(y),
+        )
+        held.sort()
+        full = np.ones(n) if weight is None else weight
+        kept = np.zeros(n)
+        kept[train] = full[train]
+        validation = self._problem(
+            X[held], targets[held], None if weight is None else weight[held]
+        )
+        return X, targets, kept, validation
+
+    def _minimise(self, problem: Problem, held_out: Problem | None) -> Any:
+        w = self._first(problem)
+        rule = self._rule()
+        watched = held_out is not None or rule is not None
+        history = History(
+            self,
+            publish=lambda w: self._publish(problem, w),
+            validate=None if held_out is None else held_out.loss_value,
+            patience=self.n_iter_no_change if watched and self.tol is not None else None,
+            tol=self.tol or 0.0,
+            total=self.max_iter,
+        )
+        self.history_ = history.fields
+        try:
+            if rule is not None:
+                w, met = self._epochs(problem, w, rule, history)
+            else:
+                w, met = self._full_batch(problem, w, history)
+        finally:
+            history.close()
+        if held_out is not None and history.best_w is not None:
+            w = history.best_w
+        if not met and not history.stopped:
+            warnings.warn(
+                f"the fit ended after max_iter={self.max_iter} iterations before it met tol="
+                f"{self.tol}: raise max_iter, scale the features, or take another solver",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        self.n_iter_ = max(len(history), 1)
+        self._publish(problem, w)
+        return self
+
+    def _full_batch(self, problem: Problem, w: Any, history: History) -> tuple[Any, bool]:
+        solve = self._full_batch_solver(problem)
+        tol = self.tol or 0.0
+
+        def record(w: Any, value: float, grad: Any) -> bool:
+            return history.add(w, value, float(np.linalg.norm(grad)))
+
+        if not has_kink(problem.loss) or isinstance(problem, Stream):
+            return solve(problem, w, max_iter=self.max_iter, tol=tol, record=record)
+
+        def record_sharp(w: Any, value: float, grad: Any) -> bool:
+            return record(w, problem.value(w), grad)
+
+        met = False
+        for width in widths(problem, w):
+            left = self.max_iter - len(history)
+            if history.stopped or left <= 0:
+                break
+            smoothed = Smoothed(problem, width)
+            w, met = solve(smoothed, w, max_iter=left, tol=tol, record=record_sharp)
+        return w, met
+
+    def _full_batch_solver(self, problem: Problem) -> Any:
+        name = self.solver
+        if name == "auto":
+            if problem.has_smooth_penalty:
+                return newton if is_small(problem) else lbfgs
+            return prox_newton if self._is_elementwise(problem) else fista
+        if name in SMOOTH:
+            if not problem.has_smooth_penalty:
+                raise ValueError(
+                    f"solver={name!r} needs a penalty with a gradient, as 'l2'; got "
+                    f"{self.penalty!r}: solver='auto' takes it"
+                )
+            return SMOOTH[name]
+        if name == "prox-newton" and not self._is_elementwise(problem):
+            raise ValueError(
+                f"solver='prox-newton' is for penalties of single weights; got {self.penalty!r}: "
+                "solver='fista' takes it"
+            )
+        return PROXIMAL[name]
+
+    def _is_elementwise(self, problem: Problem) -> bool:
+        return problem.penalty is None or hasattr(problem.penalty, "l1")
+
+    def _epochs(
+        self, problem: Problem, w: Any, rule: Any, history: History
+    ) -> tuple[Any, bool]:
+        state = self._mini_batches(problem, w, rule)
+        for epoch in range(self.max_iter):
+            seen = state.epoch(problem, self._size(problem, epoch), self._mean_weight(problem))
+            w = state.w
+            problem.check(seen.loss, w)
+            value = seen.loss + problem.penalty_of(w)
+            if history.add(w, value, seen.grad_norm, seen.learning_rate):
+                return w, True
+        return w, self.tol is None
+
+    def _mean_weight(self, problem: Problem) -> float:
+        if problem.sample_weight is None:
+            return 1.0
+        return problem.total_weight / problem.n_rows
+
+    def _mini_batches(self, problem: Problem, w: Any, rule: Any) -> MiniBatches:
+        options: dict[str, Any] = {}
+        size = self._size(problem, 0)
+        if self.learning_rate is not None:
+            options["lr"] = self.learning_rate
+        elif is_sgd(rule):
+            rate, steps = sgd_rate(problem, w, size), max(problem.n_rows // size, 1)
+            options["lr"] = lambda step: rate / (1 + step / steps)
+        if self.max_norm is not None:
+            options["max_norm"] = self.max_norm
+        if not isinstance(rule, type) and options:
+            raise ValueError(
+                f"solver={rule!r} makes the optimizer: give it learning_rate and max_norm there"
+            )
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        return MiniBatches(
+            problem,
+            w,
+            lambda params: rule(params, **options),
+            average=bool(self.average),
+            rng=np.random.default_rng(seed),
+        )
+
+    def _size(self, problem: Problem, epoch: int) -> int:
+        size = self.batch_size
+        if isinstance(size, str):
+            return int(np.clip(problem.n_rows // 128, 32, 4096))
+        return int(size(epoch)) if callable(size) else int(size)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Go through samples once with mini-batches, from where the last call ended.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (n_samples, n_features)
+        y : array_like, shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array_like, shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+
+        Notes
+        -----
+        The solver is that of the estimator if it is one of mini-batches, and else SGD.
+        """
+        return self._partial_fit(X, y, sample_weight, lambda y, weight: self._start(y, weight))
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, start: Any) -> Any:
+        self._check()
+        first = not hasattr(self, "_w")
+        X, y, sample_weight = self._validated(X, y, sample_weight, reset=first)
+        with _threads():
+            if first:
+                start(y, sample_weight)
+                self.n_iter_, self.history_ = 0, empty_history()
+            targets = self._code(y)
+            weight = self._weights_by_class(targets, sample_weight)
+            problem = self._problem(X, targets, weight)
+            if not hasattr(self, "_state"):
+                w = self._first(problem) if first else self._w
+                self._state = self._mini_batches(problem, w, self._rule() or optim.SGD)
+            state = self._state
+            seen = state.epoch(problem, self._size(problem, 0), self._mean_weight(problem) or 1.0)
+            problem.check(seen.loss, state.w)
+            self.n_iter_ += 1
+            self._publish(problem, state.w)
+        return self
+
+    def _first(self, problem: Problem) -> Any:
+        """Where a fit starts: where the last one ended, or at the best constant."""
+        if self.warm_start and hasattr(self, "_w"):
+            if self._w.size != problem.size:
+                raise ValueError(
+                    f"warm_start: the last fit had {self._w.size} weights, this one has "
+                    f"{problem.size}"
+                )
+            return self._w.copy()
+        w = np.zeros(problem.size)
+        if not problem.fit_intercept or not isinstance(problem.loss, Pointwise):
+            return w
+        part = problem.subset(min(problem.n_rows, _CONSTANT_ROWS))
+        columns = np.asarray(part.y).reshape(part.n_rows, -1)
+        for k, column in enumerate(columns.T):
+            try:
+                found = problem.loss.optimal_constant(column, part.sample_weight)
+            except ValueError:  # of the subset: all weights 0, or a target that the fit will name
+                continue
+            w[(k + 1) * problem.width - 1] = found if np.isfinite(found) else 0.0
+        return w
+
+    def _publish(self, problem: Problem, w: Any) -> None:
+        """Set the attributes of a fitted estimator."""
+        self._w = np.asarray(w, np.float64).copy()
+        rows = self._w.reshape(problem.n_outputs, -1)
+        coef = rows[:, : problem.n_features].copy()
+        intercept = rows[:, -1].copy() if problem.fit_intercept else np.zeros(len(rows))
+        self._set_weights(coef, intercept)
+
+    def _set_weights(self, coef: Array, intercept: Array) -> None:
+        raise NotImplementedError
+
+    # ---- parameters ----------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Check what can be checked without data."""
+        _number("alpha", self.alpha, 0)
+        _number("l1_ratio", self.l1_ratio, 0, 1)
+        _number("max_iter", self.max_iter, 1, kind=Integral)
+        _number("n_iter_no_change", self.n_iter_no_change, 1, kind=Integral)
+        if self.tol is not None:
+            _number("tol", self.tol, 0)
+        if self.max_norm is not None:
+            _number("max_norm", self.max_norm, 0)
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(
+                f"validation_fraction must be in (0, 1); got {self.validation_fraction!r}"
+            )
+        if not callable(self.batch_size) and self.batch_size != "auto":
+            _number("batch_size", self.batch_size, 1, kind=Integral)
+        self._penalty()
+        self._rule()
+        as_loss(self.loss)
+
+    def _penalty(self) -> Penalty | None:
+        if self.penalty is None or isinstance(self.penalty, Penalty):
+            return self.penalty
+        make = PENALTIES.get(self.penalty) if isinstance(self.penalty, str) else None
+        if make is None:
+            raise ValueError(
+                f"penalty must be None, one of {', '.join(map(repr, PENALTIES))}, or one of "
+                f"fastloss.penalties; got {self.penalty!r}"
+            )
+        return make(float(self.alpha), float(self.l1_ratio))
+
+    def _rule(self) -> Any:
+        """The class or factory of an optimizer for mini-batches; None of other solvers."""
+        solver = self.solver
+        if callable(solver):
+            return solver
+        if solver == "auto" or solver in SMOOTH or solver in PROXIMAL:
+            return None
+        rules = {name.lower(): name for name in optimizer_names()}
+        if isinstance(solver, str) and solver.lower() in rules:
+            return getattr(optim, rules[solver.lower()])
+        known = ["auto", *SMOOTH, *PROXIMAL, *rules]
+        raise ValueError(
+            f"solver must be one of {', '.join(map(repr, known))}, a class of fastloss.optim, or a "
+            f"callable that makes an optimizer of parameters; got {solver!r}"
+        )
+
+    # ---- predicting ----------------------------------------------------------------------------
+
+    def _scores(self, X: Any) -> Array:
+        """X w + b, of shape (n,) for one output and else (n, outputs)."""
+        check_is_fitted(self)
+        X = validate_data(
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            reset=False,
+        )
+        matrix, dtype = matrix_of(X)
+        coef = np.ascontiguousarray(np.atleast_2d(self.coef_), dtype)
+        intercept = np.broadcast_to(np.float64(self.intercept_), (len(coef),)).copy()
+        z = np.empty((X.shape[0], len(coef)), dtype)
+        with _threads():
+            linear_times(matrix, coef, intercept, z)
+        if not np.isfinite(z).all():
+            numbers = X.data if hasattr(X, "tocsr") else X
+            if not np.isfinite(numbers).all():
+                kind = "NaN" if np.isnan(numbers).any() else "infinity"
+                raise ValueError(f"Input X contains {kind}.")
+        return z[:, 0] if len(coef) == 1 else z
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        # an optimizer's place in mini-batches is not kept: partial_fit starts a new one
+        state = dict(super().__getstate__())
+        state.pop("_state", None)
+        return state
+
+
+def written(out: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array for results: the one given, if it fits, or a new one."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.dtype != dtype:
+        got = getattr(out, "dtype", type(out).__name__)
+        raise TypeError(f"out must be a numpy.ndarray of {dtype}, as X; got {got}")
+    if out.shape != shape or not out.flags.writeable:
+        raise ValueError(f"out must be writeable and of shape {shape}; got shape {out.shape}")
+    return out
+
+
+_PARAMETERS = """\
+penalty : {"l2", "l1", "elasticnet"}, Penalty or None, default="l2"
+    "l2" is half the sum of squares, "l1" the sum of absolute values, and "elasticnet"
+    ``l1_ratio * l1 + (1 - l1_ratio) * l2``. One of ``fastloss.penalties``, as
+    ``GroupLasso(0.1, groups=...)``, is taken as it is, with its own strength in place of ``alpha``.
+    The intercept is never penalised.
+alpha : float, default=1e-4
+    Strength of the penalty, at least 0.
+l1_ratio : float, default=0.15
+    Share of "l1" in "elasticnet", in [0, 1].
+fit_intercept : bool, default=True
+solver : str, class or callable, default="auto"
+    - "lbfgs", "newton-cg" and "newton-cholesky": all samples for each step, for penalties with a
+      gradient. L-BFGS starts from the solution of a subset of the rows and works in coordinates of
+      its Hessian, where features are few.
+    - "prox-newton" and "fista": likewise for any penalty.
+    - "sgd", "momentum", "adam" and the other optimizers of `fastloss.optim`, by name or class, or a
+      callable that makes an optimizer of parameters: a step for each mini-batch.
+    - "auto" takes the first of these that suits: "newton-cholesky" where problems are small,
+      "lbfgs" where they are not, "prox-newton" or "fista" for penalties with kinks.
+learning_rate : float or callable, optional
+    Of optimizers: a number, or a schedule of steps as ``fastloss.optim.schedules`` has them. By
+    default SGD takes what the curvature of the loss bears, divided by 1 + epochs, and others take
+    what is theirs.
+batch_size : int or callable, default="auto"
+    Rows of a mini-batch, or a function of the epoch, from 0 on; "auto" is a 128th of the samples,
+    from 32 to 4096.
+max_iter : int, default=1000
+    Most iterations; of optimizers, epochs.
+tol : float, default=1e-4
+    The greatest element of the gradient that ends a fit; of optimizers, and with early stopping,
+    how much less a loss must be to be an improvement. None: go on to ``max_iter``.
+early_stopping : bool, default=False
+    Whether to hold out samples, and to keep the weights with the least loss of them.
+validation_fraction : float, default=0.1
+    Share of the samples that is held out, in (0, 1).
+n_iter_no_change : int, default=5
+    Iterations without an improvement that end the fit of optimizers and early stopping.
+warm_start : bool, default=False
+    Whether to start where the last fit ended.
+average : bool, default=False
+    Whether weights are the mean over the steps of an optimizer.
+max_norm : float, optional
+    To what norm the gradients of mini-batches are cut.
+random_state : int, RandomState or None
+    For shuffling and splitting.
+verbose : int, default=0
+    With k > 0 there is a progress bar on a terminal, if rich is installed, and else a line for
+    every k-th iteration.
+callbacks : sequence of callables, optional
+    Called with the estimator after each iteration, with its weights and ``history_`` up to date; one
+    that raises StopIteration ends the fit.
+"""
+
+_ATTRIBUTES = """\
+loss_ : Loss
+    What is minimised.
+n_iter_ : int
+    Iterations or epochs.
+history_ : dict of lists
+    Of each iteration the "loss" (the objective; of optimizers the mean over the epoch),
+    "validation_loss", "learning_rate" and "grad_norm", and "seconds" since the start; None for what
+    there is not.
+n_features_in_ : int
+feature_names_in_ : ndarray of str
+    If X had names.
+"""
+
+_REFERENCES = """\
+Nocedal and Wright (2006), Numerical Optimization; Lee, Sun and Saunders (2014), Proximal Newton-Type
+Methods for Minimizing Composite Functions, SIAM Journal on Optimization 24; Chen (2007), A Finite
+Smoothing Algorithm for Quantile Regression, Journal of Computational and Graphical Statistics 16.
+"""
+
+
+def documented(cls: Any) -> Any:
+    """Fill in what the docstrings of the estimators share."""
+    if cls.__doc__:  # python -OO leaves none
+        parts = {"PARAMETERS": _PARAMETERS, "ATTRIBUTES": _ATTRIBUTES, "REFERENCES": _REFERENCES}
+        for name, text in parts.items():
+            indented = textwrap.indent(text, "    ").rstrip("\n")
+            cls.__doc__ = cls.__doc__.replace(f"    {name}", indented)
+    return cls
+
+
+def _threads() -> AbstractContextManager[Any]:
+    """One thread inside joblib's threads: each of them would start as many as there are CPUs."""
+    backend, _ = joblib.parallel.get_active_backend()
+    inside = getattr(backend, "nesting_level", 0) and "Threading" in type(backend).__name__
+    return num_threads(1) if inside else nullcontext()
+
+
+def _number(
+    name: str, value: Any, low: float, high: float = float("inf"), kind: Any = Real
+) -> None:
+    right = isinstance(value, kind) and not isinstance(value, bool) and low <= value <= high
+    if not right or value == float("inf"):
+        words = "an integer" if kind is Integral else "a number"
+        end = f" to {high:g}" if high < float("inf") else ""
+        raise ValueError(f"{name} must be {words} from {low:g}{end} on; got {value!r}".replace(
+            f"{end} on", end or " on"
+        ))

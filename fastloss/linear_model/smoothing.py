@@ -1,0 +1,97 @@
+"""Losses with kinks, as the limits of smooth ones: what makes them fit for solvers of smooth losses.
+
+A loss of one kink is half an absolute value and a linear term:
+
+- `Quantile`: |z - y|/2 + (1/2 - q)(z - y), and `AbsoluteError`: |z - y|
+- `Hinge`: |z - y|/2 + (1 - y z)/2, since |1 - y z| = |z - y| for y = -1, 1
+- `Perceptron`: |z|/2 - y z/2
+
+`SmoothL1(beta)` is the absolute value but for a parabola in -beta..beta, and differs from it by beta/2
+at most. The linear term has one gradient for all weights, which is computed once.
+
+References: Chen (2007), A Finite Smoothing Algorithm for Quantile Regression, Journal of Computational
+and Graphical Statistics 16.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastloss.linear_model.problem import LEAST, Problem
+from fastloss.losses.base import Loss
+from fastloss.losses.classification import Hinge, Perceptron
+from fastloss.losses.regression import AbsoluteError, Quantile, SmoothL1, SquaredError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+_WIDTHS = (1.0, 0.1, 0.01, 1e-3, 1e-4)  # of the mean distance from the kink
+
+
+def has_kink(loss: Loss) -> bool:
+    """Whether the loss is one of those above."""
+    return type(loss) in (AbsoluteError, Quantile, Hinge, Perceptron)
+
+
+def widths(problem: Problem, w: Vector) -> list[float]:
+    """What beta is to be, from the start on: less and less of the mean distance from the kink."""
+    sample = problem.subset(min(problem.n_rows, 10_000))
+    z = sample.objective.predict(w)
+    centre = np.zeros_like(z) if isinstance(problem.loss, Perceptron) else np.asarray(sample.y)
+    away = np.abs(z - centre).reshape(len(z), -1).mean(axis=1)
+    scale = float(np.average(away, weights=sample.sample_weight)) or 1.0
+    return [scale * width for width in _WIDTHS]
+
+
+class Smoothed(Problem):
+    """A problem of a loss with a kink, rounded off."""
+
+    def __init__(self, problem: Problem, beta: float) -> None:
+        self.__dict__.update(problem.__dict__)
+        self.sharp, self.beta = problem, beta
+        y, loss = np.asarray(problem.y), problem.loss
+        self.half = 1.0 if isinstance(loss, AbsoluteError) else 0.5
+        self.centre = np.zeros_like(y) if isinstance(loss, Perceptron) else y
+        self.round = problem.with_loss(SmoothL1(beta), self.centre)
+        self.slope, self.constant = self._linear(loss, y)
+
+    def _linear(self, loss: Loss, y: Any) -> tuple[Vector, float]:
+        """Gradient and value at 0 of the linear term."""
+        zero = np.zeros(self.size)
+        if isinstance(loss, AbsoluteError):
+            return zero, 0.0
+        # the gradient of (z - t)^2 at z = 0 is -2 t: t is -1/2 of the slope wanted
+        wanted = (0.5 - loss.parameters["q"]) if isinstance(loss, Quantile) else -0.5 * y
+        target = np.broadcast_to(-0.5 * np.asarray(wanted, np.float64), y.shape)
+        _, slope = self.sharp.with_loss(SquaredError(), np.ascontiguousarray(target)).smooth(zero)
+        weight = self.sample_weight
+        means = np.average(y, axis=0, weights=weight)
+        if isinstance(loss, Quantile):
+            return slope, float(-(0.5 - loss.parameters["q"]) * np.sum(means))
+        return slope, 0.5 * self.n_outputs if isinstance(loss, Hinge) else 0.0
+
+    def subset(self, n: int) -> Problem:
+        return Smoothed(self.sharp.subset(n), self.beta)
+
+    def smooth(self, w: Vector) -> tuple[float, Vector]:
+        value, grad = self.round.smooth(w)
+        return (
+            self.half * value + float(self.slope @ w) + self.constant,
+            self.half * grad + self.slope,
+        )
+
+    def value(self, w: Vector) -> float:
+        return self.value_and_grad(w)[0]
+
+    def curvature(self, w: Vector, least: float = LEAST) -> Vector:
+        return self.half * self.round.curvature(w, least)
+
+    def loss_hess(self, w: Vector, least: float = LEAST) -> Vector:
+        return self.half * self.round.loss_hess(w, least)
+
+    def hessp(self, w: Vector, v: Vector) -> Vector:
+        return self.half * self.round.hessp(w, v)

@@ -1,0 +1,59 @@
+"""How classes become targets of a loss: codes for losses of rows, 0 and 1 or -1 and 1 for others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastloss.domains import SIGNS, UNIT
+from fastloss.losses.base import Loss, Pointwise
+from fastloss.losses.classification import Logistic
+from fastloss.losses.links import IDENTITY
+from fastloss.losses.multiclass import SoftmaxCrossEntropy
+from fastloss.losses.rows import RowLoss
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def loss_of_classes(loss: Loss, n_classes: int, multilabel: bool) -> Loss:
+    """The loss that is minimised: the softmax cross-entropy is the logistic loss of more classes.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not one of classes, or not of so many.
+    """
+    if isinstance(loss, Logistic) and n_classes > 2 and not multilabel:
+        return SoftmaxCrossEntropy()
+    if isinstance(loss, RowLoss):
+        if "labels" not in loss._takes or multilabel or loss.z_domain.bounded:
+            kind = "several labels" if multilabel else "classes"
+            raise ValueError(f"{loss!r} is no loss of the raw scores of {kind}")
+    elif not isinstance(loss, Pointwise) or (
+        loss.y_domain not in (UNIT, SIGNS) and (loss.y_domain.bounded or loss._link is not IDENTITY)
+    ):
+        raise ValueError(f"{loss!r} is not a loss of classes: LinearRegressor takes it")
+    return loss
+
+
+def coded(loss: Loss, codes: NDArray[np.intp], n_classes: int) -> Any:
+    """Targets of samples whose classes are numbered from 0 on.
+
+    One-vs-rest targets, of one column a class, are of one byte each.
+    """
+    if isinstance(loss, RowLoss):
+        return codes
+    low = 0 if loss.y_domain is UNIT else -1
+    if n_classes <= 2:
+        return np.where(codes == 1, 1, low).astype(np.int8)
+    Y = np.full((len(codes), n_classes), low, np.int8)
+    Y[np.arange(len(codes)), codes] = 1
+    return Y
+
+
+def coded_labels(loss: Loss, Y: NDArray[Any]) -> Any:
+    """Targets of samples with several labels, a column of 0 and 1 each."""
+    Y = Y.astype(np.int8)
+    return Y if loss.y_domain is UNIT else 2 * Y - 1  # type: ignore[attr-defined]
