@@ -86,14 +86,10 @@ def judge(samples: np.ndarray) -> tuple[int, float]:
 
 
 def plot(path: Path, samples: dict[str, np.ndarray]) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        raise SystemExit("the plot needs matplotlib: pip install -e '.[plot]'") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure  # here, as the table does without
 
-    figure, axes = pyplot.subplots(2, 3, figsize=(9, 6), layout="constrained")
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes = figure.subplots(2, 3)
     for ax, (kind, points) in zip(axes.flat, samples.items(), strict=True):
         ax.scatter(*points.T, s=1, alpha=0.3)
         ax.set(title=kind, xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
