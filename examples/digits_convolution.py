@@ -18,7 +18,7 @@ EPOCHS, BATCH = 30, 32
 
 
 class Network:
-    """64 filters of 3 x 3 pixels, the largest response in each 2 x 2, and scores of ten classes."""
+    """Filters of 3 x 3 pixels, the largest response in each 2 x 2, and scores of ten classes."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         params = {
@@ -42,9 +42,8 @@ class Network:
         """Those by the parameters, from those by the scores."""
         back = (grad @ self.params["W"].T).reshape(self.largest.shape)
         # only the largest response of a square reaches the scores, and only if it is above 0
-        back = (back * ((self.responses == self.largest) & (self.responses > 0))).reshape(
-            -1, FILTERS
-        )
+        reached = (self.responses == self.largest) & (self.responses > 0)
+        back = (back * reached).reshape(-1, FILTERS)
         return {
             "filters": self.patches.reshape(-1, 9).T @ back,
             "bias": back.sum(axis=0),

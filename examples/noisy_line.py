@@ -15,7 +15,7 @@ from fastloss import plot
 from fastloss.linear_model import LinearRegressor
 from fastloss.optim.schedules import Cosine
 
-EPOCHS, BATCH = 30, 16
+EPOCHS, BATCH = 60, 16
 
 
 def main() -> None:

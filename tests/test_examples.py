@@ -20,7 +20,7 @@ def run(name, *arguments):
     """What an example prints. On one thread: tests run side by side, and two would wait."""
     command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
     env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout
