@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
@@ -243,12 +244,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _minimise(self, problem: Problem, held_out: Problem | None) -> Any:
         w = self._first(problem)
         rule = self._rule()
-        watched = held_out is not None or rule is not None
         history = History(
             self,
             publish=lambda w: self._publish(problem, w),
             validate=None if held_out is None else held_out.loss_value,
-            patience=self.n_iter_no_change if watched and self.tol is not None else None,
+            patience=self.n_iter_no_change if self._has_patience(held_out, rule) else None,
             tol=self.tol or 0.0,
             total=self.max_iter,
         )
@@ -272,6 +272,9 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         self.n_iter_ = max(len(history), 1)
         self._publish(problem, w)
         return self
+
+    def _has_patience(self, held_out: Problem | None, rule: Any) -> bool:
+        return held_out is not None or (rule is not None and self.tol is not None)
 
     def _full_batch(self, problem: Problem, w: Any, history: History) -> tuple[Any, bool]:
         solve = self._full_batch_solver(problem)
@@ -346,7 +349,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             options["lr"] = self.learning_rate
         elif is_sgd(rule):
             rate, steps = sgd_rate(problem, w, size), max(problem.n_rows // size, 1)
-            options["lr"] = lambda step: rate / (1 + step / steps)
+            options["lr"] = lambda step: rate / math.sqrt(1 + step / steps)
         if self.max_norm is not None:
             options["max_norm"] = self.max_norm
         if not isinstance(rule, type) and options:
@@ -562,7 +565,7 @@ solver : str, class or callable, default="auto"
       "lbfgs" where they are not, "prox-newton" or "fista" for penalties with kinks.
 learning_rate : float or callable, optional
     Of optimizers: a number, or a schedule of steps as ``fastloss.optim.schedules`` has them. By
-    default SGD takes what the curvature of the loss bears, divided by 1 + epochs, and others take
+    default SGD takes what the curvature of the loss bears, divided by sqrt(1 + epochs), and others take
     what is theirs.
 batch_size : int or callable, default="auto"
     Rows of a mini-batch, or a function of the epoch, from 0 on; "auto" is a 128th of the samples,

@@ -212,7 +212,8 @@ def _halved(
 
 
 def _newton_step(H: Vector, grad: Vector) -> Vector:
-    H[np.diag_indices_from(H)] += 1e-12 * np.trace(H) / len(H) + 1e-300
+    # what is not determined, as a constant added to all scores of a softmax, stays where it is
+    H[np.diag_indices_from(H)] += 1e-10 * np.trace(H) / len(H) + 1e-300
     try:
         return -np.asarray(cho_solve(cho_factor(H, check_finite=False), grad, check_finite=False))
     except np.linalg.LinAlgError:
