@@ -18,6 +18,7 @@ from fastloss.domains import (
 )
 from fastloss.losses import constants
 from fastloss.losses.base import OfMean, Parameters, Pointwise
+from fastloss.losses.learnable import Learnable
 from fastloss.losses.links import LOG
 from fastloss.losses.rows import AXIS, FLAG, RowLoss
 
@@ -83,7 +84,7 @@ class AbsoluteError(Pointwise):
         return constants.quantile(y, 0.5, w)
 
 
-class Huber(Pointwise):
+class Huber(Learnable):
     """Huber loss: squared (halved) up to delta, linear beyond.
 
     Parameters

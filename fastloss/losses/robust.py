@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from fastloss.domains import Domain
-from fastloss.losses.base import Parameters, Pointwise
+from fastloss.losses.base import Parameters
+from fastloss.losses.learnable import Learnable
 
 SCALE = Domain("[1e-15, 1e15]", low=1e-15, high=1e15)  # its square stays in float32's range
 
@@ -15,11 +17,25 @@ def _log_scale(c: float) -> float:
     return -math.log(2) - 2 * math.log(c)
 
 
-class _Scaled(Pointwise):
+class _Robust(Learnable):
+    """Barron's family of losses, each of a shape alpha and a scale c."""
+
+    _alpha: ClassVar[float]  # of those that have no such parameter
+    c: float
+
+    def _shape(self) -> float:
+        return self._alpha
+
+    def _slope_kernel(self) -> tuple[str, Parameters]:
+        alpha = min(max(self._shape(), -1e200), 1e200)  # which are as good as infinite
+        alpha = alpha if abs(alpha) > 1e-30 else 1e-30  # or 0
+        return "GeneralRobust", {"c": self.c, "power": alpha / 2, "width": abs(alpha - 2) or 1.0}
+
+
+class _Scaled(_Robust):
     """What the losses with no parameter but a scale share."""
 
     _ranges = {"c": SCALE}
-    c: float
 
     def __init__(self, c: float = 1.0) -> None:
         self._set(c=c)
@@ -47,6 +63,7 @@ class Cauchy(_Scaled):
     name = "cauchy"
     definition = "log(((z - y)/c)**2/2 + 1)"
     majorant = "1/c**2/(((z - y)/c)**2/2 + 1)"
+    _alpha = 0.0
 
     def _kernel(self) -> tuple[str, Parameters]:
         return "Cauchy", {"c": self.c, "log_scale": _log_scale(self.c)}
@@ -74,6 +91,7 @@ class GemanMcClure(_Scaled):
     name = "geman_mcclure"
     definition = "2*((z - y)/c)**2/(((z - y)/c)**2 + 4)"
     majorant = "1/c**2/(((z - y)/c)**2/4 + 1)**2"
+    _alpha = -2.0
 
 
 class Welsch(_Scaled):
@@ -98,9 +116,10 @@ class Welsch(_Scaled):
     name = "welsch"
     definition = "1 - exp(-((z - y)/c)**2/2)"
     majorant = "exp(-((z - y)/c)**2/2)/c**2"
+    _alpha = -math.inf
 
 
-class GeneralRobust(Pointwise):
+class GeneralRobust(_Robust):
     """Barron's general robust loss, of which many others are special cases.
 
     Parameters
@@ -134,10 +153,12 @@ class GeneralRobust(Pointwise):
     )
     _ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": SCALE}
     alpha: float
-    c: float
 
     def __init__(self, alpha: float = 1.0, c: float = 1.0) -> None:
         self._set(alpha=alpha, c=c)
+
+    def _shape(self) -> float:
+        return self.alpha
 
     def _kernel(self) -> tuple[str, Parameters]:
         special: dict[float, str] = {
