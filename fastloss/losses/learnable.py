@@ -66,6 +66,10 @@ class Learnable(Pointwise):
         ValueError
             If the reduction is another, and where calling the loss raises it.
 
+        See Also
+        --------
+        log_partition : What has to be added to the loss for its parameters to have a best value.
+
         Examples
         --------
         >>> import fastloss as fl
@@ -87,3 +91,30 @@ class Learnable(Pointwise):
             )
             for name, slope in self._slopes().items()
         }
+
+    def log_partition(self) -> tuple[float, dict[str, float]]:
+        """Compute the logarithm of the integral of exp(-loss), and its derivatives.
+
+        The integral is over all predictions. A loss plus this number is the negative
+        log-likelihood of a target whose density is proportional to exp(-loss), and has its least
+        value at finite parameters. The loss alone falls towards 0 as they change.
+
+        Returns
+        -------
+        value : float
+        derivatives : dict of float
+            By the names of the parameters.
+
+        Raises
+        ------
+        ValueError
+            If the integral is not finite.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> value, by = fl.GeneralRobust(alpha=1.0, c=2.0).log_partition()
+        >>> round(value, 4), round(by["alpha"], 4), by["c"]
+        (1.8786, -0.1929, 0.5)
+        """
+        raise NotImplementedError

@@ -113,6 +113,13 @@ class Huber(Learnable):
     def __init__(self, delta: float = 1.0) -> None:
         self._set(delta=delta)
 
+    def log_partition(self) -> tuple[float, dict[str, float]]:
+        if self.delta == 0:
+            raise ValueError("exp(-loss) of Huber(delta=0.0), which is 1, has no finite integral")
+        bowl = math.sqrt(2 * math.pi) * math.erf(self.delta / math.sqrt(2))
+        tails = 2 * math.exp(-self.delta * self.delta / 2) / self.delta
+        return math.log(bowl + tails), {"delta": -tails / (bowl + tails) / self.delta}
+
 
 class SmoothL1(Pointwise):
     """Smooth L1 loss: the Huber loss divided by its delta, which is called beta here.

@@ -1,11 +1,13 @@
-"""Derivatives by parameters against the definitions of the losses in mpmath."""
+"""Derivatives by parameters, and integrals of exp(-loss), against their definitions in mpmath."""
 
 import math
 from functools import cache
 
+import mpmath
 import numpy as np
 import pytest
 from isa import EVERY, result_on
+from mpmath import mp, mpf
 from oracle import derivatives, error, spacing, two_doubles
 from samples import DTYPES, typical
 
@@ -163,6 +165,90 @@ def test_what_is_refused(loss):
         loss.grad_parameters([], [])
     with pytest.raises(TypeError, match="y_pred must hold real"):
         loss.grad_parameters([0.0], ["a"])
+
+
+# ---- log_partition -----------------------------------------------------------------------------
+
+
+def rho(x, alpha):
+    b = abs(alpha - 2)
+    return b / alpha * mpmath.expm1(alpha / 2 * mpmath.log1p(x * x / b))
+
+
+def integral(alpha):
+    """The logarithm of the integral of exp(-rho), and its derivative, to more than 15 digits."""
+    with mp.workdps(60):
+        alpha = mpf(alpha) or mpf(10) ** -20
+        h = mpf(10) ** -10 * min(alpha, abs(alpha - 2))
+
+    def both(t):  # in the logarithm of x
+        with mp.workdps(60):
+            x = mpmath.exp(t)
+            value = x * mpmath.exp(-rho(x, alpha))
+            slope = (rho(x, alpha + h) - rho(x, alpha - h)) / (2 * h)
+        return mpmath.mpc(value, value * slope)
+
+    ends = [-45, -12, -5, -2, 0, 1, 2] + ([3, 5, 8, 15, 30, 50] if alpha < 2 else [2.5])
+    with mp.workdps(20):
+        found = mpmath.quad(both, ends)
+        return float(mpmath.log(2 * found.real)), float(-found.imag / found.real)
+
+
+@pytest.mark.parametrize("alpha", [0, 1e-3, 0.3, 1, 1.99, 2 - 1e-12, 2 + 1e-12, 3, 1e4])
+def test_log_partition(alpha):
+    value, slope = integral(alpha)
+    for c in (1.0, 0.3):
+        got, by = fl.GeneralRobust(alpha, c).log_partition()
+        assert got == pytest.approx(value + math.log(c), rel=1e-13)
+        assert by["alpha"] == pytest.approx(slope, rel=1e-12)
+        assert by["c"] == pytest.approx(1 / c, rel=1e-15)
+
+
+@pytest.mark.parametrize("c", [1e-15, 0.3, 1.0, 1e15])
+def test_log_partition_in_closed_form(c):
+    value, by = fl.GeneralRobust(2.0, c).log_partition()
+    assert value == pytest.approx(math.log(math.sqrt(2 * math.pi) * c), rel=1e-15)
+    assert by == {"alpha": -math.inf, "c": 1 / c}
+    value, by = fl.Cauchy(c).log_partition()
+    assert value == pytest.approx(math.log(math.sqrt(2) * math.pi * c), rel=1e-14)
+    assert by == {"c": 1 / c}
+    with mp.workdps(30):
+        bessel = float(mpmath.log(2 * mpmath.e * mpmath.besselk(1, 1) * c))
+    assert fl.GeneralRobust(1.0, c).log_partition()[0] == pytest.approx(bessel, rel=1e-14)
+
+
+@pytest.mark.parametrize("delta", [1e-300, 1e-3, 0.5, 1.0, 3.0, 40.0, 1e300])
+def test_log_partition_of_huber(delta):
+    value, by = fl.Huber(delta).log_partition()
+    with mp.workdps(30):
+        d = mpf(delta)
+        bowl = mpmath.sqrt(2 * mp.pi) * mpmath.erf(d / mpmath.sqrt(2))
+        tails = 2 * mpmath.exp(-d * d / 2) / d if d < 1e100 else mpf(0)
+        assert value == pytest.approx(float(mpmath.log(bowl + tails)), rel=1e-14)
+        assert by["delta"] == pytest.approx(float(-tails / d / (bowl + tails)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [fl.GeneralRobust(-1e-9), fl.GeneralRobust(-math.inf), fl.GemanMcClure(), fl.Welsch()],
+    ids=repr,
+)
+def test_a_loss_that_is_bounded_has_no_partition(loss):
+    with pytest.raises(ValueError, match="has no finite integral: alpha must be at least 0; got -"):
+        loss.log_partition()
+
+
+def test_huber_of_0_has_no_partition():
+    with pytest.raises(ValueError, match=r"Huber\(delta=0.0\), which is 1, has no finite integral"):
+        fl.Huber(0.0).log_partition()
+
+
+def test_what_the_likelihood_finds():
+    """The scale of normal residuals is their root mean square, of which the derivative is 0."""
+    y, z = np.zeros(1000), np.random.default_rng(0).normal(0, 3, 1000)
+    loss = fl.GeneralRobust(2.0, fl.RootMeanSquaredError()(y, z))
+    by = loss.grad_parameters(y, z)["c"] + loss.log_partition()[1]["c"]
+    assert by == pytest.approx(0, abs=1e-15)
 
 
 def test_who_is_learnable():
