@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -288,15 +289,16 @@ class LinearObjective:
         k, width = self.n_outputs, self.shape[-1]
         total = np.zeros((k, width, k, width))
         bend = bend.reshape(-1, k)
-        of_row = bend.sum(axis=1, dtype=np.float64) if coupled else None
         for a in range(k):
             total[a, :, a] = self._gram(bend[:, a])
-            for b in range(a + 1) if of_row is not None else ():  # p_a p_b, times a row's weight
-                product = bend[:, a] * np.divide(
-                    bend[:, b], of_row, out=np.zeros(len(bend)), where=of_row != 0
-                )
-                total[a, :, b] -= self._gram(product)
-                total[b, :, a] = total[a, :, b].T
+        if coupled:  # less p_a p_b, times a row's weight
+            weight = bend.sum(axis=1, keepdims=True, dtype=np.float64)
+            p = np.divide(bend, weight, out=np.zeros(bend.shape), where=weight != 0)
+            for a, b in itertools.combinations_with_replacement(range(k), 2):
+                product = self._gram(bend[:, a] * p[:, b])
+                total[a, :, b] -= product
+                if a != b:
+                    total[b, :, a] -= product
         if self.penalty is not None:
             at = np.arange(self.n_features)
             for a in range(k):
