@@ -8,7 +8,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from fastloss.linear_model.problem import LEAST, Problem
+from fastloss.linear_model.matrices import gram
+from fastloss.linear_model.problem import LEAST, Problem, has_hessian
 from fastloss.losses.base import Pointwise
 
 if TYPE_CHECKING:
@@ -148,27 +149,6 @@ def _mean_curvature(problem: Problem, w: Vector) -> Vector:
     return h.sum(axis=1) / problem.n_outputs if h.ndim == 2 else h
 
 
-def gram(X: Any, h: Vector, intercept: bool) -> Vector:
-    """X^T diag(h) X in float64, with a column of ones behind X if there is an intercept."""
-    d = X.shape[1]
-    total = np.zeros((d + intercept, d + intercept))
-    rows = max(4096, (1 << 22) // max(d, 1))
-    for first in range(0, X.shape[0], rows):
-        block = X[first : first + rows]
-        bend = h[first : first + rows].astype(X.dtype)
-        if hasattr(block, "tocsr"):
-            total[:d, :d] += (block.T @ block.multiply(bend[:, None]).tocsr()).toarray()
-        else:
-            block = np.asarray(block)
-            total[:d, :d] += block.T @ (block * bend[:, None])
-        if intercept:
-            total[:d, d] += block.T @ bend
-            total[d, d] += bend.sum(dtype=np.float64)
-    if intercept:
-        total[d] = total[:, d]
-    return total
-
-
 def newton(
     problem: Problem, w: Vector, *, max_iter: int, tol: float, record: Record
 ) -> tuple[Vector, bool]:
@@ -251,4 +231,4 @@ def is_small(problem: Problem) -> bool:
     """Whether Newton's method takes less time than others: its Hessian costs next to nothing."""
     one = isinstance(problem.loss, Pointwise) and problem.n_outputs == 1
     work = problem.n_rows * problem.width**2 * (1 if one else problem.n_outputs**2)
-    return problem.size <= 256 and work <= 1 << 26
+    return has_hessian(problem.loss) and problem.size <= 256 and work <= 1 << 26

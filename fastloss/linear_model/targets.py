@@ -63,7 +63,7 @@ def codes_of(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
         known = codes < len(classes)
         known[known] = classes[codes[known]] == y[known]
     if not known.all():
-        raise ValueError(f"y holds {y[~known][0]!r}, which is not one of {classes}")
+        raise ValueError(f"y holds {y[~known][0]}, which is not one of {classes}")
     return codes.astype(np.intp, copy=False)
 
 
