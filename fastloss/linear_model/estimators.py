@@ -236,9 +236,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         full = np.ones(n) if weight is None else weight
         kept = np.zeros(n)
         kept[train] = full[train]
-        validation = self._problem(
-            X[held], targets[held], None if weight is None else weight[held]
-        )
+        validation = self._problem(X[held], targets[held], None if weight is None else weight[held])
         return X, targets, kept, validation
 
     def _minimise(self, problem: Problem, held_out: Problem | None) -> Any:
@@ -324,9 +322,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _is_elementwise(self, problem: Problem) -> bool:
         return problem.penalty is None or hasattr(problem.penalty, "l1")
 
-    def _epochs(
-        self, problem: Problem, w: Any, rule: Any, history: History
-    ) -> tuple[Any, bool]:
+    def _epochs(self, problem: Problem, w: Any, rule: Any, history: History) -> tuple[Any, bool]:
         state = self._mini_batches(problem, w, rule)
         for epoch in range(self.max_iter):
             seen = state.epoch(problem, self._size(problem, epoch), self._mean_weight(problem))
@@ -642,6 +638,8 @@ def _number(
     if not right or value == float("inf"):
         words = "an integer" if kind is Integral else "a number"
         end = f" to {high:g}" if high < float("inf") else ""
-        raise ValueError(f"{name} must be {words} from {low:g}{end} on; got {value!r}".replace(
-            f"{end} on", end or " on"
-        ))
+        raise ValueError(
+            f"{name} must be {words} from {low:g}{end} on; got {value!r}".replace(
+                f"{end} on", end or " on"
+            )
+        )

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.floating[Any]]
 
 
-
 class LinearObjective:
     """The weighted mean loss of linear predictions, plus a penalty of their weights.
 

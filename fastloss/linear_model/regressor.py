@@ -50,8 +50,8 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     >>> import numpy as np
     >>> from fastloss.linear_model import LinearRegressor
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(1000, 2))
-    >>> y = X @ [1.0, -2.0] + 3 + rng.standard_t(2, size=1000)
+    >>> X = rng.normal(size=(10_000, 2))
+    >>> y = X @ [1.0, -2.0] + 3 + rng.standard_t(2, size=10_000)
     >>> model = LinearRegressor("huber", alpha=0).fit(X, y)
     >>> model.coef_.round(1), round(model.intercept_, 1)
     (array([ 1., -2.]), 3.0)

@@ -81,9 +81,7 @@ class MiniBatches:
             rate = rate(max(self.optimizer.step_count - 1, 0))
         return Epoch(total / max(seen, 1e-300), norm, rate)
 
-    def _step(
-        self, problem: Problem, index: Any, weight: Any, share: float
-    ) -> tuple[float, float]:
+    def _step(self, problem: Problem, index: Any, weight: Any, share: float) -> tuple[float, float]:
         objective = problem.objective
         loss, sums = linear_pass(
             problem.loss,

@@ -139,7 +139,9 @@ def test_support_vector_machines(loss, data):
 
 def test_sgd_classifier_has_the_same_objective(data):
     X, y = StandardScaler().fit_transform(data["X"]), data["binary"]
-    other = theirs.SGDClassifier(loss="log_loss", alpha=0.05, max_iter=3000, tol=None, random_state=0)
+    other = theirs.SGDClassifier(
+        loss="log_loss", alpha=0.05, max_iter=3000, tol=None, random_state=0
+    )
     assert_same(LinearClassifier(alpha=0.05).fit(X, y), other.fit(X, y), rtol=1e-2)
 
 
@@ -361,7 +363,9 @@ def test_early_stopping_of_full_batches():
         alpha=1e-5, solver="lbfgs", early_stopping=True, n_iter_no_change=2, random_state=0
     ).fit(X, y)
     losses = ours.history_["validation_loss"]
-    assert ours.n_iter_ == len(losses) < LinearClassifier(alpha=1e-5, solver="lbfgs").fit(X, y).n_iter_
+    assert (
+        ours.n_iter_ == len(losses) < LinearClassifier(alpha=1e-5, solver="lbfgs").fit(X, y).n_iter_
+    )
     assert int(np.argmin(losses)) == len(losses) - 3
 
 
@@ -450,7 +454,9 @@ def test_partial_fit_goes_on_after_fit(data):
 
 def test_the_same_seed_gives_the_same_bits(data):
     X, y = data["X"], data["binary"]
-    make = [LinearClassifier(solver="adam", max_iter=3, tol=None, random_state=s) for s in (1, 1, 2)]
+    make = [
+        LinearClassifier(solver="adam", max_iter=3, tol=None, random_state=s) for s in (1, 1, 2)
+    ]
     first, same, other = (each.fit(X, y).coef_ for each in make)
     assert (first == same).all() and not (first == other).all()
 
