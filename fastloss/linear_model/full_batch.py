@@ -15,7 +15,7 @@ from fastloss.losses.base import Pointwise
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 # Sizes from measurements: what a subset saves must be more than what it costs.
 _WHITENED = 512  # most features whose Hessian is taken apart
@@ -140,7 +140,7 @@ def diagonal(problem: Problem, w: Vector) -> Vector:
     found[: problem.n_features] += problem.ridge
     if problem.fit_intercept:
         found[-1] = h.sum()
-    return 1 / np.sqrt(found + 1e-7 * found.mean() + 1e-300)
+    return 1 / np.sqrt(found + 1e-7 * found.mean() + 1e-300)  # type: ignore[no-any-return]
 
 
 def _mean_curvature(problem: Problem, w: Vector) -> Vector:
@@ -181,7 +181,7 @@ def newton(
 def _halved(
     problem: Problem, w: Vector, value: float, step: Vector, gain: float
 ) -> tuple[float, float, Vector]:
-    """How much of a step lowers the value as it should, 0 if none, with value and gradient there."""
+    """How much of a step lowers the value as it should, or 0; and value and gradient there."""
     size = 1.0
     while size > 1e-10 and gain > 0:
         found, slope = problem.value_and_grad(w + size * step)

@@ -18,7 +18,7 @@ from fastloss.penalties import Penalty
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 LEAST = 0.01  # of the majorant, that a second derivative is taken for at least
 
@@ -128,7 +128,7 @@ class Problem:
         """The Hessian of the loss, or its majorant where the second derivative may be negative."""
         if isinstance(self.loss, Pointwise):
             bends = self.curvature(w, least).reshape(self.n_rows, -1)
-            return block_diag(*(gram(self.X, bend, self.fit_intercept) for bend in bends.T))
+            return block_diag(*(gram(self.X, bend, self.fit_intercept) for bend in bends.T))  # type: ignore[no-any-return]
         return self.factor * self.objective.hess(w, hessian="majorant")
 
     def hess(self, w: Vector, least: float = LEAST) -> Vector:
@@ -144,8 +144,8 @@ class Problem:
     def curvature(self, w: Vector, least: float = LEAST) -> Vector:
         """The second derivative by each prediction, with its share of the mean.
 
-        Where it is 0 or negative it is a share of the majorant, `least`: steps of Newton's kind then go
-        downhill, and not too far.
+        Where it is 0 or negative it is a share of the majorant, `least`: steps of Newton's kind
+        then go downhill, and not too far.
         """
         z = self.objective.predict(w)
         y, weight = self.objective._y, self.sample_weight

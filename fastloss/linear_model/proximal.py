@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fastloss.linear_model.problem import Problem, has_hessian
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 _ROWS = 1 << 14  # at least, of the subset whose Hessian stands for that of all
 _LARGE = 1 << 22  # numbers in X from which on a subset is solved first

@@ -78,7 +78,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     def _set_weights(self, coef: Array, intercept: Array) -> None:
         flat = self._n_outputs == 1 and not self._one_column
         self.coef_ = coef[0] if flat else coef
-        self.intercept_ = float(intercept[0]) if flat else intercept
+        self.intercept_ = float(intercept[0]) if flat else intercept  # type: ignore[assignment]
 
     def predict(self, X: Any, out: Array | None = None) -> Array:
         """Predict targets: the loss's ``inverse_link`` of X w + b.

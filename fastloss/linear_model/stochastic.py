@@ -16,7 +16,7 @@ from fastloss.optim.momentum import SGD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 _RUN = 1 << 12  # bytes of rows that lie together and stay together when large data are shuffled
 _LONG = 1 << 16  # rows from which on they do

@@ -12,8 +12,8 @@ sklearn = pytest.importorskip("sklearn", reason="the estimators are scikit-learn
 
 from sklearn import linear_model as theirs  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
-from sklearn.svm import LinearSVC  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.svm import LinearSVC  # noqa: E402
 
 import fastloss as fl  # noqa: E402
 from fastloss.linear_model import LinearClassifier, LinearRegressor  # noqa: E402
