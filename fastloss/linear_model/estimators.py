@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from fastloss.linear_model.chunks import Stream, is_chunked, passes
 from fastloss.linear_model.full_batch import is_small, lbfgs, newton, newton_cg
 from fastloss.linear_model.history import History, empty_history
 from fastloss.linear_model.matrices import matrix_of
+from fastloss.linear_model.model_file import save
 from fastloss.linear_model.problem import Problem
 from fastloss.linear_model.proximal import fista, prox_newton
 from fastloss.linear_model.smoothing import Smoothed, has_kink, widths
@@ -512,6 +514,34 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 kind = "NaN" if np.isnan(numbers).any() else "infinity"
                 raise ValueError(f"Input X contains {kind}.")
         return z[:, 0] if len(coef) == 1 else z
+
+    # ---- files ---------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to a file, for `fastloss.linear_model.load`.
+
+        The file is JSON: loss, classes, names of features, coefficients and intercepts with all
+        their digits, and the parameters of the constructor but for ``callbacks``. It is written
+        whole or not at all. ``history_`` is not kept, nor where an optimizer was in its mini-batches.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A symbolic link is followed, and the mode of a file that is replaced is kept.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If a parameter or the loss is no number, name, or object of ``fastloss``: it could not be
+            loaded.
+        ValueError
+            If a coefficient is not finite.
+        OSError
+            If the file cannot be written.
+        """
+        save(self, path)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
