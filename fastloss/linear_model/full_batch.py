@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from fastloss.linear_model.problem import Problem
+from fastloss.linear_model.problem import LEAST, Problem
 from fastloss.losses.base import Pointwise
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Sizes from measurements: what a subset saves must be more than what it costs.
 _WHITENED = 512  # most features whose Hessian is taken apart
-_TALL = 20  # rows for each feature of a subset whose Hessian stands for that of all
+_TALL = 80  # rows for each feature of a subset whose Hessian stands for that of all
 _SUBSET = 16  # of so many rows one is in the subset
 _LARGE = 1 << 20  # numbers in X from which on a subset is solved first
 
@@ -35,11 +35,10 @@ def lbfgs(
     """Minimise by L-BFGS, from the solution of a subset on and in coordinates of its Hessian."""
     scale = None
     n, d = problem.n_rows, problem.width
-    if d <= _WHITENED and n >= _SUBSET * _TALL * d and n * d >= _LARGE:
-        subset = problem.subset(n // _SUBSET)
-        w, _ = lbfgs(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
-        scale = whitening(subset, w)
-    elif d <= _WHITENED and n >= 4 * d:
+    if d <= _WHITENED and n >= 4 * d:
+        if n >= 4 * _TALL * d and n * d >= _LARGE:
+            subset = problem.subset(max(n // _SUBSET, _TALL * d))
+            w, _ = lbfgs(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
         scale = whitening(problem.subset(min(n, _TALL * d)), w)
     return _lbfgs(problem, w, scale, max_iter, tol, record)
 
@@ -144,20 +143,17 @@ def gram(X: Any, h: Vector, intercept: bool) -> Vector:
     rows = max(4096, (1 << 22) // max(d, 1))
     for first in range(0, X.shape[0], rows):
         block = X[first : first + rows]
-        bend = h[first : first + rows]
+        bend = h[first : first + rows].astype(X.dtype)
         if sparse:
-            bent = block.multiply(bend[:, None]).tocsr()
-            total[:d, :d] += (block.T @ bent).toarray()
-            sums = np.asarray(bent.sum(axis=0)).ravel()
+            total[:d, :d] += (block.T @ block.multiply(bend[:, None]).tocsr()).toarray()
         else:
             block = np.asarray(block)
-            bent = block * bend[:, None].astype(block.dtype)
-            total[:d, :d] += block.T @ bent
-            sums = bent.sum(axis=0, dtype=np.float64)
+            total[:d, :d] += block.T @ (block * bend[:, None])
         if intercept:
-            total[:d, d] += sums
-            total[d, :d] += sums
+            total[:d, d] += block.T @ bend
             total[d, d] += bend.sum(dtype=np.float64)
+    if intercept:
+        total[d] = total[:, d]
     return total
 
 
@@ -166,36 +162,44 @@ def newton(
 ) -> tuple[Vector, bool]:
     """Minimise by Newton's method with the Hessian's Cholesky factors and halved steps.
 
-    The Hessian is the majorant where the second derivative of the loss may be negative. The last
-    step is taken too: near the minimum it doubles the number of right digits.
+    Where the second derivative of the loss is 0 or negative there is a share of its majorant, more
+    of it where steps had to be halved. The last step is taken too: near the minimum it doubles the
+    number of right digits.
     """
     value, grad = problem.value_and_grad(w)
     problem.check(value, grad)
+    least = LEAST
     for _ in range(max_iter):
         if record(w, value, grad):
             return w, True
-        step = _newton_step(problem, w, grad)
+        step = _newton_step(problem.hess(w, least), grad)
         gain = -float(grad @ step)
-        if gain <= 0:
-            return w, True
-        last = gain <= tol**3 * max(1.0, abs(value)) and np.abs(grad).max() <= tol
-        size = 1.0
-        while True:
-            trial = w + size * step
-            found, slope = problem.value_and_grad(trial)
-            if found <= value - 1e-4 * size * gain or (last and np.isfinite(found)):
-                break
-            size /= 2
-            if size < 1e-10:  # rounding is all that is left
-                return w, np.abs(grad).max() <= tol
+        met = bool(np.abs(grad).max(initial=0.0) <= tol)
+        last = met and gain <= tol**3 * max(1.0, abs(value))
+        size, found, slope = _halved(problem, w, value, step, gain)
+        if size == 0:  # rounding is all that is left
+            return w, met
+        w, value, grad = w + size * step, found, slope
         if last:
-            return (trial if found <= value + 1e-12 * abs(value) else w), True
-        w, value, grad = trial, found, slope
+            return w, True
+        least = max(least / 10, 1e-9) if size == 1 else min(least * 10, 1.0)
     return w, False
 
 
-def _newton_step(problem: Problem, w: Vector, grad: Vector) -> Vector:
-    H = problem.hess(w)
+def _halved(
+    problem: Problem, w: Vector, value: float, step: Vector, gain: float
+) -> tuple[float, float, Vector]:
+    """How much of a step lowers the value as it should, 0 if none, with value and gradient there."""
+    size = 1.0
+    while size > 1e-10 and gain > 0:
+        found, slope = problem.value_and_grad(w + size * step)
+        if found <= value - 1e-4 * size * gain:
+            return size, found, slope
+        size /= 2
+    return 0.0, value, step
+
+
+def _newton_step(H: Vector, grad: Vector) -> Vector:
     H[np.diag_indices_from(H)] += 1e-12 * np.trace(H) / len(H) + 1e-300
     try:
         return -np.asarray(cho_solve(cho_factor(H, check_finite=False), grad, check_finite=False))
@@ -234,4 +238,4 @@ def is_small(problem: Problem) -> bool:
     """Whether Newton's method takes less time than others: its Hessian costs next to nothing."""
     one = isinstance(problem.loss, Pointwise) and problem.n_outputs == 1
     work = problem.n_rows * problem.width**2 * (1 if one else problem.n_outputs**2)
-    return one and problem.size <= 256 and work <= 1 << 26
+    return problem.size <= 256 and work <= 1 << 26

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_LEAST = 0.01  # of the majorant, that a second derivative is taken for at least
+LEAST = 0.01  # of the majorant, that a second derivative is taken for at least
 
 
 class Problem:
@@ -62,9 +62,9 @@ class Problem:
         self.factor = float(self.n_outputs) if isinstance(loss, Pointwise) else 1.0
 
     def subset(self, n: int) -> Problem:
-        """The problem of n rows chosen at random, always the same ones, in their order."""
-        rows = np.random.default_rng(0).choice(self.n_rows, n, replace=False, shuffle=False)
-        rows.sort()
+        """The problem of n rows: one at random of each n-th part, always the same ones."""
+        ends = np.arange(n + 1) * self.n_rows // n
+        rows = np.random.default_rng(0).integers(ends[:-1], ends[1:])
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return self.of(self.X[rows], self.y[rows], weight)
 
@@ -116,16 +116,27 @@ class Problem:
         """The Hessian of the loss times v."""
         return self.factor * self.objective.hessp(w, v)
 
-    def loss_hess(self, w: Vector) -> Vector:
+    def loss_hess(self, w: Vector, least: float = LEAST) -> Vector:
         """The Hessian of the loss, or its majorant where the second derivative may be negative."""
-        if self.n_outputs == 1:
+        if self.n_outputs == 1 or isinstance(self.loss, Pointwise):
             from fastloss.linear_model.full_batch import gram
-            return gram(self.X, self.curvature(w).ravel(), self.fit_intercept)
+            bends = self.curvature(w, least).reshape(self.n_rows, -1)
+            import scipy.linalg
+            return scipy.linalg.block_diag(*[gram(self.X, b, self.fit_intercept) for b in bends.T])
+        if type(self.loss).__name__=="SoftmaxCrossEntropy":
+            from fastloss.linear_model.full_batch import gram
+            p = self.loss.inverse_link(self.objective.predict(w))
+            sw = np.ones(len(p)) if self.sample_weight is None else self.sample_weight
+            sw = sw/sw.sum(); K=self.n_outputs
+            H=np.zeros((K,self.width,K,self.width))
+            for i in range(K):
+                for j in range(K): H[i,:,j,:]=gram(self.X, sw*p[:,i]*((i==j)-p[:,j]), self.fit_intercept)
+            return H.reshape(self.size,self.size)
         return self.factor * self.objective.hess(w, hessian="majorant")
 
-    def hess(self, w: Vector) -> Vector:
+    def hess(self, w: Vector, least: float = LEAST) -> Vector:
         """The Hessian of the objective, of a smooth penalty."""
-        return self.with_ridge(self.loss_hess(w))
+        return self.with_ridge(self.loss_hess(w, least))
 
     def with_ridge(self, H: Vector) -> Vector:
         """Add the penalty's second derivative."""
@@ -133,10 +144,10 @@ class Problem:
         H[places, places] += self.ridge
         return H
 
-    def curvature(self, w: Vector) -> Vector:
+    def curvature(self, w: Vector, least: float = LEAST) -> Vector:
         """The second derivative by each prediction, with its share of the mean.
 
-        Where it is 0 or negative it is a share of the majorant: steps of Newton's kind then go
+        Where it is 0 or negative it is a share of the majorant, `least`: steps of Newton's kind then go
         downhill, and not too far.
         """
         z = self.objective.predict(w)
@@ -146,7 +157,7 @@ class Problem:
             )[1]
             for kind in ("exact", "majorant")
         )
-        return self.factor * np.maximum(exact, _LEAST * np.nan_to_num(bound, posinf=0.0))
+        return self.factor * np.maximum(exact, least * np.nan_to_num(bound, posinf=0.0))
 
     # ---- the penalty ---------------------------------------------------------------------------
 

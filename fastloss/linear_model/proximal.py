@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ROWS = 1 << 14  # at least, of the subset whose Hessian stands for that of all
 _LARGE = 1 << 22  # numbers in X from which on a subset is solved first
+_WHOLE = 256  # most weights whose Hessian is taken whole, with what outputs share
 _INNER = 1000  # iterations on a quadratic model
 
 
@@ -38,13 +39,20 @@ def prox_newton(
     value, grad = problem.smooth(w)
     problem.check(value, grad)
     value += problem.penalty_of(w)
+    exact = subset is problem and problem.size <= _WHOLE
     for _ in range(max_iter):
         gap = stationarity(problem, w, grad)
-        if record(w, value, gap) or np.abs(gap).max(initial=0.0) <= tol:
+        met = bool(np.abs(gap).max(initial=0.0) <= tol)
+        if record(w, value, gap) or (met and not exact):
             return w, True
-        step = _line_search(problem, w, value, grad, _direction(subset, problem, w, grad, gap))
-        if step is None:
-            return w, False
+        direction = _direction(subset, problem, w, grad, gap)
+        promised = float(grad @ direction) + problem.penalty_of(w + direction)
+        promised -= problem.penalty_of(w)
+        # as of Newton's method, the last step is taken too: it doubles the right digits
+        last = met and promised >= -(tol**3) * max(1.0, abs(value))
+        step = None if promised >= 0 else _line_search(problem, w, value, direction, promised)
+        if step is None or last:
+            return (w if step is None else step[0]), met
         w, value, grad = step
     return w, False
 
@@ -60,20 +68,36 @@ def stationarity(problem: Problem, w: Vector, grad: Vector) -> Vector:
 
 def _direction(subset: Problem, problem: Problem, w: Vector, grad: Vector, gap: Vector) -> Vector:
     """The step to the minimum of the quadratic models of all outputs."""
+    thresholds = _thresholds(problem)
+    if problem.size <= _WHOLE:
+        return _model_step(subset.loss_hess(w), w, grad, *thresholds)
     direction = np.zeros_like(w)
     bends = subset.curvature(w)
     rows = [each.reshape(problem.n_outputs, -1) for each in (direction, w, grad, gap)]
-    for output, (to, *where) in enumerate(zip(*rows, strict=True)):
-        active = _active(problem, *where)
+    l1, l2 = (each[: problem.width] for each in thresholds)
+    for output, (to, start, slope, away) in enumerate(zip(*rows, strict=True)):
+        active = _active(problem, start, away)
+        features = active[active < problem.n_features]
         bend = bends if bends.ndim == 1 else bends[:, output]
-        to[active] = _model_step(subset, bend, active, *(each[active] for each in where[:2]))
+        H = gram(subset.X[:, features], bend, problem.fit_intercept)
+        to[active] = _model_step(H, start[active], slope[active], l1[active], l2[active])
     return direction
 
 
-def _active(problem: Problem, w: Vector, grad: Vector, gap: Vector) -> NDArray[np.intp]:
+def _thresholds(problem: Problem) -> tuple[Vector, Vector]:
+    """The strengths of the penalty for each weight: 0 for intercepts."""
+    found = []
+    for name in ("l1", "l2"):
+        strengths = np.zeros(problem.size)
+        problem.weights_of(strengths)[...] = getattr(problem.penalty, name, 0.0)
+        found.append(strengths)
+    return found[0], found[1]
+
+
+def _active(problem: Problem, w: Vector, gap: Vector) -> NDArray[np.intp]:
     """Weights of an output that a step may change: those not 0, and steep ones that are."""
     d = problem.n_features
-    steep = np.where((w != 0) | (gap == 0), 0.0, np.abs(gap))[:d]
+    steep = np.where(w[:d] != 0, 0.0, np.abs(gap[:d]))
     most = max(64, 2 * np.count_nonzero(w[:d]))
     fresh = np.argsort(-steep, kind="stable")[:most]
     moving = w != 0
@@ -82,45 +106,36 @@ def _active(problem: Problem, w: Vector, grad: Vector, gap: Vector) -> NDArray[n
     return np.flatnonzero(moving)
 
 
-def _model_step(
-    subset: Problem, bend: Vector, active: NDArray[np.intp], start: Vector, slope: Vector
-) -> Vector:
-    """The step to the minimum of the quadratic model and the penalty, of the active weights."""
-    features = active[active < subset.n_features]
-    H = gram(subset.X[:, features], bend, subset.fit_intercept)
+def _model_step(H: Vector, start: Vector, slope: Vector, l1: Vector, l2: Vector) -> Vector:
+    """The step to the minimum of a quadratic model and the penalty, by FISTA.
+
+    Each weight has a step size of its own, by the curvature along it: features of other scales
+    count alike.
+    """
     H[np.diag_indices_from(H)] += 1e-9 * np.trace(H) / len(H) + 1e-300
-
-    def prox(v: Vector, step: float) -> Vector:
-        moved = v.copy()
-        if subset.penalty is not None:
-            moved[: len(features)] = subset.penalty.prox(v[: len(features)], step)
-        return moved
-
-    step = 1 / float(np.linalg.eigvalsh(H)[-1])
+    along = np.sqrt(np.diagonal(H))
+    step = 1 / (np.linalg.eigvalsh(H / np.outer(along, along))[-1] * along**2)
     v, ahead, t = start, start, 1.0
     for _ in range(_INNER):
-        moved = prox(ahead - step * (slope + H @ (ahead - start)), step)
+        moved = ahead - step * (slope + H @ (ahead - start))
+        moved = np.sign(moved) * np.maximum(np.abs(moved) - step * l1, 0) / (1 + step * l2)
         change = moved - v
-        if (ahead - moved) @ change > 0:  # it overshot: the momentum starts anew
+        if ((ahead - moved) / step) @ change > 0:  # it overshot: the momentum starts anew
             ahead, t = moved, 1.0
         else:
             following = (1 + np.sqrt(1 + 4 * t * t)) / 2
             ahead = moved + (t - 1) / following * change
             t = following
         v = moved
-        if np.abs(change).max() <= 1e-10 * (1e-6 + np.abs(v).max()):
+        if (along * np.abs(change)).max() <= 1e-9 * (along * np.abs(v - start)).max():
             break
     return v - start
 
 
 def _line_search(
-    problem: Problem, w: Vector, value: float, grad: Vector, direction: Vector
+    problem: Problem, w: Vector, value: float, direction: Vector, promised: float
 ) -> tuple[Vector, float, Vector] | None:
-    """The step, or the first of its halves that gains what the model promises a part of."""
-    before = problem.penalty_of(w)
-    promised = float(grad @ direction) + problem.penalty_of(w + direction) - before
-    if promised >= 0:
-        return None
+    """The step, or the first of its halves that gains a part of what the model promises."""
     size = 1.0
     while size > 1e-10:
         trial = w + size * direction

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss.linear_model.problem import Problem
+from fastloss.linear_model.problem import LEAST, Problem
 from fastloss.losses.base import Loss
 from fastloss.losses.classification import Hinge, Perceptron
 from fastloss.losses.regression import AbsoluteError, Quantile, SmoothL1, SquaredError
@@ -42,7 +42,8 @@ def widths(problem: Problem, w: Vector) -> list[float]:
     sample = problem.subset(min(problem.n_rows, 10_000))
     z = sample.objective.predict(w)
     centre = np.zeros_like(z) if isinstance(problem.loss, Perceptron) else np.asarray(sample.y)
-    scale = float(np.mean(np.abs(z - centre))) or 1.0
+    away = np.abs(z - centre).reshape(len(z), -1).mean(axis=1)
+    scale = float(np.average(away, weights=sample.sample_weight)) or 1.0
     return [scale * width for width in _WIDTHS]
 
 
@@ -86,11 +87,11 @@ class Smoothed(Problem):
     def value(self, w: Vector) -> float:
         return self.value_and_grad(w)[0]
 
-    def curvature(self, w: Vector) -> Vector:
-        return self.half * self.round.curvature(w)
+    def curvature(self, w: Vector, least: float = LEAST) -> Vector:
+        return self.half * self.round.curvature(w, least)
 
-    def loss_hess(self, w: Vector) -> Vector:
-        return self.half * self.round.loss_hess(w)
+    def loss_hess(self, w: Vector, least: float = LEAST) -> Vector:
+        return self.half * self.round.loss_hess(w, least)
 
     def hessp(self, w: Vector, v: Vector) -> Vector:
         return self.half * self.round.hessp(w, v)
