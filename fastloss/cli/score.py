@@ -21,7 +21,8 @@ from fastloss.cli.options import Command
 from fastloss.losses import DomainError, get_loss
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring import Scorer, Scores
-from fastloss.scoring.tables import Batch, TableError, read, split_columns
+from fastloss.scoring.tables import Batch, read, split_columns
+from fastloss.tables import TableError
 from fastloss.threads import get_num_threads, num_threads
 
 T = TypeVar("T")
