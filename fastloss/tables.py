@@ -11,7 +11,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -87,8 +87,8 @@ def pieces(sources: Iterable[tuple[str, Reader, int]], columns: Forms) -> Iterat
 # them, and the share of the file that was read.
 
 
-def _rows(columns: Forms) -> int:
-    """How many rows are read together."""
+def batch_rows(columns: Sized) -> int:
+    """How many rows are read together, at most."""
     return max(1, min(BATCH_ROWS, BATCH_NUMBERS // max(len(columns), 1)))
 
 
@@ -160,7 +160,9 @@ def _read_parquet(path: str, columns: Forms) -> Iterator[Part]:
     # pre_buffer would keep what it has read until the end of the file
     with parquet.ParquetFile(path, read_dictionary=labels, pre_buffer=False) as file:
         rows = 0
-        for batch in file.iter_batches(_rows(columns), columns=list(columns), use_threads=False):
+        for batch in file.iter_batches(
+            batch_rows(columns), columns=list(columns), use_threads=False
+        ):
             rows += batch.num_rows
             yield _columns(batch), rows / file.metadata.num_rows
 
@@ -189,8 +191,8 @@ def _read_arrow(path: str, columns: Forms) -> Iterator[Part]:
         is_file = isinstance(reader, pa.ipc.RecordBatchFileReader)
         batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
         for batch in batches:
-            for first in range(0, batch.num_rows, _rows(columns)):
-                yield _columns(batch.slice(first, _rows(columns))), file.tell() / size
+            for first in range(0, batch.num_rows, batch_rows(columns)):
+                yield _columns(batch.slice(first, batch_rows(columns))), file.tell() / size
 
 
 def _parquet_schema(path: str) -> Any:
@@ -328,8 +330,19 @@ def schema_of(path: str) -> Any:
     size_of(path)
     with naming(path):
         found = schema(path)
-        check_columns(found.names, found.names)
+        if len({*found.names}) < len(found.names):
+            check_columns(found.names, found.names)
         return found
+
+
+def has_types(path: str) -> bool:
+    """Whether a file says of what type its columns are."""
+    return reader_of(path) is not _read_csv
+
+
+def read_type(path: str, type_: Any, form: Form) -> Any:
+    """The type that a column is read as, given that in the schema."""
+    return type_ if has_types(path) else _csv_type(type_, form)
 
 
 def size_of(path: str) -> int:
