@@ -142,11 +142,12 @@ cdef extern from "kernels/linear.h":
 
 cdef struct LinearKernel:
     void (*times)(
-        const fl_matrix*, const void* w, Py_ssize_t outputs, Py_ssize_t next, void* z
-        ) noexcept nogil
+        const fl_matrix*, const void* w, Py_ssize_t outputs, Py_ssize_t pitch, Py_ssize_t next,
+        void* z) noexcept nogil
     void (*back)(
-        const fl_matrix*, const void* r, Py_ssize_t outputs, Py_ssize_t next, void* block, double* g
-        ) noexcept nogil
+        const fl_matrix*, const void* r, Py_ssize_t outputs, Py_ssize_t pitch, Py_ssize_t next,
+        void* block, double* g) noexcept nogil
+    Py_ssize_t lanes                        # outputs in a vector
 
 # Update rules of the optimizers: see rules.pxi.
 cdef struct Clip:           # what happens to a gradient first: g -> factor g, cut to -bound..bound

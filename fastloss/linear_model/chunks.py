@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss.linear_model.problem import Problem
+from fastloss.linear_model.problem import LEAST, Problem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,9 +78,9 @@ class Stream(Problem):
     def hessp(self, w: Vector, v: Vector) -> Vector:
         return self._sum(lambda part: (0.0, part.hessp(w, v)), np.zeros(self.size))[1]
 
-    def hess(self, w: Vector) -> Vector:
-        H = self._sum(lambda part: (0.0, part.loss_hess(w)), np.zeros((self.size, self.size)))[1]
-        return self.with_ridge(H)
+    def loss_hess(self, w: Vector, least: float = LEAST) -> Vector:
+        zero = np.zeros((self.size, self.size))
+        return self._sum(lambda part: (0.0, part.loss_hess(w, least)), zero)[1]
 
     def _sum(self, of: Callable[[Problem], tuple[float, Any]], zero: Any) -> tuple[float, Any]:
         """The means over all samples of a number and an array."""

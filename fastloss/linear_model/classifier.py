@@ -188,6 +188,8 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         return y[:1] if y.ndim == 2 and y.shape[1] > 1 else labels_of(column_or_1d(y))
 
     def _set_weights(self, coef: Array, intercept: Array) -> None:
+        if isinstance(self.loss_, RowLoss):
+            intercept = intercept - intercept.mean()  # what is added to all scores does not count
         if len(self.classes_) == 2 and len(coef) == 2 and not self._multilabel:
             # of losses of rows only differences of scores count
             coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]

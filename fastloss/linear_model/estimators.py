@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import textwrap
 import warnings
@@ -245,12 +246,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _minimise(self, problem: Problem, held_out: Problem | None) -> Any:
         w = self._first(problem)
         rule = self._rule()
-        watched = held_out is not None or rule is not None
         history = History(
             self,
             publish=lambda w: self._publish(problem, w),
             validate=None if held_out is None else held_out.loss_value,
-            patience=self.n_iter_no_change if watched and self.tol is not None else None,
+            patience=self.n_iter_no_change if self._has_patience(held_out, rule) else None,
             tol=self.tol or 0.0,
             total=self.max_iter,
         )
@@ -275,6 +275,9 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         self._publish(problem, w)
         return self
 
+    def _has_patience(self, held_out: Problem | None, rule: Any) -> bool:
+        return held_out is not None or (rule is not None and self.tol is not None)
+
     def _full_batch(self, problem: Problem, w: Any, history: History) -> tuple[Any, bool]:
         solve = self._full_batch_solver(problem)
         tol = self.tol or 0.0
@@ -289,12 +292,15 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             return record(w, problem.value(w), grad)
 
         met = False
-        for width in widths(problem, w):
+        *_, least = every = widths(problem, w)
+        for width in every:
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
                 break
             smoothed = Smoothed(problem, width)
-            w, met = solve(smoothed, w, max_iter=left, tol=tol, record=record_sharp)
+            # roughly at first: the next one starts near enough
+            enough = tol if width == least else max(tol, 1e-2)
+            w, met = solve(smoothed, w, max_iter=left, tol=enough, record=record_sharp)
         return w, met
 
     def _full_batch_solver(self, problem: Problem) -> Any:
@@ -345,7 +351,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             options["lr"] = self.learning_rate
         elif is_sgd(rule):
             rate, steps = sgd_rate(problem, w, size), max(problem.n_rows // size, 1)
-            options["lr"] = lambda step: rate / (1 + step / steps)
+            options["lr"] = lambda step: rate / math.sqrt(1 + step / steps)
         if self.max_norm is not None:
             options["max_norm"] = self.max_norm
         if not isinstance(rule, type) and options:
@@ -589,7 +595,7 @@ solver : str, class or callable, default="auto"
       "lbfgs" where they are not, "prox-newton" or "fista" for penalties with kinks.
 learning_rate : float or callable, optional
     Of optimizers: a number, or a schedule of steps as ``fastloss.optim.schedules`` has them. By
-    default SGD takes what the curvature of the loss bears, divided by 1 + epochs, and others take
+    default SGD takes what the curvature of the loss bears, divided by sqrt(1 + epochs), and others take
     what is theirs.
 batch_size : int or callable, default="auto"
     Rows of a mini-batch, or a function of the epoch, from 0 on; "auto" is a 128th of the samples,

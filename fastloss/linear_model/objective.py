@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from fastloss._core import input_array, linear_pass, linear_times
+from fastloss._core import (
+    LINEAR_BEND,
+    LINEAR_GRAD,
+    LINEAR_PRODUCT,
+    LINEAR_VALUE,
+    input_array,
+    linear_pass,
+    linear_times,
+)
 from fastloss.linear_model.matrices import matrix_of
 from fastloss.losses.base import Loss, Pointwise, as_loss
 from fastloss.losses.rows import RowLoss
@@ -17,7 +25,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.floating[Any]]
 
-_VALUE, _GRAD, _PRODUCT = range(3)  # modes of linear_pass
 _ROWS = 4096  # whose Hessian is computed together
 
 
@@ -192,7 +199,7 @@ class LinearObjective:
         float
         """
         coef, intercept = self._split(w)
-        value, _ = self._pass(coef, intercept, _VALUE)
+        value, _ = self._pass(coef, intercept, LINEAR_VALUE)
         if self.penalty is not None:
             value += self.penalty.value(self._weights_of(coef.astype(np.float64)))
         return value
@@ -214,7 +221,7 @@ class LinearObjective:
             Of the shape of ``w``, of float64 unless ``out`` is given.
         """
         coef, intercept = self._split(w)
-        value, sums = self._pass(coef, intercept, _GRAD)
+        value, sums = self._pass(coef, intercept, LINEAR_GRAD)
         grad = self._joined(sums, np.shape(w), out)
         if self.penalty is not None:
             weights = self._weights_of(coef.astype(np.float64))
@@ -223,13 +230,18 @@ class LinearObjective:
             self._weights_of(grad)[...] += by_coef
         return value, grad
 
-    def hessp(self, w: ArrayLike, v: ArrayLike) -> Array:
+    def hessp(self, w: ArrayLike, v: ArrayLike, *, hessian: str = "exact") -> Array:
         """Compute the product of the Hessian at w with v, in one pass over X.
+
+        Of the softmax, with p the probabilities of a row x and u = V x + v_0, the row's part is
+        ``(p * u - p (p . u)) x^T``.
 
         Parameters
         ----------
         w, v : array_like
             Of ``shape``, or flat.
+        hessian : {"exact", "majorant"}
+            As of `hess`.
 
         Returns
         -------
@@ -239,59 +251,80 @@ class LinearObjective:
         Raises
         ------
         NotImplementedError
-            Of losses of rows, whose Hessian is not diagonal, and of penalties but `L2`.
+            Of losses of rows but the softmax cross-entropy and the multi-label logistic loss, and
+            of penalties but `L2`.
         """
-        if not isinstance(self.loss, Pointwise):
-            raise NotImplementedError(f"hessp is for pointwise losses; got {self.loss!r}")
         coef, intercept = self._split(w)
         direction, along = self._split(v)
-        _, sums = self._pass(coef, intercept, _PRODUCT, direction, along)
+        _, sums = self._pass(coef, intercept, LINEAR_PRODUCT, direction, along, _curve(hessian))
         product = self._joined(sums, np.shape(v), None)
         if self.penalty is not None:
             self._weights_of(product)[...] += self._curvature() * self._weights_of(direction)
         return product
 
-    def hess(self, w: ArrayLike) -> NDArray[np.float64]:
-        """Compute the Hessian, of one output and few features.
+    def hess(self, w: ArrayLike, *, hessian: str = "exact") -> NDArray[np.float64]:
+        """Compute the Hessian, of few features and outputs.
 
         Parameters
         ----------
         w : array_like
-            Weights of ``shape``.
+            Weights of ``shape``, or flat.
+        hessian : {"exact", "majorant"}
+            The exact one, or the one of the loss's ``majorant``, which has no negative eigenvalue.
+            They differ only for losses that are not convex.
 
         Returns
         -------
-        ndarray, shape (d + 1, d + 1)
-            Or ``(d, d)`` without an intercept.
+        ndarray, shape (m, m)
+            With m the number of weights, in the order of flat ones.
 
         Raises
         ------
         NotImplementedError
-            Of several outputs, and of penalties but `L2`.
+            As of `hessp`.
         """
-        if len(self.shape) != 1:
-            raise NotImplementedError("hess is for one output")
-        curvature = self._curvature() if self.penalty is not None else 0.0
-        z = self.predict(w)
-        if self._offset is not None:
-            z += self._offset
-        _, h = self.loss.grad_and_hess(self._y, z, sample_weight=self._weight)
-        d, total = self.n_features, np.zeros((self.shape[0], self.shape[0]))
-        sparse = hasattr(self._given, "tocsr")
-        X = self._given.tocsr() if sparse else np.asarray(self._given)
-        for first in range(0, len(h), _ROWS):
-            rows, bend = X[first : first + _ROWS], h[first : first + _ROWS]
-            bent = (
-                rows.multiply(bend[:, None]) if hasattr(rows, "multiply") else rows * bend[:, None]
-            )
-            square = rows.T @ bent
-            total[:d, :d] += square.toarray() if hasattr(square, "toarray") else square
+        coef, intercept = self._split(w)
+        coupled, bend = self._pass(coef, intercept, LINEAR_BEND, curve=_curve(hessian))
+        k, width = self.n_outputs, self.shape[-1]
+        total = np.zeros((k, width, k, width))
+        bend = bend.reshape(-1, k)
+        of_row = bend.sum(axis=1, dtype=np.float64) if coupled else None
+        for a in range(k):
+            total[a, :, a] = self._gram(bend[:, a])
+            for b in range(a + 1) if of_row is not None else ():  # p_a p_b, times a row's weight
+                product = bend[:, a] * np.divide(
+                    bend[:, b], of_row, out=np.zeros(len(bend)), where=of_row != 0
+                )
+                total[a, :, b] -= self._gram(product)
+                total[b, :, a] = total[a, :, b].T
+        if self.penalty is not None:
+            at = np.arange(self.n_features)
+            for a in range(k):
+                total[a, at, a, at] += self._curvature()
+        return total.reshape(k * width, k * width)
+
+    def _gram(self, factor: Array) -> NDArray[np.float64]:
+        """The sum of factor x x^T over all rows x of X, with the 1 of the intercept."""
+        d, width = self.n_features, self.shape[-1]
+        total = np.zeros((width, width))
+        given = self._given.tocsr() if hasattr(self._given, "tocsr") else np.asarray(self._given)
+        positive = bool((factor >= 0).all())
+        for first in range(0, len(factor), _ROWS):
+            rows, f = given[first : first + _ROWS], factor[first : first + _ROWS, None]
+            f = f.astype(self._dtype, copy=False)
+            if hasattr(rows, "multiply"):
+                bent = rows.multiply(f)
+                total[:d, :d] += (rows.T @ bent).toarray()
+            elif positive:  # of a matrix with its own transpose, BLAS computes half
+                root = rows * np.sqrt(f)
+                total[:d, :d] += root.T @ root
+            else:
+                total[:d, :d] += rows.T @ (rows * f)
             if self.fit_intercept:
-                total[:d, d] += np.asarray(bent.sum(axis=0)).ravel()
-                total[d, d] += bend.sum(dtype=np.float64)
+                total[:d, d] += np.asarray(rows.T @ f).ravel()
+                total[d, d] += f.sum(dtype=np.float64)
         if self.fit_intercept:
             total[d, :d] = total[:d, d]
-        total[np.arange(d), np.arange(d)] += curvature
         return total
 
     def predict(self, w: ArrayLike, X: Any = None) -> Array:
@@ -366,6 +399,7 @@ class LinearObjective:
         mode: int,
         direction: Array | None = None,
         along: NDArray[np.float64] | None = None,
+        curve: str = "exact",
     ) -> tuple[float, NDArray[np.float64]]:
         return linear_pass(
             self.loss,
@@ -378,4 +412,11 @@ class LinearObjective:
             direction=direction,
             along=along,
             offset=self._offset,
+            hessian=curve,
         )
+
+
+def _curve(hessian: str) -> str:
+    if hessian not in ("exact", "majorant"):
+        raise ValueError(f'hessian must be "exact" or "majorant"; got {hessian!r}')
+    return hessian

@@ -46,6 +46,7 @@ cdef struct RowsJob:
     double smoothing
     const double* class_weight
     double factor                   # of gradients and Hessians
+    bint probabilities              # of a softmax, times what a row weighs, take the gradients' place
     bint floored, stretched         # Hessians are at least a number, or times another
     double floor, stretch
     char* value
@@ -362,6 +363,21 @@ cdef bint weigh_rows(
     return True
 
 
+cdef void drop_targets(RowsJob* job, fl_rows* b, real* scale) noexcept nogil:
+    """Without targets, gradients are probabilities; what targets add up to weighs a row."""
+    cdef const real* q = <const real*>b.q
+    cdef Py_ssize_t i, k
+    cdef double mass
+    if q != NULL:
+        for i in range(b.n):
+            mass = 0
+            for k in range(job.k):
+                mass += q[i * job.k + k]
+            scale[i] = <real>((job.factor if job.plain else scale[i]) * mass)
+    b.q = NULL
+    b.label = NULL
+
+
 cdef bint load_rows(
         RowsJob* job, int thread, Py_ssize_t start, Py_ssize_t n, RowBuffers* s, fl_rows* b,
         TaskResult* result, real tag) noexcept nogil:
@@ -407,6 +423,8 @@ cdef bint load_rows(
     b.q = q
     b.label = label if job.targets == LABELS and not job.soft else NULL
     b.scale = s.scale
+    if job.probabilities and job.work == MAP:
+        drop_targets[real](job, b, <real*>s.scale)
     return True
 
 

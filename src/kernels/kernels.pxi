@@ -12,12 +12,15 @@ cdef extern from "kernels/rowwise.h" nogil:
     void fl_rows_f64(const fl_rows*) noexcept
 
 cdef extern from "kernels/linear.h" nogil:
-    void fl_times_f32(const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, void*) noexcept
-    void fl_times_f64(const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, void*) noexcept
+    void fl_times_f32(
+        const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, void*) noexcept
+    void fl_times_f64(
+        const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, void*) noexcept
     void fl_back_f32(
-        const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, void*, double*) noexcept
+        const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, void*, double*) noexcept
     void fl_back_f64(
-        const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, void*, double*) noexcept
+        const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, void*, double*) noexcept
+    int fl_linear_outputs_f32, fl_linear_outputs_f64
 
 cdef extern from "kernels/formats.h" nogil:
     float fl_from_bfloat16(uint16_t) noexcept

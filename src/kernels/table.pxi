@@ -46,6 +46,8 @@ cdef void fill_linear() noexcept:
     kernels.linear[0].back = fl_back_f32
     kernels.linear[1].times = fl_times_f64
     kernels.linear[1].back = fl_back_f64
+    kernels.linear[0].lanes = fl_linear_outputs_f32
+    kernels.linear[1].lanes = fl_linear_outputs_f64
 
 
 cdef void fill_formats() noexcept:

@@ -130,15 +130,29 @@ def test_steps_of_any_size_along_either_axis(shape):
 
 
 @pytest.mark.parametrize("kind", [np.asarray, np.asfortranarray, scipy.sparse.csr_matrix])
-def test_a_pass_over_some_of_the_rows(kind):
-    X, y, w = data("logistic", 300, 7)
-    index = np.random.default_rng(0).permutation(300)[:77].astype(np.intp)
-    coef, intercept = np.ascontiguousarray(w[None, :-1]), w[-1:]
+@pytest.mark.parametrize("loss", ["logistic", "softmax_cross_entropy"])
+def test_a_pass_over_some_of_the_rows(loss, kind):
+    X, y, w = data(loss, 3000, 7, 6 if loss in ROWS else 1)
+    rows = np.atleast_2d(w)
+    coef, intercept = np.ascontiguousarray(rows[:, :-1]), np.ascontiguousarray(rows[:, -1])
     matrix = matrix_of(kind(X))[0]
-    value, sums = _core.linear_pass(
-        fl.Logistic(), matrix, y[index], coef, intercept, None, 1, index=index
-    )
-    assert_close((value, sums), by_numpy("logistic", X[index], y[index], w), np.float64)
+    for size in (1, 77, 2000):
+        index = np.random.default_rng(size).permutation(3000)[:size].astype(np.intp)
+        value, sums = _core.linear_pass(
+            fl.get_loss(loss), matrix, y[index], coef, intercept, None, 1, index=index
+        )
+        expected, grad = by_numpy(loss, X[index], y[index], w)
+        grad = np.atleast_2d(grad)
+        joined = np.concatenate([grad[:, :-1].ravel(), grad[:, -1]])
+        assert_close((value, sums), (expected, joined), np.float64)
+
+
+def test_few_rows_of_many_columns():
+    X = scipy.sparse.random(300, 40_000, 0.001, "csr", random_state=0)
+    y = np.arange(300) % 2
+    w = np.random.default_rng(0).normal(size=40_001)
+    expected = by_numpy("logistic", X.toarray(), y, w)
+    assert_close(fl.LinearObjective("logistic", X, y).value_and_grad(w), expected, np.float64)
 
 
 def test_a_memory_map(tmp_path):
@@ -159,7 +173,8 @@ def test_bits_are_the_same_for_every_number_of_threads(loss, order):
     for threads in (1, 2, 3, 16):
         with fl.num_threads(threads):
             value, grad = objective.value_and_grad(w)
-            found.append((value, grad.tobytes(), objective.predict(w).tobytes()))
+            product = objective.hessp(w, grad)
+            found.append((value, *(a.tobytes() for a in (grad, product, objective.predict(w)))))
     assert len(set(found)) == 1
 
 
@@ -234,13 +249,86 @@ def test_hessians(intercept, sparse):
     np.testing.assert_allclose(objective.hessp(w, v), hess @ v, atol=1e-13)
 
 
-def test_what_has_no_hessian():
-    X, y, w = data("softmax_cross_entropy", 30, 4, 3)
-    objective = fl.LinearObjective("softmax_cross_entropy", X, y)
-    with pytest.raises(NotImplementedError, match="hessp is for pointwise losses"):
+SECOND = [
+    ("mse", 3, {}),
+    ("multilabel_logistic", 3, {}),
+    ("softmax_cross_entropy", 3, {}),
+    ("softmax_cross_entropy", 6, {"class_weight": [1.0, 2.0, 0.5, 1.0, 3.0, 0.0]}),
+    ("softmax_cross_entropy", 4, {"label_smoothing": 0.2}),
+    ("softmax_cross_entropy", 130, {}),
+]
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize(("loss", "k", "parameters"), SECOND)
+def test_hessians_of_several_outputs(loss, k, parameters, soft):
+    d = 4 if k < 100 else 1
+    X, y, _ = data(loss, 500, d, k)
+    rng = np.random.default_rng(1)
+    w = rng.normal(size=(k, d + 1))
+    if soft or loss == "mse":
+        y = rng.uniform(0.1, 0.9, size=(500, k))
+    s, offset = rng.uniform(0.1, 2, 500), rng.normal(size=(500, k))
+    objective = fl.LinearObjective(
+        type(fl.get_loss(loss))(**parameters),
+        X,
+        y,
+        sample_weight=s,
+        offset=offset,
+        penalty=fl.penalties.L2(0.1),
+    )
+    hess = objective.hess(w)
+    assert hess.shape == (w.size, w.size)
+    for v in rng.normal(size=(3, w.size)):
+        np.testing.assert_allclose(objective.hessp(w.ravel(), v), hess @ v, atol=1e-13)
+        ahead, behind = (
+            objective.value_and_grad(w.ravel() + step * v)[1] for step in (1e-5, -1e-5)
+        )
+        np.testing.assert_allclose((ahead - behind) / 2e-5, hess @ v, atol=1e-8)
+    plain = fl.LinearObjective(objective.loss, X, y, offset=offset, penalty=objective.penalty)
+    weighted = fl.LinearObjective(
+        objective.loss, X, y, sample_weight=np.ones(500), offset=offset, penalty=objective.penalty
+    )
+    np.testing.assert_allclose(plain.hessp(w, w), weighted.hessp(w, w), atol=1e-14)
+
+
+def test_a_row_whose_classes_are_certain_has_no_curvature():
+    X, y = np.array([[1.0], [1e4]]), np.array([0, 1])
+    w = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    objective = fl.LinearObjective("softmax_cross_entropy", X, y, sample_weight=[1.0, 0.0])
+    p = fl.softmax([1.0, -1.0])
+    expected = np.kron(np.diag(p) - np.outer(p, p), np.ones((2, 2)))
+    np.testing.assert_allclose(objective.hess(w), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["general_robust:alpha=-1", "focal"])
+def test_majorants(loss):
+    X, y, w = data("logistic", 500, 4)
+    w *= 5
+    objective = fl.LinearObjective(loss, X, y)
+    z = objective.predict(w)
+    ones = np.hstack([X, np.ones((500, 1))])
+    for hessian in ("exact", "majorant"):
+        _, h = objective.loss.grad_and_hess(y, z, hessian=hessian)
+        hess = objective.hess(w, hessian=hessian)
+        np.testing.assert_allclose(hess, (ones * h[:, None]).T @ ones, atol=1e-13)
+        np.testing.assert_allclose(objective.hessp(w, w, hessian=hessian), hess @ w, atol=1e-13)
+    assert (h >= 0).all()
+    with pytest.raises(ValueError, match='hessian must be "exact" or "majorant"; got 1.0'):
+        objective.hess(w, hessian=1.0)
+
+
+@pytest.mark.parametrize("loss", ["softmax_focal", "multiclass_hinge"])
+def test_what_has_no_hessian(loss):
+    X, y, w = data(loss, 30, 4, 3)
+    objective = fl.LinearObjective(loss, X, y)
+    with pytest.raises(NotImplementedError, match="Hessians are of pointwise losses, of the soft"):
         objective.hessp(w, w)
-    with pytest.raises(NotImplementedError, match="hess is for one output"):
+    with pytest.raises(NotImplementedError, match="Hessians are of pointwise losses, of the soft"):
         objective.hess(w)
+
+
+def test_a_penalty_that_has_no_hessian():
     X, y, w = data("logistic", 30, 4)
     with pytest.raises(NotImplementedError, match="has no second derivative"):
         fl.LinearObjective("logistic", X, y, penalty=fl.penalties.L1(0.1)).hessp(w, w)
