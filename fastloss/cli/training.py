@@ -228,8 +228,8 @@ class Samples:
 
 
 def _cut(chunk: Chunk, first: int, last: int) -> Chunk:
-    X, y, weight = (None if part is None else part[first:last] for part in chunk)
-    return Chunk(X, y, weight)
+    weight = None if chunk.weight is None else chunk.weight[first:last]
+    return Chunk(chunk.X[first:last], chunk.y[first:last], weight)
 
 
 def _joined(parts: list[Chunk], order: Literal["C", "F"] = "F") -> Chunk:

@@ -201,17 +201,14 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         if self.early_stopping:
             raise ValueError("early_stopping needs X and y in memory: chunks are not split")
         one_pass = passes(chunks)
-        n_rows, first = 0, None
-        targets, weights = [], []
+        n_rows, seen = 0, []
         for X, y, weight in one_pass():
-            X, y, weight = self._validated(X, y, weight, reset=first is None)
-            first = first or (X, y, weight)
+            X, y, weight = self._validated(X, y, weight, reset=not seen)
             n_rows += X.shape[0]
-            targets.append(self._seen(y))
-            weights.append(weight)
-        if first is None:
+            seen.append(self._seen(y, weight))
+        if not seen:
             raise ValueError("there must be at least one chunk; got none")
-        self._start(np.concatenate(targets), None)
+        self._start_chunked(seen)
 
         def parts() -> Iterator[Problem]:
             for X, y, weight in one_pass():
@@ -221,9 +218,13 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
         return Stream(next(parts()), parts, n_rows)
 
-    def _seen(self, y: Any) -> Any:
+    def _seen(self, y: Any, sample_weight: Any) -> Any:
         """What of a chunk's targets is kept to learn from."""
-        return y[:_CONSTANT_ROWS]
+        return y[:1]
+
+    def _start_chunked(self, seen: list[Any]) -> None:
+        """As `_start`, of what was seen of all chunks."""
+        self._start(np.concatenate(seen), None)
 
     def _split(self, X: Any, y: Any, targets: Any, weight: Any) -> Any:
         """Weights of 0 for samples that are held out, which are copied: X is not."""
@@ -285,7 +286,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         def record(w: Any, value: float, grad: Any) -> bool:
             return history.add(w, value, float(np.linalg.norm(grad)))
 
-        if not has_kink(problem.loss) or isinstance(problem, Stream):
+        if not has_kink(problem.loss):
             return solve(problem, w, max_iter=self.max_iter, tol=tol, record=record)
 
         def record_sharp(w: Any, value: float, grad: Any) -> bool:
@@ -297,7 +298,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
                 break
-            smoothed = Smoothed(problem, width)
+            streamed = isinstance(problem, Stream)
+            smoothed = problem.smoothed(width) if streamed else Smoothed(problem, width)
             # roughly at first: the next one starts near enough
             enough = tol if width == least else max(tol, 1e-2)
             w, met = solve(smoothed, w, max_iter=left, tol=enough, record=record_sharp)

@@ -208,7 +208,8 @@ def test_warm_start_goes_on(name, reloaded):
     found = reloaded(estimator)
     estimator.fit(X[:200], y[:200])
     found.fit(X[:200], y[:200])
-    np.testing.assert_array_equal(found.coef_, estimator.coef_)
+    # of losses of rows a constant may be added to all intercepts, which is not kept
+    np.testing.assert_allclose(found.coef_, estimator.coef_, rtol=1e-9, atol=1e-12)
 
 
 def test_warm_start_of_rows_of_two(reloaded):
