@@ -5,7 +5,13 @@ from __future__ import annotations
 import sys
 
 # What the commands import beyond the needs of the package, and the extra that brings it.
-EXTRAS = {"click": "cli", "rich": "cli", "pyarrow": "cli", "matplotlib": "bench"}
+EXTRAS = {
+    "click": "cli",
+    "rich": "cli",
+    "pyarrow": "cli",
+    "sklearn": "sklearn",
+    "matplotlib": "bench",
+}
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -71,6 +73,37 @@ def from_description(kind: str, registry: Mapping[str, type[D]], description: An
     if "inner" in given:
         given["inner"] = from_description(kind, registry, given["inner"])
     return cls(**given)
+
+
+def parsed_json(text: str) -> Any:
+    """What a JSON document says, if it is one to the letter and names everything once.
+
+    Raises
+    ------
+    ValueError
+        Of what is no JSON, though Python would read it: NaN, infinities, a name that occurs twice.
+    """
+    return json.loads(
+        text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+    )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name}, which is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]}, which no float holds")
+    return number
 
 
 def public_names(module: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ ROOMS = {
     "sklearn": {"losses"},
     "scipy": {"losses"},
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
-    "cli": {"losses", "penalties", "optim", "scoring", "bench", "files"},
+    "cli": {"losses", "penalties", "optim", "scoring", "bench", "files", "linear_model"},
     "torch": {"losses", "penalties", "optim", "files"},
     "linear_model": {"losses", "penalties", "optim", "files"},
     "boosting": {"losses"},

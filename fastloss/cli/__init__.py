@@ -1,4 +1,4 @@
-"""The command line: ``fastloss score``, ``bench``, ``losses``, ``info``."""
+"""The command line: ``fastloss score``, ``fit``, ``predict``, ``bench``, ``losses``, ``info``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from fastloss.cli import about, bench, score
+from fastloss.cli import about, bench, fit, predict, score
 from fastloss.cli.errors import Interrupted
 from fastloss.version import __version__
 
@@ -35,8 +35,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Score files of predictions; measure what this build gains."""
+    """Score files of predictions, fit linear models, predict; measure what this build gains."""
 
 
-for _command in (score.score, bench.bench, about.losses, about.info):
+for _command in (score.score, fit.fit, predict.predict, bench.bench, about.losses, about.info):
     cli.add_command(_command)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 INDENT = "    "
+MOST_ROWS, MOST_COLUMNS = 10, 4  # of coefficients
 
 
 def print_scores(scores: Scores, by: str | None, form: str) -> None:
@@ -30,6 +31,38 @@ def print_scores(scores: Scores, by: str | None, form: str) -> None:
         _print_plain(scores)
     else:
         _print_grouped(scores, by)
+
+
+def print_fit(estimator: Any, samples: int, seconds: float) -> None:
+    """Print what was fitted to standard output, and the largest coefficients."""
+    import numpy as np
+
+    features, losses = estimator.feature_names_in_, estimator.history_["loss"]
+    coef = np.atleast_2d(estimator.coef_)
+    shown = {
+        "loss": estimator.loss_.spec,
+        "samples": f"{samples:,}",
+        "features": f"{len(features):,}",
+        "nonzero coefficients": f"{np.count_nonzero(coef):,} of {coef.size:,}",
+        "iterations": f"{estimator.n_iter_:,}",
+        "objective": _number(losses[-1]),
+        "seconds": f"{seconds:.1f}",
+    }
+    width = max(map(len, shown))
+    for name, text in shown.items():
+        print(f"{name:{width}}  {text}")
+    columns = [str(label) for label in getattr(estimator, "classes_", ["coefficient"])]
+    columns = columns[-1:] if len(coef) == 1 else columns
+    if len(coef) <= MOST_COLUMNS:
+        table = _table("feature", numbers=columns)
+        order = np.argsort(-np.abs(coef).max(axis=0), kind="stable")[:MOST_ROWS]
+        for place in order:
+            table.add_row(str(features[place]), *map(_number, coef[:, place]))
+        table.add_row("(intercept)", *map(_number, np.atleast_1d(estimator.intercept_)))
+        print()
+        _print(table)
+        if len(order) < len(features):
+            print(f"\nand {len(features) - len(order):,} smaller ones")
 
 
 def print_losses(losses: Iterable[Loss]) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,10 +15,13 @@ import click
 
 from fastloss.cli.errors import Failure, Interrupted
 from fastloss.cli.options import Command
+from fastloss.cli.output import check_out, told
+from fastloss.cli.progress import progress
 from fastloss.losses import DomainError, get_loss
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring import Scorer, Scores
-from fastloss.scoring.tables import Batch, TableError, read, split_columns
+from fastloss.scoring.tables import Batch, read, split_columns
+from fastloss.tables import TableError
 from fastloss.threads import get_num_threads, num_threads
 
 T = TypeVar("T")
@@ -130,14 +130,14 @@ def score(
         batches = read(files, sum(columns.values(), []), by)
         with (
             _row_writer(per_row, files, losses, columns, by) as write,
-            _progress() as show,
+            progress() as show,
             closing(_in_order(work, batches, threads)) as parts,
             num_threads(1),  # each batch on one thread: none waits for another
         ):
             for batch, part, rows in parts:
                 scorer.merge(part)
                 write(batch, rows)
-                show(batch)
+                show(batch.done, batch.rows)
             scores = _result(scorer)
     except TableError as error:
         raise Failure(str(error)) from error
@@ -322,50 +322,11 @@ def _row_writer(
 
     if path.suffix != ".parquet":
         raise Failure(f"--per-row {path}: the file is Parquet, so name it .parquet")
-    if path.is_dir():
-        raise Failure(f"--per-row {path}: this is a directory")
-    if any(os.path.realpath(path) == os.path.realpath(file) for file in files):
-        raise Failure(f"--per-row {path}: this is one of the files to read")
+    check_out("--per-row", path, files)
     names = list(dict.fromkeys(sum(columns.values(), [])))
     names += [part for name in losses for part in (name, *_grad_names(name, columns))]
     text = None if by in names else by
     if len({*names}) < len(names):
         raise Failure(f"--per-row {path}: two columns would have the same name")
-    try:
-        with parquet_writer(path, names, text) as append:
-            yield lambda batch, rows: append(
-                {**batch.numbers, **rows}, batch.groups if text else None
-            )
-    except OSError as error:
-        raise Failure(f"--per-row {path}: {(error.strerror or str(error)).lower()}") from error
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Batch], None]]:
-    """A progress bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda batch: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        BarColumn(),
-        TextColumn("{task.fields[rows]:,} rows"),
-        TextColumn("{task.fields[rate]:,.0f} rows/s"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    began = time.monotonic()
-    rows = 0
-    with bar:
-        task = bar.add_task("", total=1.0, rows=0, rate=0.0)
-
-        def show(batch: Batch) -> None:
-            nonlocal rows
-            rows += batch.rows
-            rate = rows / max(time.monotonic() - began, 1e-9)
-            bar.update(task, completed=batch.done, rows=rows, rate=rate)
-
-        yield show
+    with told("--per-row", path), parquet_writer(path, names, text) as append:
+        yield lambda batch, rows: append({**batch.numbers, **rows}, batch.groups if text else None)

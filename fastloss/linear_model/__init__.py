@@ -1,6 +1,6 @@
 """Linear models of any loss: an objective in one pass over X, and estimators.
 
-`LinearClassifier` and `LinearRegressor` need scikit-learn.
+`LinearClassifier` and `LinearRegressor` need scikit-learn; `load` reads those that are saved.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from fastloss.linear_model.objective import LinearObjective
 
 if _typing.TYPE_CHECKING:
     from fastloss.linear_model.classifier import LinearClassifier
+    from fastloss.linear_model.loading import load
     from fastloss.linear_model.regressor import LinearRegressor
 
-__all__ = ["LinearClassifier", "LinearObjective", "LinearRegressor"]
+__all__ = ["LinearClassifier", "LinearObjective", "LinearRegressor", "load"]
 
-_MODULES = {"LinearClassifier": "classifier", "LinearRegressor": "regressor"}
+_MODULES = {"LinearClassifier": "classifier", "LinearRegressor": "regressor", "load": "loading"}
 
 if not _typing.TYPE_CHECKING:
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss.linear_model.problem import LEAST, Problem
+from fastloss.linear_model.smoothing import Smoothed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +62,24 @@ class Stream(Problem):
     ) -> None:
         self.__dict__.update(first.__dict__)
         self.first, self._parts, self.n_rows = first, parts, n_rows
+        self._total_weight: float | None = None
+
+    @property
+    def total_weight(self) -> float:
+        if self.sample_weight is None:
+            return float(self.n_rows)
+        if self._total_weight is None:
+            self._total_weight = sum(part.total_weight for part in self._parts())
+        return self._total_weight
+
+    def smoothed(self, beta: float) -> Stream:
+        """The problem of a loss with a kink, rounded off, as `Smoothed` is."""
+        parts = self._parts
+        first = Smoothed(self.first, beta)
+        return Stream(first, lambda: (Smoothed(part, beta) for part in parts()), self.n_rows)
+
+    def curvature(self, w: Vector, least: float = LEAST) -> Vector:
+        return self.first.curvature(w, least)
 
     def parts(self) -> Iterator[Problem]:
         return self._parts()
@@ -72,8 +91,10 @@ class Stream(Problem):
         return self._sum(lambda part: part.smooth(w), np.zeros(self.size))
 
     def value(self, w: Vector) -> float:
-        value, _ = self._sum(lambda part: (part.factor * part.objective.value(w), 0.0), 0.0)
-        return value + self.penalty_of(w)
+        return self.loss_value(w) + self.penalty_of(w)
+
+    def loss_value(self, w: Vector) -> float:
+        return self._sum(lambda part: (part.loss_value(w), 0.0), 0.0)[0]
 
     def hessp(self, w: Vector, v: Vector) -> Vector:
         return self._sum(lambda part: (0.0, part.hessp(w, v)), np.zeros(self.size))[1]  # type: ignore[no-any-return]

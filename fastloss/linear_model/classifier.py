@@ -137,6 +137,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
     # ---- targets -------------------------------------------------------------------------------
 
     def _start(self, y: Any, sample_weight: Any) -> None:
+        self._totals: Any = None
         self._multilabel = y.ndim == 2 and y.shape[1] > 1
         if self._multilabel:
             if type_of_target(y) != "multilabel-indicator":
@@ -172,7 +173,9 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         codes = self._codes
         n = len(self.classes_)
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            totals = np.bincount(codes, weights=sample_weight, minlength=n)
+            totals = self._totals
+            if totals is None:
+                totals = np.bincount(codes, weights=sample_weight, minlength=n)
             by_class = totals.sum() / (n * np.where(totals > 0, totals, np.inf))
         else:
             by_class = compute_class_weight(
@@ -184,8 +187,19 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
     def _strata(self, y: Any) -> Any:
         return None if self._multilabel else column_or_1d(y)
 
-    def _seen(self, y: Any) -> Any:
-        return y[:1] if y.ndim == 2 and y.shape[1] > 1 else labels_of(column_or_1d(y))
+    def _seen(self, y: Any, sample_weight: Any) -> Any:
+        if y.ndim == 2 and y.shape[1] > 1:
+            return y[:1], None
+        y = column_or_1d(y)
+        classes = labels_of(y)
+        return classes, np.bincount(codes_of(classes, y), weights=sample_weight)
+
+    def _start_chunked(self, seen: list[Any]) -> None:
+        self._start(np.concatenate([classes for classes, _ in seen]), None)
+        if not self._multilabel:
+            self._totals = np.zeros(len(self.classes_))
+            for classes, totals in seen:
+                self._totals[codes_of(self.classes_, classes)] += totals
 
     def _set_weights(self, coef: Array, intercept: Array) -> None:
         if isinstance(self.loss_, RowLoss):

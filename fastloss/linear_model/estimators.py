@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from fastloss.linear_model.chunks import Stream, is_chunked, passes
 from fastloss.linear_model.full_batch import is_small, lbfgs, newton, newton_cg
 from fastloss.linear_model.history import History, empty_history
 from fastloss.linear_model.matrices import matrix_of
+from fastloss.linear_model.model_file import save
 from fastloss.linear_model.problem import Problem
 from fastloss.linear_model.proximal import fista, prox_newton
 from fastloss.linear_model.smoothing import Smoothed, has_kink, widths
@@ -199,17 +201,14 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         if self.early_stopping:
             raise ValueError("early_stopping needs X and y in memory: chunks are not split")
         one_pass = passes(chunks)
-        n_rows, first = 0, None
-        targets, weights = [], []
+        n_rows, seen = 0, []
         for X, y, weight in one_pass():
-            X, y, weight = self._validated(X, y, weight, reset=first is None)
-            first = first or (X, y, weight)
+            X, y, weight = self._validated(X, y, weight, reset=not seen)
             n_rows += X.shape[0]
-            targets.append(self._seen(y))
-            weights.append(weight)
-        if first is None:
+            seen.append(self._seen(y, weight))
+        if not seen:
             raise ValueError("there must be at least one chunk; got none")
-        self._start(np.concatenate(targets), None)
+        self._start_chunked(seen)
 
         def parts() -> Iterator[Problem]:
             for X, y, weight in one_pass():
@@ -219,9 +218,13 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
         return Stream(next(parts()), parts, n_rows)
 
-    def _seen(self, y: Any) -> Any:
+    def _seen(self, y: Any, sample_weight: Any) -> Any:
         """What of a chunk's targets is kept to learn from."""
-        return y[:_CONSTANT_ROWS]
+        return y[:1]
+
+    def _start_chunked(self, seen: list[Any]) -> None:
+        """As `_start`, of what was seen of all chunks."""
+        self._start(np.concatenate(seen), None)
 
     def _split(self, X: Any, y: Any, targets: Any, weight: Any) -> Any:
         """Weights of 0 for samples that are held out, which are copied: X is not."""
@@ -281,8 +284,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         def record(w: Any, value: float, grad: Any) -> bool:
             return history.add(w, value, float(np.linalg.norm(grad)))
 
-        if not has_kink(problem.loss) or isinstance(problem, Stream):
-            return solve(problem, w, max_iter=self.max_iter, tol=tol, record=record)  # type: ignore[no-any-return]
+        if not has_kink(problem.loss):
+            found: tuple[Any, bool] = solve(
+                problem, w, max_iter=self.max_iter, tol=tol, record=record
+            )
+            return found
 
         def record_sharp(w: Any, value: float, grad: Any) -> bool:
             return record(w, problem.value(w), grad)
@@ -293,7 +299,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
                 break
-            smoothed = Smoothed(problem, width)
+            streamed = isinstance(problem, Stream)
+            smoothed = problem.smoothed(width) if streamed else Smoothed(problem, width)
             # roughly at first: the next one starts near enough
             enough = tol if width == least else max(tol, 1e-2)
             w, met = solve(smoothed, w, max_iter=left, tol=enough, record=record_sharp)
@@ -514,6 +521,34 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 kind = "NaN" if np.isnan(numbers).any() else "infinity"
                 raise ValueError(f"Input X contains {kind}.")
         return z[:, 0] if len(coef) == 1 else z
+
+    # ---- files ---------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to a file, for `fastloss.linear_model.load`.
+
+        The file is JSON: loss, classes, names of features, coefficients and intercepts with all
+        their digits, and the parameters of the constructor but for ``callbacks``. It is written
+        whole or not at all. ``history_`` is not kept, nor where an optimizer was in its mini-batches.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A symbolic link is followed, and the mode of a file that is replaced is kept.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If a parameter or the loss is no number, name, or object of ``fastloss``: it could not be
+            loaded.
+        ValueError
+            If a coefficient is not finite.
+        OSError
+            If the file cannot be written.
+        """
+        save(self, path)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

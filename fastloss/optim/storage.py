@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 
+from fastloss.described import parsed_json
 from fastloss.files import written_whole
 
 if TYPE_CHECKING:
@@ -210,25 +211,6 @@ def _as_bfloat16(array: NDArray[Any]) -> NDArray[Any]:
     return array.view(bfloat16)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, if no name is in it twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name occurs twice in the structure")
-    return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} in the structure, which is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError("a number in the structure that is no float")
-    return number
-
-
 # ---- the file
 
 
@@ -274,12 +256,7 @@ def _read(file: BinaryIO) -> dict[str, Value]:
     structure = arrays.take("structure.npy")
     if structure.dtype != np.uint8 or structure.ndim != 1:
         raise ValueError("its structure is not a text")
-    document = json.loads(
-        structure.tobytes().decode("ascii"),
-        object_pairs_hook=_unique,
-        parse_constant=_no_constant,
-        parse_float=_finite,
-    )
+    document = parsed_json(structure.tobytes().decode("ascii"))
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"its structure is not that of a {FORMAT}")
     if document.get("version") != VERSION or type(document["version"]) is not int:
