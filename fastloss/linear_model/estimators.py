@@ -201,7 +201,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         if self.early_stopping:
             raise ValueError("early_stopping needs X and y in memory: chunks are not split")
         one_pass = passes(chunks)
-        n_rows, seen = 0, []
+        n_rows = 0
+        seen: list[Any] = []
         for X, y, weight in one_pass():
             X, y, weight = self._validated(X, y, weight, reset=not seen)
             n_rows += X.shape[0]
@@ -299,8 +300,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
                 break
-            streamed = isinstance(problem, Stream)
-            smoothed = problem.smoothed(width) if streamed else Smoothed(problem, width)
+            smoothed: Problem
+            if isinstance(problem, Stream):
+                smoothed = problem.smoothed(width)
+            else:
+                smoothed = Smoothed(problem, width)
             # roughly at first: the next one starts near enough
             enough = tol if width == least else max(tol, 1e-2)
             w, met = solve(smoothed, w, max_iter=left, tol=enough, record=record_sharp)
