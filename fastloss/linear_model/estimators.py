@@ -533,7 +533,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
         The file is JSON: loss, classes, names of features, coefficients and intercepts with all
         their digits, and the parameters of the constructor but for ``callbacks``. It is written
-        whole or not at all. ``history_`` is not kept, nor where an optimizer was in its mini-batches.
+        whole or not at all. ``history_`` is not kept, nor an optimizer's place in its mini-batches.
 
         Parameters
         ----------
@@ -545,8 +545,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If a parameter or the loss is no number, name, or object of ``fastloss``: it could not be
-            loaded.
+            If a parameter or the loss is no number, name, or object of ``fastloss``: it could not
+            be loaded.
         ValueError
             If a coefficient is not finite.
         OSError
