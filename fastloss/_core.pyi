@@ -87,6 +87,11 @@ class Matrix:
     @property
     def shape(self) -> tuple[int, int]: ...
 
+LINEAR_VALUE: int
+LINEAR_GRAD: int
+LINEAR_PRODUCT: int
+LINEAR_BEND: int
+
 def linear_pass(
     loss: BaseLoss,
     X: Matrix,
@@ -99,6 +104,7 @@ def linear_pass(
     direction: NDArray[Any] | None = None,
     along: NDArray[np.float64] | None = None,
     offset: NDArray[Any] | None = None,
+    hessian: str = "exact",
 ) -> tuple[float, NDArray[np.float64]]: ...
 def linear_times(
     X: Matrix, coef: NDArray[Any], intercept: NDArray[np.float64], z: NDArray[Any]

@@ -185,6 +185,26 @@ def test_the_list_of_examples():
     assert sorted(listed) == sorted(there - {"__pycache__"})
 
 
+def test_adaptive_robust():
+    rows = re.findall(
+        r"^(\w+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", run("adaptive_robust.py"), re.M
+    )
+    found = {name: tuple(map(float, numbers)) for name, *numbers in rows}
+    assert [*found] == ["normal", "Cauchy", "mixture"]
+    alpha, c, error, exact = found["normal"]  # nothing is lost where least squares are right
+    assert alpha > 1.8
+    assert c == pytest.approx(0.5, rel=0.1)
+    assert error < 1.1 * exact
+    alpha, c, error, exact = found["Cauchy"]
+    assert alpha < 0.1
+    assert c == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
+    assert error < 0.1 * exact
+    alpha, c, error, exact = found["mixture"]
+    assert alpha < 0.1
+    assert c < 0.5
+    assert error < 0.2 * exact
+
+
 # ---- cython_sgd --------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from fastloss.linear_model.smoothing import Smoothed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 
 def is_chunked(X: Any) -> bool:
@@ -97,11 +97,11 @@ class Stream(Problem):
         return self._sum(lambda part: (part.loss_value(w), 0.0), 0.0)[0]
 
     def hessp(self, w: Vector, v: Vector) -> Vector:
-        return self._sum(lambda part: (0.0, part.hessp(w, v)), np.zeros(self.size))[1]
+        return self._sum(lambda part: (0.0, part.hessp(w, v)), np.zeros(self.size))[1]  # type: ignore[no-any-return]
 
     def loss_hess(self, w: Vector, least: float = LEAST) -> Vector:
         zero = np.zeros((self.size, self.size))
-        return self._sum(lambda part: (0.0, part.loss_hess(w, least)), zero)[1]
+        return self._sum(lambda part: (0.0, part.loss_hess(w, least)), zero)[1]  # type: ignore[no-any-return]
 
     def _sum(self, of: Callable[[Problem], tuple[float, Any]], zero: Any) -> tuple[float, Any]:
         """The means over all samples of a number and an array."""

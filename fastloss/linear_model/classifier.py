@@ -209,7 +209,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
             coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
         self.coef_, self.intercept_ = coef, intercept
 
-    def partial_fit(
+    def partial_fit(  # type: ignore[override]
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> LinearClassifier:
         """Go through samples once with mini-batches, from where the last call ended.
@@ -279,7 +279,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         places = (z > 0).astype(np.intp) if z.ndim == 1 else z.argmax(axis=1)
         return self.classes_[places]  # type: ignore[no-any-return]
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any, out: Array | None = None) -> Array:
         """Compute the probabilities of the classes, or of several labels.
 
@@ -313,7 +313,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
             out /= np.where(total > 0, total, 1)
         return out
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> Array:
         """Compute the logarithms of what `predict_proba` gives.
 

@@ -31,7 +31,7 @@ from fastloss.linear_model.proximal import fista, prox_newton
 from fastloss.linear_model.smoothing import Smoothed, has_kink, widths
 from fastloss.linear_model.stochastic import MiniBatches, is_sgd, sgd_rate
 from fastloss.losses.base import Loss, Pointwise, as_loss
-from fastloss.optim.base import Optimizer, optimizer_names
+from fastloss.optim.base import optimizer_names
 from fastloss.penalties import L1, L2, ElasticNet, Penalty
 from fastloss.threads import num_threads
 
@@ -239,9 +239,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         full = np.ones(n) if weight is None else weight
         kept = np.zeros(n)
         kept[train] = full[train]
-        validation = self._problem(
-            X[held], targets[held], None if weight is None else weight[held]
-        )
+        validation = self._problem(X[held], targets[held], None if weight is None else weight[held])
         return X, targets, kept, validation
 
     def _minimise(self, problem: Problem, held_out: Problem | None) -> Any:
@@ -287,7 +285,10 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             return history.add(w, value, float(np.linalg.norm(grad)))
 
         if not has_kink(problem.loss):
-            return solve(problem, w, max_iter=self.max_iter, tol=tol, record=record)
+            found: tuple[Any, bool] = solve(
+                problem, w, max_iter=self.max_iter, tol=tol, record=record
+            )
+            return found
 
         def record_sharp(w: Any, value: float, grad: Any) -> bool:
             return record(w, problem.value(w), grad)
@@ -328,9 +329,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _is_elementwise(self, problem: Problem) -> bool:
         return problem.penalty is None or hasattr(problem.penalty, "l1")
 
-    def _epochs(
-        self, problem: Problem, w: Any, rule: Any, history: History
-    ) -> tuple[Any, bool]:
+    def _epochs(self, problem: Problem, w: Any, rule: Any, history: History) -> tuple[Any, bool]:
         state = self._mini_batches(problem, w, rule)
         for epoch in range(self.max_iter):
             seen = state.epoch(problem, self._size(problem, epoch), self._mean_weight(problem))
@@ -344,7 +343,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _mean_weight(self, problem: Problem) -> float:
         if problem.sample_weight is None:
             return 1.0
-        return problem.total_weight / problem.n_rows
+        return problem.total_weight / problem.n_rows  # type: ignore[no-any-return]
 
     def _mini_batches(self, problem: Problem, w: Any, rule: Any) -> MiniBatches:
         options: dict[str, Any] = {}
@@ -597,8 +596,8 @@ solver : str, class or callable, default="auto"
       "lbfgs" where they are not, "prox-newton" or "fista" for penalties with kinks.
 learning_rate : float or callable, optional
     Of optimizers: a number, or a schedule of steps as ``fastloss.optim.schedules`` has them. By
-    default SGD takes what the curvature of the loss bears, divided by sqrt(1 + epochs), and others take
-    what is theirs.
+    default SGD takes what the curvature of the loss bears, divided by sqrt(1 + epochs), and others
+    take what is theirs.
 batch_size : int or callable, default="auto"
     Rows of a mini-batch, or a function of the epoch, from 0 on; "auto" is a 128th of the samples,
     from 32 to 4096.
@@ -625,8 +624,8 @@ verbose : int, default=0
     With k > 0 there is a progress bar on a terminal, if rich is installed, and else a line for
     every k-th iteration.
 callbacks : sequence of callables, optional
-    Called with the estimator after each iteration, with its weights and ``history_`` up to date; one
-    that raises StopIteration ends the fit.
+    Called with the estimator after each iteration, with its weights and ``history_`` up to date;
+    one that raises StopIteration ends the fit.
 """
 
 _ATTRIBUTES = """\
@@ -644,9 +643,10 @@ feature_names_in_ : ndarray of str
 """
 
 _REFERENCES = """\
-Nocedal and Wright (2006), Numerical Optimization; Lee, Sun and Saunders (2014), Proximal Newton-Type
-Methods for Minimizing Composite Functions, SIAM Journal on Optimization 24; Chen (2007), A Finite
-Smoothing Algorithm for Quantile Regression, Journal of Computational and Graphical Statistics 16.
+Nocedal and Wright (2006), Numerical Optimization; Lee, Sun and Saunders (2014), Proximal
+Newton-Type Methods for Minimizing Composite Functions, SIAM Journal on Optimization 24; Chen
+(2007), A Finite Smoothing Algorithm for Quantile Regression, Journal of Computational and Graphical
+Statistics 16.
 """
 
 
@@ -674,6 +674,8 @@ def _number(
     if not right or value == float("inf"):
         words = "an integer" if kind is Integral else "a number"
         end = f" to {high:g}" if high < float("inf") else ""
-        raise ValueError(f"{name} must be {words} from {low:g}{end} on; got {value!r}".replace(
-            f"{end} on", end or " on"
-        ))
+        raise ValueError(
+            f"{name} must be {words} from {low:g}{end} on; got {value!r}".replace(
+                f"{end} on", end or " on"
+            )
+        )

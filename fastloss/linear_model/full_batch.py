@@ -8,13 +8,14 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from fastloss.linear_model.problem import LEAST, Problem
+from fastloss.linear_model.matrices import gram
+from fastloss.linear_model.problem import LEAST, Problem, has_hessian
 from fastloss.losses.base import Pointwise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 # Sizes from measurements: what a subset saves must be more than what it costs.
 _WHITENED = 512  # most features whose Hessian is taken apart
@@ -139,34 +140,13 @@ def diagonal(problem: Problem, w: Vector) -> Vector:
     found[: problem.n_features] += problem.ridge
     if problem.fit_intercept:
         found[-1] = h.sum()
-    return 1 / np.sqrt(found + 1e-7 * found.mean() + 1e-300)
+    return 1 / np.sqrt(found + 1e-7 * found.mean() + 1e-300)  # type: ignore[no-any-return]
 
 
 def _mean_curvature(problem: Problem, w: Vector) -> Vector:
     """The curvature by the predictions, as a mean over outputs."""
     h = problem.curvature(w)
     return h.sum(axis=1) / problem.n_outputs if h.ndim == 2 else h
-
-
-def gram(X: Any, h: Vector, intercept: bool) -> Vector:
-    """X^T diag(h) X in float64, with a column of ones behind X if there is an intercept."""
-    d = X.shape[1]
-    total = np.zeros((d + intercept, d + intercept))
-    rows = max(4096, (1 << 22) // max(d, 1))
-    for first in range(0, X.shape[0], rows):
-        block = X[first : first + rows]
-        bend = h[first : first + rows].astype(X.dtype)
-        if hasattr(block, "tocsr"):
-            total[:d, :d] += (block.T @ block.multiply(bend[:, None]).tocsr()).toarray()
-        else:
-            block = np.asarray(block)
-            total[:d, :d] += block.T @ (block * bend[:, None])
-        if intercept:
-            total[:d, d] += block.T @ bend
-            total[d, d] += bend.sum(dtype=np.float64)
-    if intercept:
-        total[d] = total[:, d]
-    return total
 
 
 def newton(
@@ -201,7 +181,7 @@ def newton(
 def _halved(
     problem: Problem, w: Vector, value: float, step: Vector, gain: float
 ) -> tuple[float, float, Vector]:
-    """How much of a step lowers the value as it should, 0 if none, with value and gradient there."""
+    """How much of a step lowers the value as it should, or 0; and value and gradient there."""
     size = 1.0
     while size > 1e-10 and gain > 0:
         found, slope = problem.value_and_grad(w + size * step)
@@ -251,4 +231,4 @@ def is_small(problem: Problem) -> bool:
     """Whether Newton's method takes less time than others: its Hessian costs next to nothing."""
     one = isinstance(problem.loss, Pointwise) and problem.n_outputs == 1
     work = problem.n_rows * problem.width**2 * (1 if one else problem.n_outputs**2)
-    return problem.size <= 256 and work <= 1 << 26
+    return has_hessian(problem.loss) and problem.size <= 256 and work <= 1 << 26

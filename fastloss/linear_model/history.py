@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 FIELDS = ("loss", "validation_loss", "learning_rate", "grad_norm", "seconds")
 
@@ -49,7 +49,8 @@ class History:
         self.patience, self.tol = patience, tol
         self.fields = empty_history()
         self.began = time.perf_counter()
-        self.best, self.best_w, self.since = np.inf, None, 0
+        self.best, self.since = np.inf, 0
+        self.best_w: Vector | None = None
         self.stopped = False  # by patience or a callback
         self.progress = _progress(estimator.verbose, total)
         self.callbacks: Sequence[Callable[[Any], Any]] = estimator.callbacks or ()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastloss._core import Matrix, input_array
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_ROWS = 4096  # of which products are added together
 
 
 def matrix_of(given: Any) -> tuple[Matrix, np.dtype[Any]]:
@@ -26,6 +33,33 @@ def matrix_of(given: Any) -> tuple[Matrix, np.dtype[Any]]:
     if not (X.flags.aligned and whole and X.itemsize in X.strides):
         X = np.ascontiguousarray(X)
     return Matrix(X), X.dtype
+
+
+def gram(given: Any, factor: Array, intercept: bool) -> NDArray[np.float64]:
+    """The sum of factor x x^T over the rows x of X, with a 1 behind each for an intercept.
+
+    BLAS multiplies in the dtype of X; blocks of rows are added in float64.
+    """
+    X = given.tocsr() if hasattr(given, "tocsr") else np.asarray(given)
+    d = X.shape[1]
+    total = np.zeros((d + intercept, d + intercept))
+    dtype = np.float32 if X.dtype == np.float32 else np.float64
+    positive = bool((factor >= 0).all())
+    for first in range(0, len(factor), _ROWS):
+        rows, f = X[first : first + _ROWS], factor[first : first + _ROWS].astype(dtype)
+        if hasattr(rows, "multiply"):
+            total[:d, :d] += (rows.T @ rows.multiply(f[:, np.newaxis])).toarray()
+        elif positive:  # of a matrix with its own transpose, BLAS computes half
+            root = rows * np.sqrt(f)[:, np.newaxis]
+            total[:d, :d] += root.T @ root
+        else:
+            total[:d, :d] += rows.T @ (rows * f[:, np.newaxis])
+        if intercept:
+            total[:d, d] += rows.T @ f
+            total[d, d] += f.sum(dtype=np.float64)
+    if intercept:
+        total[d] = total[:, d]
+    return total
 
 
 def _sparse(X: Any) -> tuple[Matrix, np.dtype[Any]]:

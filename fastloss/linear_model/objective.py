@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,7 +16,7 @@ from fastloss._core import (
     linear_pass,
     linear_times,
 )
-from fastloss.linear_model.matrices import matrix_of
+from fastloss.linear_model.matrices import gram, matrix_of
 from fastloss.losses.base import Loss, Pointwise, as_loss
 from fastloss.losses.rows import RowLoss
 from fastloss.penalties import Penalty
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.floating[Any]]
-
-_ROWS = 4096  # whose Hessian is computed together
 
 
 class LinearObjective:
@@ -288,44 +287,21 @@ class LinearObjective:
         k, width = self.n_outputs, self.shape[-1]
         total = np.zeros((k, width, k, width))
         bend = bend.reshape(-1, k)
-        of_row = bend.sum(axis=1, dtype=np.float64) if coupled else None
         for a in range(k):
-            total[a, :, a] = self._gram(bend[:, a])
-            for b in range(a + 1) if of_row is not None else ():  # p_a p_b, times a row's weight
-                product = bend[:, a] * np.divide(
-                    bend[:, b], of_row, out=np.zeros(len(bend)), where=of_row != 0
-                )
-                total[a, :, b] -= self._gram(product)
-                total[b, :, a] = total[a, :, b].T
+            total[a, :, a] = gram(self._given, bend[:, a], self.fit_intercept)
+        if coupled:  # less p_a p_b, times a row's weight
+            weight = bend.sum(axis=1, keepdims=True, dtype=np.float64)
+            p = np.divide(bend, weight, out=np.zeros(bend.shape), where=weight != 0)
+            for a, b in itertools.combinations_with_replacement(range(k), 2):
+                product = gram(self._given, bend[:, a] * p[:, b], self.fit_intercept)
+                total[a, :, b] -= product
+                if a != b:
+                    total[b, :, a] -= product
         if self.penalty is not None:
             at = np.arange(self.n_features)
             for a in range(k):
                 total[a, at, a, at] += self._curvature()
         return total.reshape(k * width, k * width)
-
-    def _gram(self, factor: Array) -> NDArray[np.float64]:
-        """The sum of factor x x^T over all rows x of X, with the 1 of the intercept."""
-        d, width = self.n_features, self.shape[-1]
-        total = np.zeros((width, width))
-        given = self._given.tocsr() if hasattr(self._given, "tocsr") else np.asarray(self._given)
-        positive = bool((factor >= 0).all())
-        for first in range(0, len(factor), _ROWS):
-            rows, f = given[first : first + _ROWS], factor[first : first + _ROWS, None]
-            f = f.astype(self._dtype, copy=False)
-            if hasattr(rows, "multiply"):
-                bent = rows.multiply(f)
-                total[:d, :d] += (rows.T @ bent).toarray()
-            elif positive:  # of a matrix with its own transpose, BLAS computes half
-                root = rows * np.sqrt(f)
-                total[:d, :d] += root.T @ root
-            else:
-                total[:d, :d] += rows.T @ (rows * f)
-            if self.fit_intercept:
-                total[:d, d] += np.asarray(rows.T @ f).ravel()
-                total[d, d] += f.sum(dtype=np.float64)
-        if self.fit_intercept:
-            total[d, :d] = total[:d, d]
-        return total
 
     def predict(self, w: ArrayLike, X: Any = None) -> Array:
         """Compute the predictions X w + b, on the scale of the loss's.

@@ -7,17 +7,25 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
+from fastloss.linear_model.matrices import gram
 from fastloss.linear_model.objective import LinearObjective
 from fastloss.losses.base import Loss, Pointwise
+from fastloss.losses.multiclass import SoftmaxCrossEntropy
 from fastloss.penalties import Penalty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 LEAST = 0.01  # of the majorant, that a second derivative is taken for at least
+
+
+def has_hessian(loss: Loss) -> bool:
+    """Whether the whole Hessian, by the weights of all outputs, is known."""
+    return isinstance(loss, (Pointwise, SoftmaxCrossEntropy))
 
 
 class Problem:
@@ -118,20 +126,9 @@ class Problem:
 
     def loss_hess(self, w: Vector, least: float = LEAST) -> Vector:
         """The Hessian of the loss, or its majorant where the second derivative may be negative."""
-        if self.n_outputs == 1 or isinstance(self.loss, Pointwise):
-            from fastloss.linear_model.full_batch import gram
+        if isinstance(self.loss, Pointwise):
             bends = self.curvature(w, least).reshape(self.n_rows, -1)
-            import scipy.linalg
-            return scipy.linalg.block_diag(*[gram(self.X, b, self.fit_intercept) for b in bends.T])
-        if type(self.loss).__name__=="SoftmaxCrossEntropy":
-            from fastloss.linear_model.full_batch import gram
-            p = self.loss.inverse_link(self.objective.predict(w))
-            sw = np.ones(len(p)) if self.sample_weight is None else self.sample_weight
-            sw = sw/sw.sum(); K=self.n_outputs
-            H=np.zeros((K,self.width,K,self.width))
-            for i in range(K):
-                for j in range(K): H[i,:,j,:]=gram(self.X, sw*p[:,i]*((i==j)-p[:,j]), self.fit_intercept)
-            return H.reshape(self.size,self.size)
+            return block_diag(*(gram(self.X, bend, self.fit_intercept) for bend in bends.T))  # type: ignore[no-any-return]
         return self.factor * self.objective.hess(w, hessian="majorant")
 
     def hess(self, w: Vector, least: float = LEAST) -> Vector:
@@ -147,8 +144,8 @@ class Problem:
     def curvature(self, w: Vector, least: float = LEAST) -> Vector:
         """The second derivative by each prediction, with its share of the mean.
 
-        Where it is 0 or negative it is a share of the majorant, `least`: steps of Newton's kind then go
-        downhill, and not too far.
+        Where it is 0 or negative it is a share of the majorant, `least`: steps of Newton's kind
+        then go downhill, and not too far.
         """
         z = self.objective.predict(w)
         y, weight = self.objective._y, self.sample_weight

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss.linear_model.full_batch import Record, gram
-from fastloss.linear_model.problem import Problem
+from fastloss.linear_model.full_batch import Record
+from fastloss.linear_model.matrices import gram
+from fastloss.linear_model.problem import Problem, has_hessian
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 _ROWS = 1 << 14  # at least, of the subset whose Hessian stands for that of all
 _LARGE = 1 << 22  # numbers in X from which on a subset is solved first
@@ -39,7 +40,7 @@ def prox_newton(
     value, grad = problem.smooth(w)
     problem.check(value, grad)
     value += problem.penalty_of(w)
-    exact = subset is problem and problem.size <= _WHOLE
+    exact = subset is problem and _is_whole(problem)
     for _ in range(max_iter):
         gap = stationarity(problem, w, grad)
         met = bool(np.abs(gap).max(initial=0.0) <= tol)
@@ -69,7 +70,7 @@ def stationarity(problem: Problem, w: Vector, grad: Vector) -> Vector:
 def _direction(subset: Problem, problem: Problem, w: Vector, grad: Vector, gap: Vector) -> Vector:
     """The step to the minimum of the quadratic models of all outputs."""
     thresholds = _thresholds(problem)
-    if problem.size <= _WHOLE:
+    if _is_whole(problem):
         return _model_step(subset.loss_hess(w), w, grad, *thresholds)
     direction = np.zeros_like(w)
     bends = subset.curvature(w)
@@ -82,6 +83,10 @@ def _direction(subset: Problem, problem: Problem, w: Vector, grad: Vector, gap: 
         H = gram(subset.X[:, features], bend, problem.fit_intercept)
         to[active] = _model_step(H, start[active], slope[active], l1[active], l2[active])
     return direction
+
+
+def _is_whole(problem: Problem) -> bool:
+    return problem.size <= _WHOLE and has_hessian(problem.loss)
 
 
 def _thresholds(problem: Problem) -> tuple[Vector, Vector]:

@@ -50,8 +50,8 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     >>> import numpy as np
     >>> from fastloss.linear_model import LinearRegressor
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(1000, 2))
-    >>> y = X @ [1.0, -2.0] + 3 + rng.standard_t(2, size=1000)
+    >>> X = rng.normal(size=(10_000, 2))
+    >>> y = X @ [1.0, -2.0] + 3 + rng.standard_t(2, size=10_000)
     >>> model = LinearRegressor("huber", alpha=0).fit(X, y)
     >>> model.coef_.round(1), round(model.intercept_, 1)
     (array([ 1., -2.]), 3.0)
@@ -78,7 +78,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     def _set_weights(self, coef: Array, intercept: Array) -> None:
         flat = self._n_outputs == 1 and not self._one_column
         self.coef_ = coef[0] if flat else coef
-        self.intercept_ = float(intercept[0]) if flat else intercept
+        self.intercept_ = float(intercept[0]) if flat else intercept  # type: ignore[assignment]
 
     def predict(self, X: Any, out: Array | None = None) -> Array:
         """Predict targets: the loss's ``inverse_link`` of X w + b.

@@ -1,4 +1,4 @@
-"""Losses with kinks, as the limits of smooth ones: what makes them fit for solvers of smooth losses.
+"""Losses with kinks as the limits of smooth ones, for solvers that need smooth losses.
 
 A loss of one kink is half an absolute value and a linear term:
 
@@ -6,11 +6,11 @@ A loss of one kink is half an absolute value and a linear term:
 - `Hinge`: |z - y|/2 + (1 - y z)/2, since |1 - y z| = |z - y| for y = -1, 1
 - `Perceptron`: |z|/2 - y z/2
 
-`SmoothL1(beta)` is the absolute value but for a parabola in -beta..beta, and differs from it by beta/2
-at most. The linear term has one gradient for all weights, which is computed once.
+`SmoothL1(beta)` is the absolute value but for a parabola in -beta..beta, and differs from it by
+beta/2 at most. The linear term has one gradient for all weights, which is computed once.
 
-References: Chen (2007), A Finite Smoothing Algorithm for Quantile Regression, Journal of Computational
-and Graphical Statistics 16.
+References: Chen (2007), A Finite Smoothing Algorithm for Quantile Regression, Journal of
+Computational and Graphical Statistics 16.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fastloss.losses.regression import AbsoluteError, Quantile, SmoothL1, Square
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 _WIDTHS = (1.0, 0.1, 0.01, 1e-3, 1e-4)  # of the mean distance from the kink
 

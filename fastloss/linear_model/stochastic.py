@@ -16,7 +16,7 @@ from fastloss.optim.momentum import SGD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
+    Vector = NDArray[Any]
 
 _RUN = 1 << 12  # bytes of rows that lie together and stay together when large data are shuffled
 _LONG = 1 << 16  # rows from which on they do
@@ -81,9 +81,7 @@ class MiniBatches:
             rate = rate(max(self.optimizer.step_count - 1, 0))
         return Epoch(total / max(seen, 1e-300), norm, rate)
 
-    def _step(
-        self, problem: Problem, index: Any, weight: Any, share: float
-    ) -> tuple[float, float]:
+    def _step(self, problem: Problem, index: Any, weight: Any, share: float) -> tuple[float, float]:
         objective = problem.objective
         loss, sums = linear_pass(
             problem.loss,

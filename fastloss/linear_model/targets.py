@@ -1,4 +1,4 @@
-"""How classes become targets of a loss: codes for losses of rows, 0 and 1 or -1 and 1 for others."""
+"""How classes become targets of a loss: codes for losses of rows, for others two numbers."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def codes_of(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
         known = codes < len(classes)
         known[known] = classes[codes[known]] == y[known]
     if not known.all():
-        raise ValueError(f"y holds {y[~known][0]!r}, which is not one of {classes}")
-    return codes.astype(np.intp, copy=False)
+        raise ValueError(f"y holds {y[~known][0]}, which is not one of {classes}")
+    return codes.astype(np.intp, copy=False)  # type: ignore[no-any-return]
 
 
 def coded(loss: Loss, codes: NDArray[np.intp], n_classes: int) -> Any:
@@ -74,7 +74,7 @@ def coded(loss: Loss, codes: NDArray[np.intp], n_classes: int) -> Any:
     """
     if isinstance(loss, RowLoss):
         return codes
-    low = 0 if loss.y_domain is UNIT else -1
+    low = 0 if loss.y_domain is UNIT else -1  # type: ignore[attr-defined]
     if n_classes <= 2:
         return codes.astype(np.int8) if low == 0 else (2 * codes - 1).astype(np.int8)
     Y = np.full((len(codes), n_classes), low, np.int8)
@@ -82,7 +82,7 @@ def coded(loss: Loss, codes: NDArray[np.intp], n_classes: int) -> Any:
     return Y
 
 
-def coded_labels(loss: Loss, Y: NDArray[Any]) -> Any:
+def coded_labels(loss: Any, Y: NDArray[Any]) -> Any:
     """Targets of samples with several labels, a column of 0 and 1 each."""
     Y = Y.astype(np.int8)
-    return Y if loss.y_domain is UNIT else 2 * Y - 1  # type: ignore[attr-defined]
+    return Y if loss.y_domain is UNIT else 2 * Y - 1

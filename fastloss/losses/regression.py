@@ -18,6 +18,7 @@ from fastloss.domains import (
 )
 from fastloss.losses import constants
 from fastloss.losses.base import OfMean, Parameters, Pointwise
+from fastloss.losses.learnable import Learnable
 from fastloss.losses.links import LOG
 from fastloss.losses.rows import AXIS, FLAG, RowLoss
 
@@ -83,7 +84,7 @@ class AbsoluteError(Pointwise):
         return constants.quantile(y, 0.5, w)
 
 
-class Huber(Pointwise):
+class Huber(Learnable):
     """Huber loss: squared (halved) up to delta, linear beyond.
 
     Parameters
@@ -111,6 +112,13 @@ class Huber(Pointwise):
 
     def __init__(self, delta: float = 1.0) -> None:
         self._set(delta=delta)
+
+    def log_partition(self) -> tuple[float, dict[str, float]]:
+        if self.delta == 0:
+            raise ValueError("exp(-loss) of Huber(delta=0.0), which is 1, has no finite integral")
+        bowl = math.sqrt(2 * math.pi) * math.erf(self.delta / math.sqrt(2))
+        tails = 2 * math.exp(-self.delta * self.delta / 2) / self.delta
+        return math.log(bowl + tails), {"delta": -tails / (bowl + tails) / self.delta}
 
 
 class SmoothL1(Pointwise):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
+
+import numpy as np
 
 from fastloss.domains import Domain
-from fastloss.losses.base import Parameters, Pointwise
+from fastloss.losses.base import Parameters
+from fastloss.losses.learnable import Learnable
 
 SCALE = Domain("[1e-15, 1e15]", low=1e-15, high=1e15)  # its square stays in float32's range
 
@@ -15,11 +19,36 @@ def _log_scale(c: float) -> float:
     return -math.log(2) - 2 * math.log(c)
 
 
-class _Scaled(Pointwise):
+class _Robust(Learnable):
+    """Barron's family of losses, each of a shape alpha and a scale c."""
+
+    _alpha: ClassVar[float]  # of those that have no such parameter
+    c: float
+
+    def _shape(self) -> float:
+        return self._alpha
+
+    def _slope_kernel(self) -> tuple[str, Parameters]:
+        alpha = min(max(self._shape(), -1e200), 1e200)  # which are as good as infinite
+        alpha = alpha if abs(alpha) > 1e-30 else 1e-30  # or 0
+        return "GeneralRobust", {"c": self.c, "power": alpha / 2, "width": abs(alpha - 2) or 1.0}
+
+    def log_partition(self) -> tuple[float, dict[str, float]]:
+        alpha = self._shape()
+        if alpha < 0:
+            raise ValueError(
+                f"exp(-loss) of {self!r} has no finite integral: alpha must be at least 0; "
+                f"got {alpha}"
+            )
+        value, by_alpha = _log_partition(GeneralRobust(alpha))
+        derivatives = {"alpha": by_alpha, "c": 1 / self.c}
+        return value + math.log(self.c), {name: derivatives[name] for name in self.parameters}
+
+
+class _Scaled(_Robust):
     """What the losses with no parameter but a scale share."""
 
     _ranges = {"c": SCALE}
-    c: float
 
     def __init__(self, c: float = 1.0) -> None:
         self._set(c=c)
@@ -47,6 +76,7 @@ class Cauchy(_Scaled):
     name = "cauchy"
     definition = "log(((z - y)/c)**2/2 + 1)"
     majorant = "1/c**2/(((z - y)/c)**2/2 + 1)"
+    _alpha = 0.0
 
     def _kernel(self) -> tuple[str, Parameters]:
         return "Cauchy", {"c": self.c, "log_scale": _log_scale(self.c)}
@@ -74,6 +104,7 @@ class GemanMcClure(_Scaled):
     name = "geman_mcclure"
     definition = "2*((z - y)/c)**2/(((z - y)/c)**2 + 4)"
     majorant = "1/c**2/(((z - y)/c)**2/4 + 1)**2"
+    _alpha = -2.0
 
 
 class Welsch(_Scaled):
@@ -98,9 +129,10 @@ class Welsch(_Scaled):
     name = "welsch"
     definition = "1 - exp(-((z - y)/c)**2/2)"
     majorant = "exp(-((z - y)/c)**2/2)/c**2"
+    _alpha = -math.inf
 
 
-class GeneralRobust(Pointwise):
+class GeneralRobust(_Robust):
     """Barron's general robust loss, of which many others are special cases.
 
     Parameters
@@ -134,10 +166,12 @@ class GeneralRobust(Pointwise):
     )
     _ranges = {"alpha": Domain("[-inf, inf)", open_high=True, infinite=True), "c": SCALE}
     alpha: float
-    c: float
 
     def __init__(self, alpha: float = 1.0, c: float = 1.0) -> None:
         self._set(alpha=alpha, c=c)
+
+    def _shape(self) -> float:
+        return self.alpha
 
     def _kernel(self) -> tuple[str, Parameters]:
         special: dict[float, str] = {
@@ -152,3 +186,23 @@ class GeneralRobust(Pointwise):
             "scale": scale,
             "log_scale": _log_scale(self.c),
         }
+
+
+def _log_partition(loss: GeneralRobust) -> tuple[float, float]:
+    """The logarithm of the integral of exp(-loss), of c = 1, and its derivative by alpha.
+
+    By the trapezoidal rule in s, x = width sinh(s), which takes both the heavy tails of alpha = 0
+    and the branch points of the loss at x = +-i sqrt(|alpha - 2|) far away.
+    """
+    if loss.alpha == 2:
+        return math.log(2 * math.pi) / 2, -math.inf
+    width = min(max(math.sqrt(abs(loss.alpha - 2)), 1e-8), 1.0)
+    reach = 9.0 if loss.alpha > 2 else 1e18  # beyond, nothing is left
+    s = np.linspace(0, math.asinh(reach / width), 512)
+    x = width * np.sinh(s)
+    y = np.zeros_like(x)
+    density = np.exp(-loss(y, x, reduction="none")) * np.cosh(s)
+    density[0] /= 2
+    total = density.sum()
+    slope = loss._slopes()["alpha"](y, x, reduction="none")
+    return math.log(2 * width * s[1] * total), -float(density @ slope / total)

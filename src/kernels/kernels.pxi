@@ -46,6 +46,7 @@ cdef extern from "kernels/stream.h" nogil:
 include "kernels/vecmath.pxi"
 include "kernels/pointwise.pxi"
 include "kernels/maps.pxi"
+include "kernels/slopes.pxi"
 include "kernels/sample.pxi"
 include "kernels/passes.pxi"
 include "kernels/distances.pxi"

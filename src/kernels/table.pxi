@@ -107,6 +107,13 @@ def add_maps(int index, Loss parameters):
     return tuple(name for name in parameters if name != "_")
 
 
+def add_slope(int index, Slope parameters):
+    """Enter a derivative by a parameter, as a loss of values alone."""
+    kernels.maps[index][0][VALUE] = <MapFn>map_slope[Slope, float]
+    kernels.maps[index][1][VALUE] = <MapFn>map_slope[Slope, double]
+    return tuple(parameters)
+
+
 def add_rule(int index, Rule options):
     """Enter one rule; return the names of its struct, in order."""
     kernels.rules[index].prepare = <PrepareFn>prepare[Rule]
@@ -130,11 +137,11 @@ class _Parameters(dict):
         return 0.0
 
 
-def _entered(add):
+def _entered(add, start=0):
     """Enter all that a function is specialised for: name -> (index, names of the parameters)."""
     return {
         name: (index, specialised(index, _Parameters()))
-        for index, (name, specialised) in enumerate(add.__signatures__.items())}
+        for index, (name, specialised) in enumerate(add.__signatures__.items(), start)}
 
 
 fill_passes[float](0)
@@ -151,6 +158,7 @@ fill_surveys()
 kernels.fence = fl_fence
 # name -> (index in the table, names of the parameters)
 losses = _entered(add_maps)
+losses |= _entered(add_slope, len(losses))
 rules = _entered(add_rule)
 assert len(losses) <= MAX_LOSSES and len(rules) <= MAX_RULES
 table = PyCapsule_New(&kernels, "fastloss.kernels", NULL)

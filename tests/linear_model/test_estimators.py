@@ -12,8 +12,8 @@ sklearn = pytest.importorskip("sklearn", reason="the estimators are scikit-learn
 
 from sklearn import linear_model as theirs  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
-from sklearn.svm import LinearSVC  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.svm import LinearSVC  # noqa: E402
 
 import fastloss as fl  # noqa: E402
 from fastloss.linear_model import LinearClassifier, LinearRegressor  # noqa: E402
@@ -139,7 +139,9 @@ def test_support_vector_machines(loss, data):
 
 def test_sgd_classifier_has_the_same_objective(data):
     X, y = StandardScaler().fit_transform(data["X"]), data["binary"]
-    other = theirs.SGDClassifier(loss="log_loss", alpha=0.05, max_iter=3000, tol=None, random_state=0)
+    other = theirs.SGDClassifier(
+        loss="log_loss", alpha=0.05, max_iter=3000, tol=None, random_state=0
+    )
     assert_same(LinearClassifier(alpha=0.05).fit(X, y), other.fit(X, y), rtol=1e-2)
 
 
@@ -238,7 +240,8 @@ def test_penalties_with_kinks_of_sgd(penalty, data):
         penalty=penalty, alpha=0.5, solver="sgd", max_iter=200, tol=None, random_state=0
     ).fit(X, y)
     np.testing.assert_allclose(ours.coef_, best.coef_, atol=0.05)
-    assert ours.coef_[2] == best.coef_[2] == 0  # proximal steps: zeros are zeros
+    assert (ours.coef_ == 0).tolist() == (best.coef_ == 0).tolist()  # proximal steps
+    assert (ours.coef_ == 0).any() == (penalty == "l1")
 
 
 # ---- kinds of X --------------------------------------------------------------------------------
@@ -293,12 +296,17 @@ def test_chunks_are_as_one(solver, weighted, target, data):
         np.testing.assert_allclose(ours.intercept_, whole.intercept_, rtol=1e-5, atol=1e-6)
 
 
-def test_chunks_of_mini_batches_and_kinks(data):
-    parts = chunks_of(data, "real")
-    for arguments in ({"loss": "mse", "solver": "sgd"}, {"loss": "mae"}):
-        ours = LinearRegressor(random_state=0, **arguments).fit(parts)
-        whole = LinearRegressor(random_state=0, **arguments).fit(data["X"], data["real"])
-        np.testing.assert_allclose(ours.coef_, whole.coef_, atol=0.05)
+def test_chunks_of_mini_batches(data):
+    arguments = {"solver": "sgd", "max_iter": 100, "tol": None, "random_state": 0}
+    ours = LinearRegressor(**arguments).fit(chunks_of(data, "real"))
+    best = LinearRegressor().fit(data["X"], data["real"])
+    np.testing.assert_allclose(ours.coef_, best.coef_, atol=0.1)
+
+
+def test_chunks_of_kinks(data):
+    ours = LinearRegressor("mae").fit(chunks_of(data, "real"))
+    whole = LinearRegressor("mae").fit(data["X"], data["real"])
+    assert ours.history_["loss"][-1] == pytest.approx(whole.history_["loss"][-1], rel=1e-4)
 
 
 def test_chunks_that_are_refused(data):
@@ -347,11 +355,18 @@ def test_early_stopping_keeps_the_best_weights(data):
     assert losses[-1] > min(losses)
 
 
-def test_early_stopping_of_full_batches(data):
+def test_early_stopping_of_full_batches():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(120, 80))
+    y = (X[:, 0] + rng.normal(size=120) > 0).astype(int)
     ours = LinearClassifier(
-        alpha=0, solver="lbfgs", early_stopping=True, n_iter_no_change=1, tol=0.5, random_state=0
-    ).fit(data["X"], data["binary"])
-    assert ours.n_iter_ == 2  # nothing improves by that much
+        alpha=1e-5, solver="lbfgs", early_stopping=True, n_iter_no_change=2, random_state=0
+    ).fit(X, y)
+    losses = ours.history_["validation_loss"]
+    assert (
+        ours.n_iter_ == len(losses) < LinearClassifier(alpha=1e-5, solver="lbfgs").fit(X, y).n_iter_
+    )
+    assert int(np.argmin(losses)) == len(losses) - 3
 
 
 def test_callbacks(data):
@@ -439,7 +454,9 @@ def test_partial_fit_goes_on_after_fit(data):
 
 def test_the_same_seed_gives_the_same_bits(data):
     X, y = data["X"], data["binary"]
-    make = [LinearClassifier(solver="adam", max_iter=3, tol=None, random_state=s) for s in (1, 1, 2)]
+    make = [
+        LinearClassifier(solver="adam", max_iter=3, tol=None, random_state=s) for s in (1, 1, 2)
+    ]
     first, same, other = (each.fit(X, y).coef_ for each in make)
     assert (first == same).all() and not (first == other).all()
 
@@ -561,6 +578,7 @@ def test_data_frames_and_routing(data):
         model.predict(X[list("edcba")])
     with sklearn.config_context(enable_metadata_routing=True):
         routed = LinearClassifier().set_fit_request(sample_weight=True)
+        routed.set_score_request(sample_weight=True)
         found = cross_validate(
             routed, X, data["binary"], params={"sample_weight": data["weight"]}, error_score="raise"
         )

@@ -13,6 +13,7 @@ from samples import DTYPES, defaults, variants
 
 import fastloss as fl
 from fastloss import _core
+from fastloss.losses.learnable import Learnable
 from fastloss.registry import is_own
 
 every_variant = pytest.mark.parametrize("loss", variants(), ids=repr)
@@ -166,6 +167,9 @@ def test_an_unknown_parameter_raises_and_names_the_known_ones():
 
 def test_every_face_has_a_kernel_and_every_kernel_a_face():
     used = {loss._kernel()[0] for loss in variants()}
+    for loss in variants():
+        if isinstance(loss, Learnable):
+            used |= {slope._kernel()[0] for slope in loss._slopes().values()}
     assert used == set(_core.kernel_losses)
 
 

@@ -13,7 +13,7 @@ DIGITS = 700
 
 
 class Jet:
-    """A function's value and first three derivatives by z, at one point.
+    """A function's value and first three derivatives, by z or by a parameter, at one point.
 
     The losses have two; the third tells how far an error of z spreads into the Hessian.
     """
@@ -46,6 +46,8 @@ class Jet:
         )
 
     def __pow__(self, power):
+        if isinstance(power, Jet):
+            return exp(log(self) * power)
         x, outer, factor = self.parts[0], [], mpf(1)
         for n in range(4):
             outer.append(factor * x ** (power - n) if factor else factor)
@@ -137,16 +139,17 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
-def derivatives(loss, y, z, dtype=np.float64, text=None, digits=DIGITS):
+def derivatives(loss, y, z, dtype=np.float64, text=None, digits=DIGITS, by="z"):
     """The loss and its first three derivatives by z as mpf; None if they are infinite.
 
     And whether z is at a kink, as far as the dtype can tell. A text of the loss's other than the
-    definition may stand in for that.
+    definition may stand in for that, and a parameter for z.
     """
     y, z = float(y), float(z)
     with mp.workdps(digits):
         names = {key: x if x is None else mpf(x) for key, x in loss.parameters.items()}
-        names |= {"y": mpf(y), "z": Jet(mpf(z), mpf(1), mpf(0), mpf(0))}
+        names |= {"y": mpf(y), "z": mpf(z)}
+        names[by] = Jet(names[by], mpf(1), mpf(0), mpf(0))
         Jet.rounding, Jet.tied = float(np.finfo(dtype).epsneg) * abs(mpf(z) - mpf(y)), False
         try:
             found = eval(text or loss.definition, FUNCTIONS | names)  # noqa: S307
