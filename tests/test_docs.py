@@ -69,9 +69,9 @@ def test_the_python_of_a_page(page):
     assert result.failed == 0
 
 
-def commands():
-    """What the README types at a shell, and what it shows as the answer."""
-    for block in re.findall(r"```console\n(.*?)```", README.read_text(), re.S):
+def commands(page):
+    """What a page types at a shell, and what it shows as the answer."""
+    for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.S):
         first, _, answer = block.partition("\n")
         yield first.removeprefix("$ "), answer.rstrip()
 
@@ -80,7 +80,7 @@ def test_the_command_line_of_the_readme(monkeypatch):
     monkeypatch.chdir(README.parent)
     monkeypatch.setenv("COLUMNS", "80")
     shown = 0
-    for command, answer in commands():
+    for command, answer in commands(README):
         command = command.rpartition("&&")[2].strip()
         if not command.startswith("fastloss"):
             continue
@@ -92,3 +92,31 @@ def test_the_command_line_of_the_readme(monkeypatch):
             assert lines == answer.splitlines()
             shown += 1
     assert shown == 1
+
+
+def alike(found, shown):
+    """Whether two lines say the same, numbers to four digits; of seconds that there are some."""
+    found, shown = found.split(), shown.split()
+    if found[:1] == shown[:1] == ["seconds"]:
+        return True
+    return len(found) == len(shown) and all(
+        a == b or (re.fullmatch(r"-?\d+\.\d+", b) and float(a) == pytest.approx(float(b), rel=1e-4))
+        for a, b in zip(found, shown, strict=True)
+    )
+
+
+def test_models_on_the_command_line(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = 0
+    for command, answer in commands(README.parent / "docs" / "cli.md"):
+        program, *arguments = shlex.split(command)
+        start = [sys.executable] if program == "python" else [sys.executable, "-m", program]
+        done = subprocess.run([*start, *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.rstrip().splitlines()
+        assert len(lines) == len(answer.splitlines()) and all(
+            map(alike, lines, answer.splitlines())
+        )
+        shown += 1
+    assert shown == 4

@@ -52,7 +52,8 @@ def print_fit(estimator: Any, samples: int, seconds: float) -> None:
     for name, text in shown.items():
         print(f"{name:{width}}  {text}")
     columns = [str(label) for label in getattr(estimator, "classes_", ["coefficient"])]
-    columns = columns[-1:] if len(coef) == 1 else columns
+    if len(coef) == 1 and len(columns) == 2:
+        columns = [f"towards {columns[1]}"]
     if len(coef) <= MOST_COLUMNS:
         table = _table("feature", numbers=columns)
         order = np.argsort(-np.abs(coef).max(axis=0), kind="stable")[:MOST_ROWS]

@@ -169,7 +169,7 @@ class Samples:
         self.table, self.features, self.target, self.weight = table, features, target, weight
         self.show = show
         self.dtype = table.dtype(features)
-        self.rows = 0  # of the last pass
+        self.rows, self.done = 0, 0.0  # of the last pass
         self.passes = 0
         self.text = ""  # what the fit has come to
 
@@ -182,7 +182,7 @@ class Samples:
             if not piece.rows:
                 continue
             start = 0
-            self.rows += piece.rows
+            self.rows, self.done = self.rows + piece.rows, piece.done
             self.show(piece.done, piece.rows, f"pass {self.passes}{self.text}")
             chunk = self._chunk(piece)
             while start < piece.rows:
@@ -201,7 +201,7 @@ class Samples:
         size = 0
         for chunk in self():
             size += chunk.X.nbytes
-            if size > IN_MEMORY:
+            if size > IN_MEMORY or size > 2 * IN_MEMORY * self.done:  # as far as one can tell
                 return None
             parts.append(chunk)
         if not parts:

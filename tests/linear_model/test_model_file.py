@@ -53,7 +53,7 @@ CLASSIFIERS = {
     "two": (LinearClassifier(), TWO),
     "three": (LinearClassifier(), THREE),
     "one-vs-rest": (LinearClassifier("squared_hinge"), THREE),
-    "rows of two": (LinearClassifier("multiclass_hinge"), TWO),
+    "rows of two": (LinearClassifier("multiclass_hinge", solver="lbfgs"), TWO),
     "no intercept": (LinearClassifier("focal:gamma=1.5", fit_intercept=False), TWO),
     "labels": (LinearClassifier(), np.column_stack([TWO, THREE == 1, THREE == 2]).astype(int)),
     "l1": (LinearClassifier(penalty="l1", alpha=0.01), THREE),
@@ -213,7 +213,7 @@ def test_warm_start_goes_on(name, reloaded):
 
 
 def test_warm_start_of_rows_of_two(reloaded):
-    estimator = LinearClassifier("multiclass_hinge", warm_start=True, max_iter=5)
+    estimator = LinearClassifier("multiclass_hinge", solver="lbfgs", warm_start=True, max_iter=5)
     with pytest.warns(Warning, match="max_iter"):
         estimator.fit(X, TWO)
     found = reloaded(estimator).set_params(max_iter=1000)
