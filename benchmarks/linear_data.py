@@ -46,21 +46,25 @@ def weights(rng: np.random.Generator, d: int, true: int | None = None) -> Array:
 def scores(X: Any, w: Array, mean: float, spread: float) -> Array:
     """X w, moved to a mean and a standard deviation."""
     z: Array = X @ w
-    return (z - z.mean()) * (spread / z.std()) + np.float32(mean)
+    z -= z.mean()
+    z *= spread / z.std()
+    z += np.float32(mean)
+    return z
 
 
 def labels(rng: np.random.Generator, z: Array) -> Array:
     """Of two classes, z the logits of the second."""
-    positive: Array = rng.random(len(z)) < 1 / (1 + np.exp(-z))
-    return positive.astype(np.int64)
+    found: Array = (rng.random(len(z)) < 1 / (1 + np.exp(-z))).astype(np.int64)
+    return found
 
 
 def classes(rng: np.random.Generator, X: Array, k: int) -> Array:
     """Of k classes, the first more frequent than the last."""
-    z: Array = X @ rng.normal(size=(X.shape[1], k)).astype(np.float32)
+    z = X @ rng.normal(size=(X.shape[1], k)).astype(np.float32)
     z *= np.float32(2.5) / z.std()
     z += rng.gumbel(size=z.shape) - np.linspace(0, 1, k)
-    return z.argmax(axis=1)
+    found: Array = z.argmax(axis=1)
+    return found
 
 
 def counts(rng: np.random.Generator, z: Array) -> Array:
