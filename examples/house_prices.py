@@ -1,16 +1,23 @@
-"""Linear regression by gradient descent: house prices from four features.
+"""Linear regression by mini-batch gradient descent: house prices from four features.
 
     python examples/house_prices.py
+
+It needs scikit-learn: pip install -e '.[sklearn]'
 """
 
 import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import fastloss as fl
+from fastloss.linear_model import LinearRegressor
+from fastloss.optim.schedules import Cosine
 
 FEATURES = ["living area [m2]", "rooms", "age [years]", "distance to centre [km]"]
 EUROS = np.array([2500.0, 8000.0, -600.0, -3000.0])  # per unit of each
 BASE = 90_000.0
 NOISE = 15_000.0  # what makes equal houses differ in price
+EPOCHS, BATCH = 100, 32
 
 
 def houses(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -21,33 +28,38 @@ def houses(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return X, BASE + X @ EUROS + rng.normal(0, NOISE, n)
 
 
+def show(model: LinearRegressor) -> None:
+    """Print the loss of every tenth epoch."""
+    losses = model.history_["loss"]
+    if len(losses) % 10 == 0:
+        print(f"epoch {len(losses)}: typical error {np.sqrt(losses[-1]):.0f} euros")
+
+
 def main() -> None:
     rng = np.random.default_rng(0)
-    features, prices = houses(2000, rng)
-    train, test = slice(0, 1600), slice(1600, None)
+    X, prices = houses(2000, rng)
+    X_test, prices_test = houses(500, rng)
+    # Features of mean 0 and spread 1 share one learning rate. At a rate that falls to 0, all houses
+    # decide in the end, and not those of the last batches.
+    rate = Cosine(0.02, T_0=EPOCHS * -(-len(X) // BATCH))
+    regressor = LinearRegressor(
+        alpha=0,
+        solver="sgd",
+        learning_rate=rate,
+        batch_size=BATCH,
+        max_iter=EPOCHS,
+        tol=None,
+        random_state=0,
+        callbacks=[show],
+    )
+    model = make_pipeline(StandardScaler(), regressor).fit(X, prices)
 
-    # Features and prices of mean 0 and spread 1: one learning rate then suits all of them.
-    mean, spread = features[train].mean(axis=0), features[train].std(axis=0)
-    X = (features - mean) / spread
-    middle, scale = prices[train].mean(), prices[train].std()
-    y = (prices - middle) / scale
-
-    params = {"w": np.zeros(X.shape[1]), "b": np.zeros(1)}
-    opt = fl.optim.SGD(params, lr=0.1)
-    loss = fl.SquaredError()
-    for epoch in range(1001):  # area and rooms go together: what tells them apart takes a while
-        value, grad = loss.value_and_grad(y[train], X[train] @ params["w"] + params["b"])
-        opt.step({"w": X[train].T @ grad, "b": grad.sum(keepdims=True)})
-        if epoch % 200 == 0:
-            print(f"epoch {epoch:4d}: loss {value:.6f}")
-
-    predicted = middle + scale * (X[test] @ params["w"] + params["b"])
-    error = fl.RootMeanSquaredError()(prices[test], predicted)
-    print(f"typical error on other houses: {error:.0f} euros, of which noise: {NOISE:.0f}")
-    exact = np.linalg.lstsq(np.column_stack([X[train], np.ones(1600)]), y[train])[0][:-1]
+    error = fl.RootMeanSquaredError()(prices_test, model.predict(X_test))
+    print(f"on other houses: {error:.0f} euros, of which noise: {NOISE:.0f}")
+    found = regressor.coef_ / model[0].scale_
+    exact = np.linalg.lstsq(np.column_stack([X, np.ones(len(X))]), prices)[0][:-1]
     print(f"{'euros each':24} {'found':>8} {'least squares':>14} {'truth':>8}")
-    prices_each = params["w"] * scale / spread, exact * scale / spread, EUROS
-    for name, *each in zip(FEATURES, *prices_each, strict=True):
+    for name, *each in zip(FEATURES, found, exact, EUROS, strict=True):
         print("{:24} {:8.0f} {:14.0f} {:8.0f}".format(name, *each))
 
 

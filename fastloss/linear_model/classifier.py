@@ -13,7 +13,13 @@ from sklearn.utils.validation import column_or_1d
 
 from fastloss._core import softmax
 from fastloss.linear_model.estimators import LinearModel, documented, written
-from fastloss.linear_model.targets import coded, coded_labels, loss_of_classes
+from fastloss.linear_model.targets import (
+    coded,
+    coded_labels,
+    codes_of,
+    labels_of,
+    loss_of_classes,
+)
 from fastloss.losses.base import Loss, as_loss
 from fastloss.losses.links import HALF_LOGIT, LOGIT, SOFTMAX
 from fastloss.losses.multiclass import sigmoid
@@ -131,7 +137,6 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
     # ---- targets -------------------------------------------------------------------------------
 
     def _start(self, y: Any, sample_weight: Any) -> None:
-        check_classification_targets(y)
         self._multilabel = y.ndim == 2 and y.shape[1] > 1
         if self._multilabel:
             if type_of_target(y) != "multilabel-indicator":
@@ -140,7 +145,8 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
             if self.class_weight is not None:
                 raise ValueError("class_weight is for samples of one class each")
         else:
-            self.classes_ = np.unique(column_or_1d(y))
+            self.classes_ = labels_of(column_or_1d(y))
+            check_classification_targets(self.classes_)
         self._learn_loss()
 
     def _learn_loss(self) -> None:
@@ -157,12 +163,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
                 raise ValueError(f"y must have {len(self.classes_)} labels; got shape {y.shape}")
             return coded_labels(self.loss_, y)
         y = column_or_1d(y, warn=True)
-        codes = np.searchsorted(self.classes_, y)
-        known = codes < len(self.classes_)
-        known[known] = self.classes_[codes[known]] == y[known]
-        if not known.all():
-            raise ValueError(f"y holds {y[~known][0]!r}, which is not one of {self.classes_}")
-        self._codes = codes
+        self._codes = codes = codes_of(self.classes_, y)
         return coded(self.loss_, codes, len(self.classes_))
 
     def _weights_by_class(self, codes: Any, sample_weight: Any) -> Any:
@@ -184,7 +185,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         return None if self._multilabel else column_or_1d(y)
 
     def _seen(self, y: Any) -> Any:
-        return y[:1] if y.ndim == 2 and y.shape[1] > 1 else np.unique(column_or_1d(y))
+        return y[:1] if y.ndim == 2 and y.shape[1] > 1 else labels_of(column_or_1d(y))
 
     def _set_weights(self, coef: Array, intercept: Array) -> None:
         if len(self.classes_) == 2 and len(coef) == 2 and not self._multilabel:

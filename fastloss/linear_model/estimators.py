@@ -287,12 +287,15 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             return record(w, problem.value(w), grad)
 
         met = False
-        for width in widths(problem, w):
+        *_, least = every = widths(problem, w)
+        for width in every:
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
                 break
             smoothed = Smoothed(problem, width)
-            w, met = solve(smoothed, w, max_iter=left, tol=tol, record=record_sharp)
+            # roughly at first: the next one starts near enough
+            enough = tol if width == least else max(tol, 1e-2)
+            w, met = solve(smoothed, w, max_iter=left, tol=enough, record=record_sharp)
         return w, met
 
     def _full_batch_solver(self, problem: Problem) -> Any:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 # Sizes from measurements: what a subset saves must be more than what it costs.
 _WHITENED = 512  # most features whose Hessian is taken apart
-_TALL = 20  # rows for each feature of a subset whose Hessian stands for that of all
+_TALL = 80  # rows for each feature of a subset whose Hessian stands for that of all
 _SUBSET = 16  # of so many rows one is in the subset
+_SQUARED = 1 << 14  # rows whose squares are taken together; of dense X, at all
 _LARGE = 1 << 20  # numbers in X from which on a subset is solved first
 
 
@@ -33,14 +34,13 @@ def lbfgs(
     problem: Problem, w: Vector, *, max_iter: int, tol: float, record: Record
 ) -> tuple[Vector, bool]:
     """Minimise by L-BFGS, from the solution of a subset on and in coordinates of its Hessian."""
-    scale = None
     n, d = problem.n_rows, problem.width
-    if d <= _WHITENED and n >= _SUBSET * _TALL * d and n * d >= _LARGE:
-        subset = problem.subset(n // _SUBSET)
+    if d > _WHITENED or n < 4 * d:
+        return _lbfgs(problem, w, diagonal(problem, w), max_iter, tol, record)
+    if n >= 4 * _TALL * d and n * d >= _LARGE:
+        subset = problem.subset(max(n // _SUBSET, _TALL * d))
         w, _ = lbfgs(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
-        scale = whitening(subset, w)
-    elif d <= _WHITENED and n >= 4 * d:
-        scale = whitening(problem.subset(min(n, _TALL * d)), w)
+    scale = whitening(problem.subset(min(n, _TALL * d)), w)
     return _lbfgs(problem, w, scale, max_iter, tol, record)
 
 
@@ -48,116 +48,124 @@ def _ignore(w: Vector, value: float, grad: Vector) -> bool:
     return False
 
 
+class _Scaled:
+    """The objective in u, where w = start + S u for each output; S a matrix or its diagonal."""
+
+    def __init__(self, problem: Problem, start: Vector, scale: Vector) -> None:
+        self.problem, self.start, self.scale = problem, start, scale
+        self.unit = 1.0
+        self.w, self.value, self.grad = start, 0.0, start
+        _, gradient = self._at(start)
+        # SciPy's first step has length 1. In these units that is the gradient's, which is Newton's
+        # step where the coordinates are those of the Hessian.
+        self.unit = float(np.linalg.norm(gradient)) or 1.0
+
+    def _at(self, w: Vector) -> tuple[float, Vector]:
+        value, grad = self.problem.value_and_grad(w)
+        self.problem.check(value, grad)
+        self.w, self.value, self.grad = w, value, grad
+        return value, self.unit * self._times(grad, self.scale)
+
+    def _times(self, v: Vector, scale: Vector) -> Vector:
+        rows = v.reshape(self.problem.n_outputs, -1)
+        return np.ravel(rows * scale if scale.ndim == 1 else rows @ scale)
+
+    def __call__(self, u: Vector) -> tuple[float, Vector]:
+        if not u.any() and self.w is self.start:
+            return self.value, self.unit * self._times(self.grad, self.scale)
+        return self._at(self.start + self.unit * self._times(u, self.scale.T))
+
+
 def _lbfgs(
-    problem: Problem,
-    start: Vector,
-    scale: Vector | None,
-    max_iter: int,
-    tol: float,
-    record: Record,
+    problem: Problem, start: Vector, scale: Vector, max_iter: int, tol: float, record: Record
 ) -> tuple[Vector, bool]:
-    """L-BFGS in u, where w = start + scale u for each output."""
-    latest: dict[str, Any] = {}
-    outputs = problem.n_outputs
-
-    def place(u: Vector) -> Vector:
-        if scale is None:
-            return start + u
-        return start + (u.reshape(outputs, -1) @ scale.T).ravel()
-
-    def value_and_grad(u: Vector) -> tuple[float, Vector]:
-        w = place(u)
-        value, grad = problem.value_and_grad(w)
-        problem.check(value, grad)
-        latest.update(w=w, value=value, grad=grad)
-        return value, grad if scale is None else (grad.reshape(outputs, -1) @ scale).ravel()
-
-    u = np.zeros(problem.size)
-    value, grad = value_and_grad(u)
-    first = float(np.linalg.norm(grad))
-    if record(start, value, latest["grad"]) or np.abs(latest["grad"]).max(initial=0.0) <= tol:
+    scaled = _Scaled(problem, start, scale)
+    found, met = start, bool(np.abs(scaled.grad).max(initial=0.0) <= tol)
+    if record(start, scaled.value, scaled.grad) or met:
         return start, True
-    # SciPy's first step has length 1. In these units it is that of the gradient, which is Newton's
-    # where the coordinates are those of the Hessian.
-    unit = first if scale is not None else 1.0
-    found = start
-    met = False
 
     def after(intermediate_result: Any) -> None:
         nonlocal found, met
-        if latest["value"] != intermediate_result.fun:
-            value_and_grad(intermediate_result.x * unit)
-        found = latest["w"]
-        met = bool(np.abs(latest["grad"]).max() <= tol)
-        if record(found, latest["value"], latest["grad"]) or met:
+        if scaled.value != intermediate_result.fun:  # the last call was of another place
+            scaled(intermediate_result.x)
+        found = scaled.w
+        met = bool(np.abs(scaled.grad).max() <= tol)
+        if record(found, scaled.value, scaled.grad) or met:
             met = True
             raise StopIteration
 
-    known = [(value, grad * unit)]  # of the start
-
-    def scaled(u: Vector) -> tuple[float, Vector]:
-        if known:
-            return known.pop()
-        value, grad = value_and_grad(u * unit)
-        return value, grad * unit
-
     done = minimize(
         scaled,
-        u,
+        np.zeros(problem.size),
         jac=True,
         method="L-BFGS-B",
         callback=after,
         options={"maxiter": max_iter, "maxfun": 20 * max_iter, "gtol": 0.0, "ftol": _FTOL},
     )
-    return found, met or done.status == 0 or "ABNORMAL" in str(done.message)
+    return found, met or done.status != 1  # what else ends it is that rounding is all that is left
 
 
 _FTOL = 64 * np.finfo(float).eps  # as scikit-learn has it
 
 
-def whitening(problem: Problem, w: Vector) -> Vector | None:
-    """A matrix S with S S^T = H^-1, of the outputs' mean Hessian; None if there is none."""
-    H = mean_hessian(problem, w)
-    ridge = problem.ridge
-    H[np.arange(problem.n_features), np.arange(problem.n_features)] += ridge
+def whitening(problem: Problem, w: Vector) -> Vector:
+    """A matrix S with S S^T = H^-1, of the outputs' mean Hessian; or, if it is singular, of its
+    diagonal."""
+    H = gram(problem.X, _mean_curvature(problem, w), problem.fit_intercept)
+    H[np.arange(problem.n_features), np.arange(problem.n_features)] += problem.ridge
     # a feature that does not vary, or too few rows: the least that keeps it regular
     H[np.diag_indices_from(H)] += 1e-7 * np.trace(H) / len(H) + 1e-300
     try:
         L = cholesky(H, lower=True)
     except (np.linalg.LinAlgError, ValueError):
-        return None
+        return np.ones(problem.width)
     return np.ascontiguousarray(solve_triangular(L, np.eye(len(L)), lower=True).T)
 
 
-def mean_hessian(problem: Problem, w: Vector) -> Vector:
-    """The mean over outputs of X^T diag(h) X, with an intercept's row and column; h >= 0."""
+def diagonal(problem: Problem, w: Vector) -> Vector:
+    """1/sqrt of the diagonal of the outputs' mean Hessian."""
+    if not hasattr(problem.X, "tocsr"):
+        problem = problem.subset(min(problem.n_rows, _SQUARED))
+    h, X = _mean_curvature(problem, w), problem.X
+    found = np.zeros(problem.width)
+    for first in range(0, X.shape[0], _SQUARED):
+        block, bend = X[first : first + _SQUARED], h[first : first + _SQUARED]
+        if hasattr(block, "tocsr"):
+            parts = np.repeat(bend, np.diff(block.indptr)) * block.data**2
+            squares = np.bincount(block.indices, parts, problem.n_features)
+        else:
+            squares = np.einsum("i,ij,ij->j", bend, block, block)
+        found[: problem.n_features] += squares
+    found[: problem.n_features] += problem.ridge
+    if problem.fit_intercept:
+        found[-1] = h.sum()
+    return 1 / np.sqrt(found + 1e-7 * found.mean() + 1e-300)
+
+
+def _mean_curvature(problem: Problem, w: Vector) -> Vector:
+    """The curvature by the predictions, as a mean over outputs."""
     h = problem.curvature(w)
-    h = h.sum(axis=1) / problem.n_outputs if h.ndim == 2 else h
-    return gram(problem.X, h, problem.fit_intercept)
+    return h.sum(axis=1) / problem.n_outputs if h.ndim == 2 else h
 
 
 def gram(X: Any, h: Vector, intercept: bool) -> Vector:
     """X^T diag(h) X in float64, with a column of ones behind X if there is an intercept."""
     d = X.shape[1]
     total = np.zeros((d + intercept, d + intercept))
-    sparse = hasattr(X, "tocsr")
     rows = max(4096, (1 << 22) // max(d, 1))
     for first in range(0, X.shape[0], rows):
         block = X[first : first + rows]
-        bend = h[first : first + rows]
-        if sparse:
-            bent = block.multiply(bend[:, None]).tocsr()
-            total[:d, :d] += (block.T @ bent).toarray()
-            sums = np.asarray(bent.sum(axis=0)).ravel()
+        bend = h[first : first + rows].astype(X.dtype)
+        if hasattr(block, "tocsr"):
+            total[:d, :d] += (block.T @ block.multiply(bend[:, None]).tocsr()).toarray()
         else:
             block = np.asarray(block)
-            bent = block * bend[:, None].astype(block.dtype)
-            total[:d, :d] += block.T @ bent
-            sums = bent.sum(axis=0, dtype=np.float64)
+            total[:d, :d] += block.T @ (block * bend[:, None])
         if intercept:
-            total[:d, d] += sums
-            total[d, :d] += sums
+            total[:d, d] += block.T @ bend
             total[d, d] += bend.sum(dtype=np.float64)
+    if intercept:
+        total[d] = total[:, d]
     return total
 
 
@@ -179,7 +187,7 @@ def newton(
         step = _newton_step(problem.hess(w, least), grad)
         gain = -float(grad @ step)
         met = bool(np.abs(grad).max(initial=0.0) <= tol)
-        last = met and gain <= tol**3 * max(1.0, abs(value))
+        last = met and gain <= max(tol**3, problem.rounding) * max(1.0, abs(value))
         size, found, slope = _halved(problem, w, value, step, gain)
         if size == 0:  # rounding is all that is left
             return w, met

@@ -62,9 +62,9 @@ class Problem:
         self.factor = float(self.n_outputs) if isinstance(loss, Pointwise) else 1.0
 
     def subset(self, n: int) -> Problem:
-        """The problem of n rows chosen at random, always the same ones, in their order."""
-        rows = np.random.default_rng(0).choice(self.n_rows, n, replace=False, shuffle=False)
-        rows.sort()
+        """The problem of n rows: one at random of each n-th part, always the same ones."""
+        ends = np.arange(n + 1) * self.n_rows // n
+        rows = np.random.default_rng(0).integers(ends[:-1], ends[1:])
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return self.of(self.X[rows], self.y[rows], weight)
 
@@ -151,13 +151,12 @@ class Problem:
         downhill, and not too far.
         """
         z = self.objective.predict(w)
-        exact, bound = (
-            self.loss.grad_and_hess(
-                self.objective._y, z, sample_weight=self.sample_weight, hessian=kind
-            )[1]
-            for kind in ("exact", "majorant")
-        )
-        return self.factor * np.maximum(exact, least * np.nan_to_num(bound, posinf=0.0))
+        y, weight = self.objective._y, self.sample_weight
+        _, h = self.loss.grad_and_hess(y, z, sample_weight=weight)
+        if self.loss.majorant != "hess":
+            _, bound = self.loss.grad_and_hess(y, z, sample_weight=weight, hessian="majorant")
+            h = np.maximum(h, least * np.nan_to_num(bound, posinf=0.0))
+        return self.factor * h
 
     # ---- the penalty ---------------------------------------------------------------------------
 
@@ -202,6 +201,11 @@ class Problem:
             f"the objective of {self.loss!r} left the range of its numbers: scale the features, or "
             "make alpha greater"
         )
+
+    @property
+    def rounding(self) -> float:
+        """How much of a value its rounding errors may be."""
+        return float(np.finfo(self.objective._dtype).eps) / 16
 
     @property
     def ridge(self) -> float:

@@ -49,7 +49,7 @@ def prox_newton(
         promised = float(grad @ direction) + problem.penalty_of(w + direction)
         promised -= problem.penalty_of(w)
         # as of Newton's method, the last step is taken too: it doubles the right digits
-        last = met and promised >= -(tol**3) * max(1.0, abs(value))
+        last = met and promised >= -max(tol**3, problem.rounding) * max(1.0, abs(value))
         step = None if promised >= 0 else _line_search(problem, w, value, direction, promised)
         if step is None or last:
             return (w if step is None else step[0]), met

@@ -38,6 +38,35 @@ def loss_of_classes(loss: Loss, n_classes: int, multilabel: bool) -> Loss:
     return loss
 
 
+def labels_of(y: NDArray[Any]) -> NDArray[Any]:
+    """The labels that occur, in order. Sorting many takes as long as a fit: two are found so."""
+    if y.dtype.kind in "iubf" and y.size:
+        ends = np.array([y.min(), y.max()], y.dtype)
+        if ends[0] != ends[1] and ((y == ends[0]) | (y == ends[1])).all():
+            return ends
+    return np.unique(y)
+
+
+def codes_of(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """The place of each label among the classes.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among them.
+    """
+    if len(classes) == 2:
+        codes = y == classes[1]
+        known = codes | (y == classes[0])
+    else:
+        codes = np.searchsorted(classes, y)
+        known = codes < len(classes)
+        known[known] = classes[codes[known]] == y[known]
+    if not known.all():
+        raise ValueError(f"y holds {y[~known][0]!r}, which is not one of {classes}")
+    return codes.astype(np.intp, copy=False)
+
+
 def coded(loss: Loss, codes: NDArray[np.intp], n_classes: int) -> Any:
     """Targets of samples whose classes are numbered from 0 on.
 
@@ -47,7 +76,7 @@ def coded(loss: Loss, codes: NDArray[np.intp], n_classes: int) -> Any:
         return codes
     low = 0 if loss.y_domain is UNIT else -1
     if n_classes <= 2:
-        return np.where(codes == 1, 1, low).astype(np.int8)
+        return codes.astype(np.int8) if low == 0 else (2 * codes - 1).astype(np.int8)
     Y = np.full((len(codes), n_classes), low, np.int8)
     Y[np.arange(len(codes)), codes] = 1
     return Y
