@@ -8,15 +8,16 @@ import fastloss as fl
 from fastloss.bench.timing import Effort
 
 pytest.importorskip("sklearn", reason="the linear models are scikit-learn estimators")
-import linear_models  # noqa: E402  # it needs what scikit-learn needs
+import linear_models  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402  # scikit-learn brings it
 
 TINY = Effort(0, 1, 1)
 OTHER = ["epoch", "sparse-epoch", "probabilities"]  # than fits to the end
 
 
 def measured(name):
-    work = linear_models.WORKS[name](0.004, fl.get_num_threads())
-    with warnings.catch_warnings():
+    work = linear_models.WORKS[name](0.004, 1)
+    with fl.num_threads(1), threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of those that stop early
         found = linear_models.measured(work, TINY)
     assert list(found)[0].startswith("fastloss")
