@@ -8,7 +8,8 @@ work, as a share of it. Libraries that are not installed have a row that says so
 
 pip install 'scikit-learn>=1.8' glum skglm celer snapml cyanure scikit-learn-intelex
 
-installs all of them.
+installs all of them. Where other programs run too, OMP_WAIT_POLICY=passive in the environment keeps
+threads from spinning while they wait for one that has no CPU.
 """
 
 from __future__ import annotations
