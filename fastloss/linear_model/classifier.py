@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-_BLOCK = 1 << 16  # rows whose probabilities are computed together
+_BLOCK = 1 << 20  # rows whose probabilities are computed together
 
 
 def _has_probabilities(estimator: Any) -> bool:

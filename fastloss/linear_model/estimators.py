@@ -7,11 +7,9 @@ import os
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.exceptions import ConvergenceWarning
@@ -26,6 +24,7 @@ from fastloss.linear_model.full_batch import is_small, lbfgs, newton, newton_cg
 from fastloss.linear_model.history import History, empty_history
 from fastloss.linear_model.matrices import matrix_of
 from fastloss.linear_model.model_file import save
+from fastloss.linear_model.pools import threads_of_fits, threads_of_predictions
 from fastloss.linear_model.problem import Problem
 from fastloss.linear_model.proximal import fista, prox_newton
 from fastloss.linear_model.smoothing import Smoothed, has_kink, widths
@@ -33,7 +32,6 @@ from fastloss.linear_model.stochastic import MiniBatches, is_sgd, sgd_rate
 from fastloss.losses.base import Loss, Pointwise, as_loss
 from fastloss.optim.base import optimizer_names
 from fastloss.penalties import L1, L2, ElasticNet, Penalty
-from fastloss.threads import num_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -149,7 +147,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         """
         self._check()
         self.__dict__.pop("_state", None)
-        with _threads():
+        with threads_of_fits():
             if y is None and is_chunked(X):
                 problem = self._chunked(X)
                 return self._minimise(problem, None)
@@ -265,9 +263,14 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         if held_out is not None and history.best_w is not None:
             w = history.best_w
         if not met and not history.stopped:
+            why = (
+                f"max_iter={self.max_iter} iterations"
+                if len(history) >= self.max_iter
+                else "no step lowered the objective"
+            )
             warnings.warn(
-                f"the fit ended after max_iter={self.max_iter} iterations before it met tol="
-                f"{self.tol}: raise max_iter, scale the features, or take another solver",
+                f"the fit ended before it met tol={self.tol}: {why}. Raise max_iter or tol, scale "
+                "the features, or take another solver",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -375,7 +378,9 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _size(self, problem: Problem, epoch: int) -> int:
         size = self.batch_size
         if isinstance(size, str):
-            return int(np.clip(problem.n_rows // 128, 32, 4096))
+            # for X with few numbers in a row, enough to be worth a step of all weights
+            filling = 4 * problem.n_features // max(problem.objective._X.stored, 1)
+            return int(np.clip(max(problem.n_rows // 128, filling), 32, 4096))
         return int(size(epoch)) if callable(size) else int(size)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
@@ -401,7 +406,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         self._check()
         first = not hasattr(self, "_w")
         X, y, sample_weight = self._validated(X, y, sample_weight, reset=first)
-        with _threads():
+        with threads_of_fits():
             if first:
                 start(y, sample_weight)
                 self.n_iter_, self.history_ = 0, empty_history()
@@ -517,7 +522,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         coef = np.ascontiguousarray(np.atleast_2d(self.coef_), dtype)
         intercept = np.broadcast_to(np.float64(self.intercept_), (len(coef),)).copy()
         z = np.empty((X.shape[0], len(coef)), dtype)
-        with _threads():
+        with threads_of_predictions():
             linear_times(matrix, coef, intercept, z)
         if not np.isfinite(z).all():
             numbers = X.data if hasattr(X, "tocsr") else X
@@ -604,7 +609,7 @@ learning_rate : float or callable, optional
     take what is theirs.
 batch_size : int or callable, default="auto"
     Rows of a mini-batch, or a function of the epoch, from 0 on; "auto" is a 128th of the samples,
-    from 32 to 4096.
+    from 32 to 4096, and more of them where X is sparse and has many features.
 max_iter : int, default=1000
     Most iterations; of optimizers, epochs.
 tol : float, default=1e-4
@@ -662,13 +667,6 @@ def documented(cls: Any) -> Any:
             indented = textwrap.indent(text, "    ").rstrip("\n")
             cls.__doc__ = cls.__doc__.replace(f"    {name}", indented)
     return cls
-
-
-def _threads() -> AbstractContextManager[Any]:
-    """One thread inside joblib's threads: each of them would start as many as there are CPUs."""
-    backend, _ = joblib.parallel.get_active_backend()
-    inside = getattr(backend, "nesting_level", 0) and "Threading" in type(backend).__name__
-    return num_threads(1) if inside else nullcontext()
 
 
 def _number(

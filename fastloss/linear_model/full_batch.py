@@ -169,8 +169,8 @@ def newton(
         met = bool(np.abs(grad).max(initial=0.0) <= tol)
         last = met and gain <= max(tol**3, problem.rounding) * max(1.0, abs(value))
         size, found, slope = _halved(problem, w, value, step, gain)
-        if size == 0:  # rounding is all that is left
-            return w, met
+        if size == 0:  # rounding errors are greater than what is left to gain, or a failure
+            return w, met or gain <= 16 * problem.rounding * max(1.0, abs(value))
         w, value, grad = w + size * step, found, slope
         if last:
             return w, True

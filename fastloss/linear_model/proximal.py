@@ -50,10 +50,13 @@ def prox_newton(
         promised = float(grad @ direction) + problem.penalty_of(w + direction)
         promised -= problem.penalty_of(w)
         # as of Newton's method, the last step is taken too: it doubles the right digits
-        last = met and promised >= -max(tol**3, problem.rounding) * max(1.0, abs(value))
+        size = max(1.0, abs(value))
+        last = met and promised >= -max(tol**3, problem.rounding) * size
         step = None if promised >= 0 else _line_search(problem, w, value, direction, promised)
-        if step is None or last:
-            return (w if step is None else step[0]), met
+        if step is None:  # rounding errors are greater than what is left to gain, or a failure
+            return w, met or promised >= -16 * problem.rounding * size
+        if last:
+            return step[0], True
         w, value, grad = step
     return w, False
 

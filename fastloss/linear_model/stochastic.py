@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ class MiniBatches:
         self.intercept = (
             np.ascontiguousarray(rows[:, d]) if problem.fit_intercept else np.zeros(len(rows))
         )
+        self.room = np.empty_like(self.coef)  # for the gradient of the penalty
         params = [self.coef, self.intercept] if problem.fit_intercept else [self.coef]
         # the proximal step is for the penalty's own array, not for intercepts
         self.takes_prox = not problem.has_smooth_penalty
@@ -65,23 +67,25 @@ class MiniBatches:
 
     def epoch(self, problem: Problem, batch_size: int, mean_weight: float) -> Epoch:
         """Go through the samples once, in a new order."""
-        total, seen, norm = 0.0, 0.0, 0.0
+        total, seen = 0.0, 0.0
+        grads: list[Any] = []
         for part in problem.parts():
             for index in shuffled(part, batch_size, self.rng):
                 weight = None if part.sample_weight is None else part.sample_weight[index]
                 share = 1.0 if weight is None else float(weight.sum()) / (len(index) * mean_weight)
                 if share == 0:
                     continue
-                loss, norm = self._step(part, index, weight, share)
+                loss, grads = self._step(part, index, weight, share)
                 total += loss * share * len(index)
                 seen += share * len(index)
         rate = self.optimizer.lr
         rate = rate[0] if isinstance(rate, list) else rate
         if callable(rate):
             rate = rate(max(self.optimizer.step_count - 1, 0))
+        norm = math.sqrt(sum(float(np.vdot(grad, grad)) for grad in grads))
         return Epoch(total / max(seen, 1e-300), norm, rate)
 
-    def _step(self, problem: Problem, index: Any, weight: Any, share: float) -> tuple[float, float]:
+    def _step(self, problem: Problem, index: Any, weight: Any, share: float) -> tuple[float, Any]:
         objective = problem.objective
         loss, sums = linear_pass(
             problem.loss,
@@ -98,15 +102,16 @@ class MiniBatches:
             sums *= factor * share
         grad = sums[: self.coef.size].reshape(self.coef.shape)
         if problem.penalty is not None and not self.takes_prox:
-            shown = self.coef[0] if len(self.coef) == 1 else self.coef
-            grad += problem.penalty.grad(shown)
+            shown = (each[0] if len(each) == 1 else each for each in (self.coef, self.room))
+            problem.penalty.grad(*shown)
+            grad += self.room
         grads = [grad, sums[self.coef.size :]] if self.fit_intercept else [grad]
         self.optimizer.step(grads)
         if self.means is not None:
             self.averaged += 1
             for mean, now in zip(self.means, self.params, strict=True):
                 mean += (now - mean) / self.averaged
-        return factor * loss, float(np.sqrt(sum(np.vdot(g, g) for g in grads)))
+        return factor * loss, grads
 
     @property
     def w(self) -> Vector:

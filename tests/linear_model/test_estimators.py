@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -518,7 +519,7 @@ def test_a_schedule_of_steps(data):
 
 
 def test_too_few_iterations_warn(data):
-    with pytest.warns(ConvergenceWarning, match="max_iter=2 iterations"):
+    with pytest.warns(ConvergenceWarning, match="tol=0.0001: max_iter=2 iterations"):
         LinearClassifier(solver="lbfgs", max_iter=2).fit(data["X"], data["binary"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -606,10 +607,10 @@ def test_joblib(backend, data):
 def test_threads_of_joblib_do_not_start_their_own(data):
     import joblib
 
-    from fastloss.linear_model.estimators import _threads
+    from fastloss.linear_model.pools import threads_of_fits
 
     def count():
-        with _threads():
+        with threads_of_fits():
             return fl.get_num_threads()
 
     with fl.num_threads(4):
@@ -617,6 +618,35 @@ def test_threads_of_joblib_do_not_start_their_own(data):
         with joblib.parallel_config(backend="threading", n_jobs=2):
             assert joblib.Parallel()(joblib.delayed(count)() for _ in range(3)) == [1, 1, 1]
         assert count() == 4
+
+
+def test_blas_has_one_thread_in_fits_and_its_own_after_them(data):
+    import threadpoolctl
+
+    def count():
+        found = threadpoolctl.threadpool_info()
+        return [pool["num_threads"] for pool in found if pool["user_api"] == "blas"]
+
+    before, seen = count(), []
+    gate = threading.Barrier(2, timeout=30)
+
+    def callback(estimator):
+        if len(estimator.history_["loss"]) == 1:
+            gate.wait()  # both fits are under way
+        seen.append(count())
+
+    def fit():
+        model = LinearRegressor(solver="adam", max_iter=3, tol=None, callbacks=[callback])
+        model.fit(data["X"], data["real"])
+
+    fits = [threading.Thread(target=fit) for _ in range(2)]
+    for thread in fits:
+        thread.start()
+    for thread in fits:
+        thread.join()
+    assert len(seen) == 6
+    assert seen == [[1] * len(before)] * 6
+    assert count() == before
 
 
 # ---- predictions -------------------------------------------------------------------------------
