@@ -201,7 +201,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         if self.early_stopping:
             raise ValueError("early_stopping needs X and y in memory: chunks are not split")
         one_pass = passes(chunks)
-        n_rows, seen = 0, []
+        n_rows = 0
+        seen: list[Any] = []
         for X, y, weight in one_pass():
             X, y, weight = self._validated(X, y, weight, reset=not seen)
             n_rows += X.shape[0]
@@ -294,13 +295,16 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             return record(w, problem.value(w), grad)
 
         met = False
+        smoothed: Problem
         *_, least = every = widths(problem, w)
         for width in every:
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
                 break
-            streamed = isinstance(problem, Stream)
-            smoothed = problem.smoothed(width) if streamed else Smoothed(problem, width)
+            if isinstance(problem, Stream):
+                smoothed = problem.smoothed(width)
+            else:
+                smoothed = Smoothed(problem, width)
             # roughly at first: the next one starts near enough
             enough = tol if width == least else max(tol, 1e-2)
             w, met = solve(smoothed, w, max_iter=left, tol=enough, record=record_sharp)
@@ -529,7 +533,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
         The file is JSON: loss, classes, names of features, coefficients and intercepts with all
         their digits, and the parameters of the constructor but for ``callbacks``. It is written
-        whole or not at all. ``history_`` is not kept, nor where an optimizer was in its mini-batches.
+        whole or not at all. ``history_`` is not kept, nor an optimizer's place in mini-batches.
 
         Parameters
         ----------
@@ -541,8 +545,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If a parameter or the loss is no number, name, or object of ``fastloss``: it could not be
-            loaded.
+            If a parameter or the loss is no number, name, or object of ``fastloss``: it could not
+            be loaded.
         ValueError
             If a coefficient is not finite.
         OSError
