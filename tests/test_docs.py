@@ -76,8 +76,9 @@ def commands(page):
         yield first.removeprefix("$ "), answer.rstrip()
 
 
-def test_the_command_line_of_the_readme(monkeypatch):
-    monkeypatch.chdir(README.parent)
+def test_the_command_line_of_the_readme(monkeypatch, tmp_path):
+    (tmp_path / "examples").symlink_to(README.parent / "examples")
+    monkeypatch.chdir(tmp_path)  # where files are written
     monkeypatch.setenv("COLUMNS", "80")
     shown = 0
     for command, answer in commands(README):

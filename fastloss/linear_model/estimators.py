@@ -295,12 +295,12 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             return record(w, problem.value(w), grad)
 
         met = False
-        smoothed: Problem
         *_, least = every = widths(problem, w)
         for width in every:
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
                 break
+            smoothed: Problem
             if isinstance(problem, Stream):
                 smoothed = problem.smoothed(width)
             else:
@@ -533,7 +533,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
         The file is JSON: loss, classes, names of features, coefficients and intercepts with all
         their digits, and the parameters of the constructor but for ``callbacks``. It is written
-        whole or not at all. ``history_`` is not kept, nor an optimizer's place in mini-batches.
+        whole or not at all. ``history_`` is not kept, nor an optimizer's place in its mini-batches.
 
         Parameters
         ----------
