@@ -249,9 +249,8 @@ def _fit(estimator: Any, samples: Samples) -> list[str]:
     """Fit, in memory if that is enough, and else in passes over the files; what it warns of."""
 
     def after(fitted: Any) -> None:
-        losses = fitted.history_["loss"]
-        samples.text = f", iteration {len(losses)}, objective {losses[-1]:.6g}"
-        samples.show(1.0, 0, samples.text.removeprefix(", "))
+        samples.text = f"objective {fitted.history_['loss'][-1]:.4g}"
+        samples.show(samples.done, 0, samples.text)
 
     estimator.set_params(callbacks=[after])
     held = samples.in_memory()

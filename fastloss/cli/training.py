@@ -170,12 +170,11 @@ class Samples:
         self.show = show
         self.dtype = table.dtype(features)
         self.rows, self.done = 0, 0.0  # of the last pass
-        self.passes = 0
         self.text = ""  # what the fit has come to
 
     def __call__(self) -> Iterator[Chunk]:
         """Chunks of as many rows as are read together, wherever files end."""
-        self.passes, self.rows = self.passes + 1, 0
+        self.rows = 0
         room = batch_rows(self.features)
         parts: list[Chunk] = []
         for piece in self._pieces():
@@ -183,7 +182,7 @@ class Samples:
                 continue
             start = 0
             self.rows, self.done = self.rows + piece.rows, piece.done
-            self.show(piece.done, piece.rows, f"pass {self.passes}{self.text}")
+            self.show(piece.done, piece.rows, self.text or "reading")
             chunk = self._chunk(piece)
             while start < piece.rows:
                 held = sum(len(part.y) for part in parts)
