@@ -184,6 +184,9 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         weight = by_class[codes]
         return weight if sample_weight is None else weight * sample_weight
 
+    def _forget(self) -> None:
+        self.__dict__.pop("_codes", None)
+
     def _strata(self, y: Any) -> Any:
         return None if self._multilabel else column_or_1d(y)
 

@@ -27,9 +27,11 @@ from fastloss.linear_model.model_file import save
 from fastloss.linear_model.pools import threads_of_fits, threads_of_predictions
 from fastloss.linear_model.problem import Problem
 from fastloss.linear_model.proximal import fista, prox_newton
-from fastloss.linear_model.smoothing import Smoothed, has_kink, widths
+from fastloss.linear_model.smoothing import NARROW, Smoothed, distance, has_kink
 from fastloss.linear_model.stochastic import MiniBatches, is_sgd, sgd_rate
 from fastloss.losses.base import Loss, Pointwise, as_loss
+from fastloss.losses.classification import Perceptron
+from fastloss.losses.multiclass import MultiClassPerceptron
 from fastloss.optim.base import optimizer_names
 from fastloss.penalties import L1, L2, ElasticNet, Penalty
 
@@ -114,6 +116,9 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _weights_by_class(self, codes: Any, sample_weight: Any) -> Any:
         return sample_weight
 
+    def _forget(self) -> None:
+        """Let go of what only the fit needed."""
+
     def _strata(self, y: Any) -> Any:
         """What a validation split keeps the shares of."""
         return None
@@ -178,9 +183,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             kind = "NaN" if np.isnan(y).any() else "infinity"
             raise ValueError(f"Input y contains {kind}.")
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
-            if (sample_weight < 0).any():
-                raise ValueError("Negative values in data passed to `sample_weight`")
+            sample_weight = _weights(sample_weight, X)
         return X, y, sample_weight
 
     def _problem(self, X: Any, targets: Any, weight: Any) -> Problem:
@@ -215,7 +218,10 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 coded = self._code(y)
                 yield self._problem(X, coded, self._weights_by_class(coded, weight))
 
-        return Stream(next(parts()), parts, n_rows)
+        first = next((part for part in parts() if part.total_weight), None)
+        if first is None:
+            raise ValueError("there must be a sample of non-zero weight; got none")
+        return Stream(first, parts, n_rows)
 
     def _seen(self, y: Any, sample_weight: Any) -> Any:
         """What of a chunk's targets is kept to learn from."""
@@ -243,6 +249,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
     def _minimise(self, problem: Problem, held_out: Problem | None) -> Any:
         w = self._first(problem)
+        problem.measure(w if not self.warm_start else self._constant(problem))
         rule = self._rule()
         history = History(
             self,
@@ -276,6 +283,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             )
         self.n_iter_ = max(len(history), 1)
         self._publish(problem, w)
+        self._forget()
         return self
 
     def _has_patience(self, held_out: Problem | None, rule: Any) -> bool:
@@ -298,20 +306,24 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             return record(w, problem.value(w), grad)
 
         met = False
-        *_, least = every = widths(problem, w)
-        for width in every:
+        beta = start = distance(problem, w)
+        while True:
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
-                break
+                return w, met
+            least = NARROW * max(distance(problem, w), start / 10)
             smoothed: Problem
             if isinstance(problem, Stream):
-                smoothed = problem.smoothed(width)
+                smoothed = problem.smoothed(beta)
             else:
-                smoothed = Smoothed(problem, width)
+                smoothed = Smoothed(problem, beta)
             # roughly at first: the next one starts near enough
-            enough = tol if width == least else max(tol, 1e-2)
+            last = beta <= 2 * least
+            enough = tol if last else max(tol, 1e-2)
             w, met = solve(smoothed, w, max_iter=left, tol=enough, record=record_sharp)
-        return w, met
+            if last:
+                return w, met
+            beta = max(beta / 10, least)
 
     def _full_batch_solver(self, problem: Problem) -> Any:
         name = self.solver
@@ -421,6 +433,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             problem.check(seen.loss, state.w)
             self.n_iter_ += 1
             self._publish(problem, state.w)
+            self._forget()
         return self
 
     def _first(self, problem: Problem) -> Any:
@@ -432,6 +445,10 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                     f"{problem.size}"
                 )
             return self._w.copy()
+        return self._constant(problem)
+
+    def _constant(self, problem: Problem) -> Any:
+        """The best model without features."""
         w = np.zeros(problem.size)
         if not problem.fit_intercept or not isinstance(problem.loss, Pointwise):
             return w
@@ -494,6 +511,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         solver = self.solver
         if callable(solver):
             return solver
+        if solver == "auto" and isinstance(as_loss(self.loss), (Perceptron, MultiClassPerceptron)):
+            return optim.SGD  # whose way is all there is to it: w = 0 is a minimum
         if solver == "auto" or solver in SMOOTH or solver in PROXIMAL:
             return None
         rules = {name.lower(): name for name in optimizer_names()}
@@ -602,7 +621,8 @@ solver : str, class or callable, default="auto"
     - "sgd", "momentum", "adam" and the other optimizers of `fastloss.optim`, by name or class, or a
       callable that makes an optimizer of parameters: a step for each mini-batch.
     - "auto" takes the first of these that suits: "newton-cholesky" where problems are small,
-      "lbfgs" where they are not, "prox-newton" or "fista" for penalties with kinks.
+      "lbfgs" where they are not, "prox-newton" or "fista" for penalties with kinks, and "sgd" for
+      "perceptron".
 learning_rate : float or callable, optional
     Of optimizers: a number, or a schedule of steps as ``fastloss.optim.schedules`` has them. By
     default SGD takes what the curvature of the loss bears, divided by sqrt(1 + epochs), and others
@@ -613,8 +633,9 @@ batch_size : int or callable, default="auto"
 max_iter : int, default=1000
     Most iterations; of optimizers, epochs.
 tol : float, default=1e-4
-    The greatest element of the gradient that ends a fit; of optimizers, and with early stopping,
-    how much less a loss must be to be an improvement. None: go on to ``max_iter``.
+    The greatest element of an output's gradient that ends a fit, as a share of that of the best
+    model without features; of optimizers, and with early stopping, how much less a loss must be to
+    be an improvement. None: go on to ``max_iter``.
 early_stopping : bool, default=False
     Whether to hold out samples, and to keep the weights with the least loss of them.
 validation_fraction : float, default=0.1
@@ -667,6 +688,17 @@ def documented(cls: Any) -> Any:
             indented = textwrap.indent(text, "    ").rstrip("\n")
             cls.__doc__ = cls.__doc__.replace(f"    {name}", indented)
     return cls
+
+
+def _weights(given: Any, X: Any) -> Array:
+    """Weights of samples, at least 0; of a chunk they may all be 0."""
+    plain = np.asarray(given)
+    if plain.shape == (X.shape[0],) and not plain.any():
+        return np.zeros(X.shape[0])
+    weight: Array = _check_sample_weight(given, X)
+    if (weight < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`")
+    return weight
 
 
 def _number(

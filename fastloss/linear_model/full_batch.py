@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from fastloss.linear_model.matrices import gram
 from fastloss.linear_model.problem import LEAST, Problem, has_hessian
 from fastloss.losses.base import Pointwise
+from fastloss.losses.regression import SquaredError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,43 +55,43 @@ class _Scaled:
 
     def __init__(self, problem: Problem, start: Vector, scale: Vector) -> None:
         self.problem, self.start, self.scale = problem, start, scale
-        self.unit = 1.0
-        self.w, self.value, self.grad = start, 0.0, start
-        _, gradient = self._at(start)
-        # SciPy's first step has length 1. In these units that is the gradient's, which is Newton's
-        # step where the coordinates are those of the Hessian.
-        self.unit = float(np.linalg.norm(gradient)) or 1.0
+        self.w, self.value, self.grad = start, *self._found(start)
+        self.first = self.value
+        # SciPy's first step has length 1, and it stops where a value falls by less than some eps.
+        # In these units that is the gradient's length, which is that of Newton's step where the
+        # coordinates are those of the Hessian, and values fall by about 1/2 then.
+        self.unit = float(np.linalg.norm(self._times(self.grad, scale))) or 1.0
 
-    def _at(self, w: Vector) -> tuple[float, Vector]:
+    def _found(self, w: Vector) -> tuple[float, Vector]:
         value, grad = self.problem.value_and_grad(w)
         self.problem.check(value, grad)
-        self.w, self.value, self.grad = w, value, grad
-        return value, self.unit * self._times(grad, self.scale)
+        return value, grad
 
     def _times(self, v: Vector, scale: Vector) -> Vector:
         rows = v.reshape(self.problem.n_outputs, -1)
         return np.ravel(rows * scale if scale.ndim == 1 else rows @ scale)
 
     def __call__(self, u: Vector) -> tuple[float, Vector]:
-        if not u.any() and self.w is self.start:
-            return self.value, self.unit * self._times(self.grad, self.scale)
-        return self._at(self.start + self.unit * self._times(u, self.scale.T))
+        w = self.start + self.unit * self._times(u, self.scale.T)
+        if not (w == self.w).all():
+            self.w, self.value, self.grad = w, *self._found(w)
+        fall = (self.value - self.first) / self.unit**2
+        return fall, self._times(self.grad, self.scale) / self.unit
 
 
 def _lbfgs(
     problem: Problem, start: Vector, scale: Vector, max_iter: int, tol: float, record: Record
 ) -> tuple[Vector, bool]:
     scaled = _Scaled(problem, start, scale)
-    found, met = start, bool(np.abs(scaled.grad).max(initial=0.0) <= tol)
+    found, met = start, problem.meets(scaled.grad, tol)
     if record(start, scaled.value, scaled.grad) or met:
         return start, True
 
     def after(intermediate_result: Any) -> None:
         nonlocal found, met
-        if scaled.value != intermediate_result.fun:  # the last call was of another place
-            scaled(intermediate_result.x)
+        scaled(intermediate_result.x)  # which the last call may not have been of
         found = scaled.w
-        met = bool(np.abs(scaled.grad).max() <= tol)
+        met = problem.meets(scaled.grad, tol)
         if record(found, scaled.value, scaled.grad) or met:
             met = True
             raise StopIteration
@@ -114,13 +115,25 @@ def whitening(problem: Problem, w: Vector) -> Vector:
     diagonal."""
     H = gram(problem.X, _mean_curvature(problem, w), problem.fit_intercept)
     H[np.arange(problem.n_features), np.arange(problem.n_features)] += problem.ridge
+    scale = unit_diagonal(H)
     # a feature that does not vary, or too few rows: the least that keeps it regular
-    H[np.diag_indices_from(H)] += 1e-7 * np.trace(H) / len(H) + 1e-300
+    H[np.diag_indices_from(H)] += 1e-7
     try:
         L = cholesky(H, lower=True)
     except (np.linalg.LinAlgError, ValueError):
-        return np.ones(problem.width)
-    return np.ascontiguousarray(solve_triangular(L, np.eye(len(L)), lower=True).T)
+        return scale
+    return np.ascontiguousarray(scale[:, np.newaxis] * solve_triangular(L, np.eye(len(L)), lower=True).T)
+
+
+def unit_diagonal(H: Vector) -> Vector:
+    """Scale a Hessian, in place, so that its diagonal is 1 but where it is 0; the scale's factors.
+
+    Features of other scales then count alike in what is added to the diagonal.
+    """
+    along = np.diagonal(H).copy()
+    scale = 1 / np.sqrt(np.where(along > 0, along, 1.0))
+    H *= np.outer(scale, scale)
+    return scale
 
 
 def diagonal(problem: Problem, w: Vector) -> Vector:
@@ -140,7 +153,7 @@ def diagonal(problem: Problem, w: Vector) -> Vector:
     found[: problem.n_features] += problem.ridge
     if problem.fit_intercept:
         found[-1] = h.sum()
-    return 1 / np.sqrt(found + 1e-7 * found.mean() + 1e-300)  # type: ignore[no-any-return]
+    return 1 / np.sqrt(np.where(found > 0, found, 1.0))  # type: ignore[no-any-return]
 
 
 def _mean_curvature(problem: Problem, w: Vector) -> Vector:
@@ -160,17 +173,18 @@ def newton(
     """
     value, grad = problem.value_and_grad(w)
     problem.check(value, grad)
-    least = LEAST
+    least, most = LEAST, 0.0
     for _ in range(max_iter):
         if record(w, value, grad):
             return w, True
         step = _newton_step(problem.hess(w, least), grad)
         gain = -float(grad @ step)
-        met = bool(np.abs(grad).max(initial=0.0) <= tol)
-        last = met and gain <= max(tol**3, problem.rounding) * max(1.0, abs(value))
+        most = max(gain, most)
+        met, noise = problem.meets(grad, tol), problem.rounding * abs(value)
+        last = met and gain <= max(tol**4 * most, noise)
         size, found, slope = _halved(problem, w, value, step, gain)
         if size == 0:  # rounding errors are greater than what is left to gain, or a failure
-            return w, met or gain <= 16 * problem.rounding * max(1.0, abs(value))
+            return w, met or gain <= 16 * noise
         w, value, grad = w + size * step, found, slope
         if last:
             return w, True
@@ -185,19 +199,21 @@ def _halved(
     size = 1.0
     while size > 1e-10 and gain > 0:
         found, slope = problem.value_and_grad(w + size * step)
-        if found <= value - 1e-4 * size * gain:
+        if found <= value - 1e-4 * size * gain + 16 * problem.rounding * abs(value):
             return size, found, slope
         size /= 2
     return 0.0, value, step
 
 
 def _newton_step(H: Vector, grad: Vector) -> Vector:
+    scale = unit_diagonal(H)
     # what is not determined, as a constant added to all scores of a softmax, stays where it is
-    H[np.diag_indices_from(H)] += 1e-10 * np.trace(H) / len(H) + 1e-300
+    H[np.diag_indices_from(H)] += 1e-10
     try:
-        return -np.asarray(cho_solve(cho_factor(H, check_finite=False), grad, check_finite=False))
+        found = cho_solve(cho_factor(H, check_finite=False), scale * grad, check_finite=False)
     except np.linalg.LinAlgError:
-        return -np.linalg.lstsq(H, grad, rcond=1e-10)[0]
+        found = np.linalg.lstsq(H, scale * grad, rcond=1e-10)[0]
+    return -scale * found
 
 
 def newton_cg(
@@ -205,12 +221,13 @@ def newton_cg(
 ) -> tuple[Vector, bool]:
     """Minimise by Newton's method, the steps of which conjugate gradients find."""
     found, met = w, False
+    problem.check(*problem.value_and_grad(w))
 
     def after(intermediate_result: Any) -> None:
         nonlocal found, met
         found = intermediate_result.x
         value, grad = problem.value_and_grad(found)
-        met = bool(np.abs(grad).max() <= tol)
+        met = problem.meets(grad, tol)
         if record(found, value, grad) or met:
             met = True
             raise StopIteration
@@ -230,5 +247,7 @@ def newton_cg(
 def is_small(problem: Problem) -> bool:
     """Whether Newton's method takes less time than others: its Hessian costs next to nothing."""
     one = isinstance(problem.loss, Pointwise) and problem.n_outputs == 1
+    if one and isinstance(problem.loss, SquaredError) and problem.width <= _WHITENED:
+        return True  # one step is all
     work = problem.n_rows * problem.width**2 * (1 if one else problem.n_outputs**2)
     return has_hessian(problem.loss) and problem.size <= 256 and work <= 1 << 26

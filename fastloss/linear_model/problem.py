@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[Any]
 
+_MEASURED = 10_000  # rows
 LEAST = 0.01  # of the majorant, that a second derivative is taken for at least
 
 
@@ -65,20 +66,27 @@ class Problem:
         self.n_rows, self.n_features = X.shape
         self.n_outputs = self.objective.n_outputs
         self.width = self.n_features + self.fit_intercept
+        self.scale = np.ones(self.n_outputs)
         self.size = self.n_outputs * self.width
         # the mean of a pointwise loss is over all outputs too
         self.factor = float(self.n_outputs) if isinstance(loss, Pointwise) else 1.0
 
     def subset(self, n: int) -> Problem:
-        """The problem of n rows: one at random of each n-th part, always the same ones."""
-        ends = np.arange(n + 1) * self.n_rows // n
+        """The problem of up to n rows of non-zero weight: one at random of each n-th part of them."""
+        counted = None if self.sample_weight is None else np.flatnonzero(self.sample_weight)
+        there = self.n_rows if counted is None else len(counted)
+        if there == 0:
+            return self  # whose errors say so
+        n = min(n, there)
+        ends = np.arange(n + 1) * there // n
         rows = np.random.default_rng(0).integers(ends[:-1], ends[1:])
+        rows = rows if counted is None else counted[rows]
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return self.of(self.X[rows], self.y[rows], weight)
 
     def of(self, X: Any, y: Any, sample_weight: Any) -> Problem:
         """The same problem of other samples."""
-        return Problem(
+        other = Problem(
             self.loss,
             X,
             y,
@@ -87,6 +95,8 @@ class Problem:
             fit_intercept=self.fit_intercept,
             n_outputs=self.n_outputs,
         )
+        other.scale = self.scale
+        return other
 
     def parts(self) -> Iterator[Problem]:
         """The problems of the chunks that the samples come in: one, of all."""
@@ -184,6 +194,18 @@ class Problem:
             value += extra
             self.weights_of(grad)[...] += by_weight
         return value, grad
+
+    def measure(self, w: Vector) -> None:
+        """Let `meets` be relative to the gradient at w, of some rows: where a fit starts."""
+        sample = self.subset(min(self.n_rows, _MEASURED))
+        _, grad = sample.smooth(w)
+        steepest = np.abs(grad.reshape(self.n_outputs, -1)).max(axis=1, initial=0.0)
+        self.scale = np.where(np.isfinite(steepest) & (steepest > 0), steepest, 1.0)
+
+    def meets(self, grad: Vector, tol: float) -> bool:
+        """Whether a gradient is small beside those that `measure` found, for each output."""
+        steepest = np.abs(grad.reshape(self.n_outputs, -1)).max(axis=1, initial=0.0)
+        return bool((steepest <= tol * self.scale).all())
 
     def check(self, value: float, grad: Vector) -> None:
         """Raise an error that says why a value or a gradient is not finite, if one is not."""

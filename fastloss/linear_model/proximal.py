@@ -40,21 +40,21 @@ def prox_newton(
     value, grad = problem.smooth(w)
     problem.check(value, grad)
     value += problem.penalty_of(w)
-    exact = subset is problem and _is_whole(problem)
+    exact, most = subset is problem and _is_whole(problem), 0.0
     for _ in range(max_iter):
         gap = stationarity(problem, w, grad)
-        met = bool(np.abs(gap).max(initial=0.0) <= tol)
+        met = problem.meets(gap, tol)
         if record(w, value, gap) or (met and not exact):
             return w, True
         direction = _direction(subset, problem, w, grad, gap)
         promised = float(grad @ direction) + problem.penalty_of(w + direction)
         promised -= problem.penalty_of(w)
         # as of Newton's method, the last step is taken too: it doubles the right digits
-        size = max(1.0, abs(value))
-        last = met and promised >= -max(tol**3, problem.rounding) * size
+        most, noise = min(promised, most), problem.rounding * abs(value)
+        last = met and promised >= -max(tol**4 * -most, noise)
         step = None if promised >= 0 else _line_search(problem, w, value, direction, promised)
         if step is None:  # rounding errors are greater than what is left to gain, or a failure
-            return w, met or promised >= -16 * problem.rounding * size
+            return w, met or promised >= -16 * noise
         if last:
             return step[0], True
         w, value, grad = step
@@ -120,8 +120,8 @@ def _model_step(H: Vector, start: Vector, slope: Vector, l1: Vector, l2: Vector)
     Each weight has a step size of its own, by the curvature along it: features of other scales
     count alike.
     """
-    H[np.diag_indices_from(H)] += 1e-9 * np.trace(H) / len(H) + 1e-300
-    along = np.sqrt(np.diagonal(H))
+    H[np.diag_indices_from(H)] *= 1 + 1e-9
+    along = np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
     step = 1 / (np.linalg.eigvalsh(H / np.outer(along, along))[-1] * along**2)
     v, ahead, t = start, start, 1.0
     for _ in range(_INNER):
@@ -179,7 +179,7 @@ def fista(
                 break
             step /= 2
         gap = change / step
-        if record(moved, found + problem.penalty_of(moved), gap) or np.abs(gap).max() <= tol:
+        if record(moved, found + problem.penalty_of(moved), gap) or problem.meets(gap, tol):
             return moved, True
         following = (1 + np.sqrt(1 + 4 * t * t)) / 2
         if (ahead - moved) @ (moved - w) > 0:

@@ -4,7 +4,6 @@ A loss of one kink is half an absolute value and a linear term:
 
 - `Quantile`: |z - y|/2 + (1/2 - q)(z - y), and `AbsoluteError`: |z - y|
 - `Hinge`: |z - y|/2 + (1 - y z)/2, since |1 - y z| = |z - y| for y = -1, 1
-- `Perceptron`: |z|/2 - y z/2
 
 `SmoothL1(beta)` is the absolute value but for a parabola in -beta..beta, and differs from it by
 beta/2 at most. The linear term has one gradient for all weights, which is computed once.
@@ -21,7 +20,7 @@ import numpy as np
 
 from fastloss.linear_model.problem import LEAST, Problem
 from fastloss.losses.base import Loss
-from fastloss.losses.classification import Hinge, Perceptron
+from fastloss.losses.classification import Hinge
 from fastloss.losses.regression import AbsoluteError, Quantile, SmoothL1, SquaredError
 
 if TYPE_CHECKING:
@@ -29,22 +28,34 @@ if TYPE_CHECKING:
 
     Vector = NDArray[Any]
 
-_WIDTHS = (1.0, 0.1, 0.01, 1e-3, 1e-4)  # of the mean distance from the kink
+_ROUNDED = 1e4  # times rounding errors, of the best constant too, count as none
+NARROW = 1e-4  # beta in the end, as a share of the median distance from the kink
 
 
 def has_kink(loss: Loss) -> bool:
     """Whether the loss is one of those above."""
-    return type(loss) in (AbsoluteError, Quantile, Hinge, Perceptron)
+    return type(loss) in (AbsoluteError, Quantile, Hinge)
 
 
-def widths(problem: Problem, w: Vector) -> list[float]:
-    """What beta is to be, from the start on: less and less of the mean distance from the kink."""
+def distance(problem: Problem, w: Vector) -> float:
+    """The median distance from the kink of some predictions, of those that are not on it.
+
+    Of a mean a few outliers would be all, and the rest would be fitted by least squares.
+    """
     sample = problem.subset(min(problem.n_rows, 10_000))
     z = sample.objective.predict(w)
-    centre = np.zeros_like(z) if isinstance(problem.loss, Perceptron) else np.asarray(sample.y)
-    away = np.abs(z - centre).reshape(len(z), -1).mean(axis=1)
-    scale = float(np.average(away, weights=sample.sample_weight)) or 1.0
-    return [scale * width for width in _WIDTHS]
+    y = np.asarray(sample.y)
+    away, size = (
+        np.abs(each).reshape(len(z), -1).mean(axis=1) for each in (z - y, np.abs(z) + np.abs(y))
+    )
+    weight = np.ones(len(z)) if sample.sample_weight is None else sample.sample_weight
+    nothing = _ROUNDED * problem.rounding * size
+    off = np.flatnonzero(away > nothing)
+    if not off.size:
+        return float(nothing.max(initial=0.0)) or 1.0
+    order = off[np.argsort(away[off], kind="stable")]
+    total = np.cumsum(weight[order])
+    return float(away[order[np.searchsorted(total, total[-1] / 2)]])
 
 
 class Smoothed(Problem):
@@ -55,8 +66,7 @@ class Smoothed(Problem):
         self.sharp, self.beta = problem, beta
         y, loss = np.asarray(problem.y), problem.loss
         self.half = 1.0 if isinstance(loss, AbsoluteError) else 0.5
-        self.centre = np.zeros_like(y) if isinstance(loss, Perceptron) else y
-        self.round = problem.with_loss(SmoothL1(beta), self.centre)
+        self.round = problem.with_loss(SmoothL1(beta), y)
         self.slope, self.constant = self._linear(loss, y)
 
     def _linear(self, loss: Loss, y: Any) -> tuple[Vector, float]:
@@ -69,10 +79,12 @@ class Smoothed(Problem):
         target = np.broadcast_to(-0.5 * np.asarray(wanted, np.float64), y.shape)
         _, slope = self.sharp.with_loss(SquaredError(), np.ascontiguousarray(target)).smooth(zero)
         weight = self.sample_weight
+        if weight is not None and not weight.any():
+            return slope, 0.0  # of a chunk that does not count
         means = np.average(y, axis=0, weights=weight)
         if isinstance(loss, Quantile):
             return slope, float(-(0.5 - loss.parameters["q"]) * np.sum(means))
-        return slope, 0.5 * self.n_outputs if isinstance(loss, Hinge) else 0.0
+        return slope, 0.5 * self.n_outputs
 
     def subset(self, n: int) -> Problem:
         return Smoothed(self.sharp.subset(n), self.beta)

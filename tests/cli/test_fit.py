@@ -315,7 +315,7 @@ def test_a_fit_that_does_not_end_says_so(command):
     status, _, err = command("fit", "data.parquet", *LOGISTIC, "--solver", "fista", "--max-iter",
                              "2", "--out", "m.json")  # fmt: skip
     assert status == 0
-    assert err.startswith("fastloss: the fit ended after max_iter=2 iterations")
+    assert err.startswith("fastloss: the fit ended before it met tol=0.0001: max_iter=2 iterations")
     assert load("m.json").n_iter_ == 2
 
 

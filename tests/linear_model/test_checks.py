@@ -14,7 +14,7 @@ NOT_ASKED = {"check_array_api_input", "check_classifiers_multilabel_output_forma
 ESTIMATORS = [
     LinearClassifier(),
     LinearRegressor(),
-    LinearClassifier("hinge"),
+    LinearClassifier("hinge", alpha=1e-2),
     LinearRegressor("mae"),
     LinearRegressor("huber", solver="newton-cholesky"),
     LinearClassifier(penalty="elasticnet", alpha=1e-2),
