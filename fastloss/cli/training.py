@@ -67,6 +67,8 @@ class Target:
             if not classify:
                 raise Failure(f"--regressor: column {name!r} holds classes, not numbers")
             self.labels = _labels(table, name)
+            if len(self.labels) < 2:
+                raise Failure(f"column {name!r} holds one class, {self.labels}: there must be two")
             self._places = {label: place for place, label in enumerate(self.labels)}
 
     @property
@@ -89,6 +91,11 @@ class Target:
         if y.dtype.kind == "f" and (y != np.floor(y)).any():
             row = np.flatnonzero(y != np.floor(y))[0]
             raise refusal(piece, row, self.name, y[row], "is not a class")
+        if y.dtype.kind == "u":
+            return y
+        if y.dtype.kind == "f" and (np.abs(y) >= 2.0**53).any():  # where neighbours are one number
+            row = np.flatnonzero(np.abs(y) >= 2.0**53)[0]
+            raise refusal(piece, row, self.name, y[row], "is too large for a class")
         return y.astype(np.int64, copy=False)
 
     def _in_domain(self, piece: Piece, y: Array) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
 from fastloss.linear_model.problem import LEAST, Problem
 from fastloss.linear_model.smoothing import Smoothed
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vector = NDArray[Any]
+
+_SAMPLED = 1 << 22  # numbers in the rows that are kept
 
 
 def is_chunked(X: Any) -> bool:
@@ -51,23 +54,57 @@ def passes(chunks: Any) -> Callable[[], Iterator[tuple[Any, Any, Any]]]:
     return one_pass
 
 
+class Sample:
+    """Some rows of all chunks, each as likely as any other, among those that count."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Any, Any, Any]] = []
+        self.share, self.rng = 1.0, np.random.default_rng(0)
+
+    def add(self, X: Any, y: Any, weight: Any) -> None:
+        there = np.ones(X.shape[0]) if weight is None else weight
+        self.kept.append(self._thinned(X, y, there, (there != 0) & self._drawn(len(there))))
+        most = max(_SAMPLED // (X.shape[1] or 1), 1000)
+        while sum(len(y) for _, y, _ in self.kept) > most:
+            self.share /= 2
+            halves = [self.rng.random(len(y)) < 0.5 for _, y, _ in self.kept]
+            self.kept = [
+                self._thinned(*rows, half) for rows, half in zip(self.kept, halves, strict=True)
+            ]
+
+    def _drawn(self, n: int) -> Any:
+        return True if self.share == 1 else self.rng.random(n) < self.share
+
+    @staticmethod
+    def _thinned(X: Any, y: Any, weight: Any, chosen: Any) -> tuple[Any, Any, Any]:
+        return X[chosen], y[chosen], weight[chosen]
+
+    def rows(self) -> tuple[Any, Any, Any]:
+        Xs, ys, weights = zip(*self.kept, strict=True)
+        if not sum(map(len, ys)):
+            raise ValueError("there must be a sample of non-zero weight; got none")
+        stacked = sparse.vstack(Xs, "csr") if hasattr(Xs[0], "tocsr") else np.concatenate(Xs)
+        return stacked, np.concatenate(ys), np.concatenate(weights)
+
+
 class Stream(Problem):
-    """The problem of samples that come in chunks; each value or gradient is a pass."""
+    """The problem of samples that come in chunks; each value or gradient is a pass.
+
+    Some of them, which are kept, stand for all where that is enough.
+    """
 
     def __init__(
         self,
-        first: Problem,
+        some: Problem,
         parts: Callable[[], Iterator[Problem]],
         n_rows: int,
     ) -> None:
-        self.__dict__.update(first.__dict__)
-        self.first, self._parts, self.n_rows = first, parts, n_rows
+        self.__dict__.update(some.__dict__)
+        self.some, self._parts, self.n_rows = some, parts, n_rows
         self._total_weight: float | None = None
 
     @property
     def total_weight(self) -> float:
-        if self.sample_weight is None:
-            return float(self.n_rows)
         if self._total_weight is None:
             self._total_weight = sum(part.total_weight for part in self._parts())
         return self._total_weight
@@ -75,17 +112,17 @@ class Stream(Problem):
     def smoothed(self, beta: float) -> Stream:
         """The problem of a loss with a kink, rounded off, as `Smoothed` is."""
         parts = self._parts
-        first = Smoothed(self.first, beta)
-        return Stream(first, lambda: (Smoothed(part, beta) for part in parts()), self.n_rows)
+        some = Smoothed(self.some, beta)
+        return Stream(some, lambda: (Smoothed(part, beta) for part in parts()), self.n_rows)
 
     def curvature(self, w: Vector, least: float = LEAST) -> Vector:
-        return self.first.curvature(w, least)
+        return self.some.curvature(w, least)
 
     def parts(self) -> Iterator[Problem]:
         return self._parts()
 
     def subset(self, n: int) -> Problem:
-        return self.first.subset(min(n, self.first.n_rows))
+        return self.some.subset(min(n, self.some.n_rows))
 
     def smooth(self, w: Vector) -> tuple[float, Vector]:
         return self._sum(lambda part: part.smooth(w), np.zeros(self.size))

@@ -153,7 +153,9 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
     def _learn_loss(self) -> None:
         n = len(self.classes_)
         if n < 2 and not self._multilabel:
-            raise ValueError(f"y must have at least two classes; got 1 class, {self.classes_[0]!r}")
+            raise ValueError(
+                f"y must have at least two classes; got 1 class, {self.classes_.tolist()[0]!r}"
+            )
         self.loss_ = loss_of_classes(as_loss(self.loss), n, self._multilabel)
         one = n == 2 and not self._multilabel and not isinstance(self.loss_, RowLoss)
         self._n_outputs = 1 if one else n
@@ -181,6 +183,8 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
             by_class = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=self.classes_[codes]
             )
+            if not (by_class >= 0).all():
+                raise ValueError(f"class_weight must be at least 0; got {self.class_weight}")
         weight = by_class[codes]
         return weight if sample_weight is None else weight * sample_weight
 
@@ -231,8 +235,9 @@ class LinearClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
         Notes
         -----
-        The solver is that of the estimator if it is one of mini-batches, and else SGD. Balanced
-        class weights need all samples, and are refused.
+        The solver is that of the estimator if it is one of mini-batches, and else SGD. Parameters
+        of the optimizer are those of the first call. Balanced class weights need all samples, and
+        are refused.
         """
         if isinstance(self.class_weight, str):
             raise ValueError("class_weight='balanced' needs all samples: give partial_fit a dict")

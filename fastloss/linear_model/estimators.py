@@ -6,7 +6,7 @@ import math
 import os
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastloss import optim
 from fastloss._core import linear_times
-from fastloss.linear_model.chunks import Stream, is_chunked, passes
+from fastloss.linear_model.chunks import Sample, Stream, is_chunked, passes
 from fastloss.linear_model.full_batch import is_small, lbfgs, newton, newton_cg
 from fastloss.linear_model.history import History, empty_history
 from fastloss.linear_model.matrices import matrix_of
@@ -202,12 +202,13 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         if self.early_stopping:
             raise ValueError("early_stopping needs X and y in memory: chunks are not split")
         one_pass = passes(chunks)
-        n_rows = 0
+        n_rows, sample = 0, Sample()
         seen: list[Any] = []
         for X, y, weight in one_pass():
             X, y, weight = self._validated(X, y, weight, reset=not seen)
             n_rows += X.shape[0]
             seen.append(self._seen(y, weight))
+            sample.add(X, y, weight)
         if not seen:
             raise ValueError("there must be at least one chunk; got none")
         self._start_chunked(seen)
@@ -218,10 +219,10 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 coded = self._code(y)
                 yield self._problem(X, coded, self._weights_by_class(coded, weight))
 
-        first = next((part for part in parts() if part.total_weight), None)
-        if first is None:
-            raise ValueError("there must be a sample of non-zero weight; got none")
-        return Stream(first, parts, n_rows)
+        X, y, weight = sample.rows()
+        coded = self._code(y)
+        some = self._problem(X, coded, self._weights_by_class(coded, weight))
+        return Stream(some, parts, n_rows)
 
     def _seen(self, y: Any, sample_weight: Any) -> Any:
         """What of a chunk's targets is kept to learn from."""
@@ -234,11 +235,13 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _split(self, X: Any, y: Any, targets: Any, weight: Any) -> Any:
         """Weights of 0 for samples that are held out, which are copied: X is not."""
         n = X.shape[0]
+        counted = np.arange(n) if weight is None else np.flatnonzero(weight)
+        strata = self._strata(y)
         train, held = train_test_split(
-            np.arange(n),
+            counted,
             test_size=self.validation_fraction,
             random_state=self.random_state,
-            stratify=self._strata(y),
+            stratify=None if strata is None else strata[counted],
         )
         held.sort()
         full = np.ones(n) if weight is None else weight
@@ -305,12 +308,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         def record_sharp(w: Any, value: float, grad: Any) -> bool:
             return record(w, problem.value(w), grad)
 
-        met = False
         beta = start = distance(problem, w)
         while True:
             left = self.max_iter - len(history)
             if history.stopped or left <= 0:
-                return w, met
+                return w, False
             least = NARROW * max(distance(problem, w), start / 10)
             smoothed: Problem
             if isinstance(problem, Stream):
@@ -393,7 +395,10 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             # for X with few numbers in a row, enough to be worth a step of all weights
             filling = 4 * problem.n_features // max(problem.objective._X.stored, 1)
             return int(np.clip(max(problem.n_rows // 128, filling), 32, 4096))
-        return int(size(epoch)) if callable(size) else int(size)
+        if callable(size):
+            size = size(epoch)
+            _number(f"batch_size({epoch})", size, 1, kind=Integral)
+        return int(size)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Go through samples once with mini-batches, from where the last call ended.
@@ -410,7 +415,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
         Notes
         -----
-        The solver is that of the estimator if it is one of mini-batches, and else SGD.
+        The solver is that of the estimator if it is one of mini-batches, and else SGD. Parameters
+        of the optimizer are those of the first call.
         """
         return self._partial_fit(X, y, sample_weight, lambda y, weight: self._start(y, weight))
 
@@ -425,6 +431,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             targets = self._code(y)
             weight = self._weights_by_class(targets, sample_weight)
             problem = self._problem(X, targets, weight)
+            if not first and self._w.size != problem.size:
+                raise ValueError(
+                    f"the model has {self._w.size} weights, and {problem.size} with the parameters "
+                    "that it has now: fit starts anew"
+                )
             if not hasattr(self, "_state"):
                 w = self._first(problem) if first else self._w
                 self._state = self._mini_batches(problem, w, self._rule() or optim.SGD)
@@ -485,10 +496,14 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             _number("tol", self.tol, 0)
         if self.max_norm is not None:
             _number("max_norm", self.max_norm, 0)
-        if not 0 < self.validation_fraction < 1:
+        _number("validation_fraction", self.validation_fraction, 0, 1)
+        if self.validation_fraction in (0, 1):
             raise ValueError(
                 f"validation_fraction must be in (0, 1); got {self.validation_fraction!r}"
             )
+        _number("verbose", int(self.verbose) if self.verbose in (False, True) else self.verbose, 0)
+        if self.callbacks is not None and not isinstance(self.callbacks, Sequence):
+            raise TypeError(f"callbacks must be a sequence of callables; got {self.callbacks!r}")
         if not callable(self.batch_size) and self.batch_size != "auto":
             _number("batch_size", self.batch_size, 1, kind=Integral)
         self._penalty()

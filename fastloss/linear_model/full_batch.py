@@ -122,7 +122,8 @@ def whitening(problem: Problem, w: Vector) -> Vector:
         L = cholesky(H, lower=True)
     except (np.linalg.LinAlgError, ValueError):
         return scale
-    return np.ascontiguousarray(scale[:, np.newaxis] * solve_triangular(L, np.eye(len(L)), lower=True).T)
+    inverse = solve_triangular(L, np.eye(len(L)), lower=True)
+    return np.ascontiguousarray(scale[:, np.newaxis] * inverse.T)
 
 
 def unit_diagonal(H: Vector) -> Vector:
@@ -153,7 +154,7 @@ def diagonal(problem: Problem, w: Vector) -> Vector:
     found[: problem.n_features] += problem.ridge
     if problem.fit_intercept:
         found[-1] = h.sum()
-    return 1 / np.sqrt(np.where(found > 0, found, 1.0))  # type: ignore[no-any-return]
+    return 1 / np.sqrt(np.where(found > 0, found, 1.0))
 
 
 def _mean_curvature(problem: Problem, w: Vector) -> Vector:
@@ -184,7 +185,7 @@ def newton(
         last = met and gain <= max(tol**4 * most, noise)
         size, found, slope = _halved(problem, w, value, step, gain)
         if size == 0:  # rounding errors are greater than what is left to gain, or a failure
-            return w, met or gain <= 16 * noise
+            return w, met or gain <= 256 * noise
         w, value, grad = w + size * step, found, slope
         if last:
             return w, True
@@ -213,7 +214,7 @@ def _newton_step(H: Vector, grad: Vector) -> Vector:
         found = cho_solve(cho_factor(H, check_finite=False), scale * grad, check_finite=False)
     except np.linalg.LinAlgError:
         found = np.linalg.lstsq(H, scale * grad, rcond=1e-10)[0]
-    return -scale * found
+    return -scale * np.asarray(found)  # type: ignore[no-any-return]
 
 
 def newton_cg(

@@ -72,7 +72,7 @@ class Problem:
         self.factor = float(self.n_outputs) if isinstance(loss, Pointwise) else 1.0
 
     def subset(self, n: int) -> Problem:
-        """The problem of up to n rows of non-zero weight: one at random of each n-th part of them."""
+        """The problem of n rows of non-zero weight: one at random of each n-th part of them."""
         counted = None if self.sample_weight is None else np.flatnonzero(self.sample_weight)
         there = self.n_rows if counted is None else len(counted)
         if there == 0:

@@ -54,7 +54,7 @@ def prox_newton(
         last = met and promised >= -max(tol**4 * -most, noise)
         step = None if promised >= 0 else _line_search(problem, w, value, direction, promised)
         if step is None:  # rounding errors are greater than what is left to gain, or a failure
-            return w, met or promised >= -16 * noise
+            return w, met or promised >= -256 * noise
         if last:
             return step[0], True
         w, value, grad = step
@@ -120,8 +120,12 @@ def _model_step(H: Vector, start: Vector, slope: Vector, l1: Vector, l2: Vector)
     Each weight has a step size of its own, by the curvature along it: features of other scales
     count alike.
     """
+    diagonal = np.diagonal(H)
+    # what the model's rows know nothing of goes as slowly as any
+    unknown = diagonal <= 0
+    H[unknown, unknown] = diagonal.max(initial=0.0) or 1.0
     H[np.diag_indices_from(H)] *= 1 + 1e-9
-    along = np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
+    along = np.sqrt(diagonal)
     step = 1 / (np.linalg.eigvalsh(H / np.outer(along, along))[-1] * along**2)
     v, ahead, t = start, start, 1.0
     for _ in range(_INNER):

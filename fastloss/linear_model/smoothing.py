@@ -1,9 +1,10 @@
 """Losses with kinks as the limits of smooth ones, for solvers that need smooth losses.
 
-A loss of one kink is half an absolute value and a linear term:
+They are absolute values and linear terms:
 
 - `Quantile`: |z - y|/2 + (1/2 - q)(z - y), and `AbsoluteError`: |z - y|
 - `Hinge`: |z - y|/2 + (1 - y z)/2, since |1 - y z| = |z - y| for y = -1, 1
+- `EpsilonInsensitive`: |z - y - epsilon|/2 + |z - y + epsilon|/2 - epsilon
 
 `SmoothL1(beta)` is the absolute value but for a parabola in -beta..beta, and differs from it by
 beta/2 at most. The linear term has one gradient for all weights, which is computed once.
@@ -21,7 +22,13 @@ import numpy as np
 from fastloss.linear_model.problem import LEAST, Problem
 from fastloss.losses.base import Loss
 from fastloss.losses.classification import Hinge
-from fastloss.losses.regression import AbsoluteError, Quantile, SmoothL1, SquaredError
+from fastloss.losses.regression import (
+    AbsoluteError,
+    EpsilonInsensitive,
+    Quantile,
+    SmoothL1,
+    SquaredError,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +41,7 @@ NARROW = 1e-4  # beta in the end, as a share of the median distance from the kin
 
 def has_kink(loss: Loss) -> bool:
     """Whether the loss is one of those above."""
-    return type(loss) in (AbsoluteError, Quantile, Hinge)
+    return type(loss) in (AbsoluteError, Quantile, Hinge, EpsilonInsensitive)
 
 
 def distance(problem: Problem, w: Vector) -> float:
@@ -59,20 +66,23 @@ def distance(problem: Problem, w: Vector) -> float:
 
 
 class Smoothed(Problem):
-    """A problem of a loss with a kink, rounded off."""
+    """A problem of a loss with kinks, rounded off."""
 
     def __init__(self, problem: Problem, beta: float) -> None:
         self.__dict__.update(problem.__dict__)
         self.sharp, self.beta = problem, beta
         y, loss = np.asarray(problem.y), problem.loss
-        self.half = 1.0 if isinstance(loss, AbsoluteError) else 0.5
-        self.round = problem.with_loss(SmoothL1(beta), y)
+        shift = loss.parameters["epsilon"] if isinstance(loss, EpsilonInsensitive) else 0.0
+        centres = [y + shift, y - shift] if shift else [y]
+        self.rounds = [problem.with_loss(SmoothL1(beta), centre) for centre in centres]
+        self.share = 0.5 if shift or _tilts(loss) else 1.0
         self.slope, self.constant = self._linear(loss, y)
+        self.constant -= shift * self.n_outputs
 
     def _linear(self, loss: Loss, y: Any) -> tuple[Vector, float]:
         """Gradient and value at 0 of the linear term."""
         zero = np.zeros(self.size)
-        if isinstance(loss, AbsoluteError):
+        if not _tilts(loss):
             return zero, 0.0
         # the gradient of (z - t)^2 at z = 0 is -2 t: t is -1/2 of the slope wanted
         wanted = (0.5 - loss.parameters["q"]) if isinstance(loss, Quantile) else -0.5 * y
@@ -90,20 +100,27 @@ class Smoothed(Problem):
         return Smoothed(self.sharp.subset(n), self.beta)
 
     def smooth(self, w: Vector) -> tuple[float, Vector]:
-        value, grad = self.round.smooth(w)
-        return (
-            self.half * value + float(self.slope @ w) + self.constant,
-            self.half * grad + self.slope,
-        )
+        values, grads = zip(*(each.smooth(w) for each in self.rounds), strict=True)
+        value = self.share * sum(values) + float(self.slope @ w) + self.constant
+        return value, self.share * np.sum(grads, axis=0) + self.slope
+
+    def _over(self, parts: list[Vector]) -> Vector:
+        total: Vector = self.share * np.sum(parts, axis=0)
+        return total
 
     def value(self, w: Vector) -> float:
         return self.value_and_grad(w)[0]
 
     def curvature(self, w: Vector, least: float = LEAST) -> Vector:
-        return self.half * self.round.curvature(w, least)
+        return self._over([each.curvature(w, least) for each in self.rounds])
 
     def loss_hess(self, w: Vector, least: float = LEAST) -> Vector:
-        return self.half * self.round.loss_hess(w, least)
+        return self._over([each.loss_hess(w, least) for each in self.rounds])
 
     def hessp(self, w: Vector, v: Vector) -> Vector:
-        return self.half * self.round.hessp(w, v)
+        return self._over([each.hessp(w, v) for each in self.rounds])
+
+
+def _tilts(loss: Loss) -> bool:
+    """Whether there is a linear term."""
+    return isinstance(loss, (Quantile, Hinge))

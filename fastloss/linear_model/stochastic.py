@@ -11,6 +11,7 @@ import numpy as np
 
 from fastloss._core import linear_pass
 from fastloss.linear_model.problem import Problem
+from fastloss.linear_model.smoothing import Smoothed, distance, has_kink
 from fastloss.optim.base import Optimizer
 from fastloss.optim.momentum import SGD
 
@@ -159,7 +160,9 @@ def sgd_rate(problem: Problem, w: Vector, batch_size: int) -> float:
     the mean of their curvatures.
     """
     sample = problem.subset(min(problem.n_rows, _SAMPLE))
-    h = sample.curvature(w)
+    if has_kink(problem.loss):
+        sample = Smoothed(sample, distance(sample, w))
+    h = sample.curvature(w, least=1.0)
     h = h.max(axis=1) if h.ndim == 2 else h
     X = sample.X if hasattr(sample.X, "tocsr") else np.asarray(sample.X, np.float64)
     squares = X.multiply(X).sum(axis=1) if hasattr(X, "multiply") else (X * X).sum(axis=1)

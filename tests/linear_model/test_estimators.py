@@ -245,6 +245,78 @@ def test_penalties_with_kinks_of_sgd(penalty, data):
     assert (ours.coef_ == 0).any() == (penalty == "l1")
 
 
+# ---- scales, and samples that hardly count -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("loss", "arguments"),
+    [
+        ("mse", {"solver": "lbfgs"}),
+        ("mse", {"solver": "fista"}),
+        ("mse", {"penalty": "l1"}),
+        ("mae", {"solver": "lbfgs"}),
+        ("mae", {"penalty": "l1"}),
+    ],
+)
+def test_targets_of_other_scales(loss, arguments, data):
+    X, y = StandardScaler().fit_transform(data["X"]), data["real"]
+    one = LinearRegressor(loss, alpha=0, **arguments).fit(X, y)
+    for scale in (2.0**-20, 2.0**20):
+        other = LinearRegressor(loss, alpha=0, **arguments).fit(X, y * scale)
+        np.testing.assert_allclose(other.coef_ / scale, one.coef_, rtol=1e-4, atol=1e-4)
+        assert abs(other.n_iter_ - one.n_iter_) <= 10
+
+
+@pytest.mark.parametrize("arguments", [{}, {"solver": "lbfgs"}, {"penalty": "l1"}])
+def test_features_of_other_scales(arguments, data):
+    X, y, scales = data["X"], data["real"], 10.0 ** np.array([8, 0, -4, 2, 0])
+    one = LinearRegressor("huber", alpha=0, tol=1e-8, **arguments).fit(X, y)
+    other = LinearRegressor("huber", alpha=0, tol=1e-8, **arguments).fit(X * scales, y)
+    np.testing.assert_allclose(other.coef_ * scales, one.coef_, rtol=1e-3)
+    assert other.n_iter_ <= one.n_iter_ + 3
+
+
+def test_outliers_do_not_set_the_scale_of_kinks():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y = X @ [1.0, -2.0, 0.5] + 3 + rng.standard_cauchy(2000) ** 3  # up to 1e10
+    ours = LinearRegressor("mae", alpha=0).fit(X, y)
+    other = theirs.QuantileRegressor(quantile=0.5, alpha=0).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, other.coef_, atol=2e-3)
+
+
+def test_few_samples_that_count():
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(100_000, 5)), np.zeros(100_000)
+    weight[rng.integers(0, 100_000, 8)] = 1
+    for loss, solver in (("mse", "lbfgs"), ("mae", "auto"), ("huber", "prox-newton")):
+        ours = LinearRegressor(loss, solver=solver, alpha=0).fit(X, X.sum(axis=1), weight)
+        np.testing.assert_allclose(ours.coef_, 1, atol=1e-3)
+
+
+def test_fits_hold_nothing_of_the_samples(data):
+    X, y = np.repeat(data["X"], 50, axis=0), np.repeat(data["classes"], 50)
+    assert len(pickle.dumps(LinearClassifier().fit(X, y))) < 5000
+
+
+@pytest.mark.parametrize("loss", ["mae", "epsilon_insensitive", fl.Quantile(q=0.9)])
+def test_sgd_steps_suit_losses_with_kinks(loss):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5000, 10))
+    y = 100 * (X @ rng.normal(size=10) + rng.normal(size=5000))
+    arguments = {"max_iter": 60, "tol": None, "random_state": 0}
+    ours = LinearRegressor(loss, solver="sgd", **arguments).fit(X, y)
+    best = LinearRegressor(loss).fit(X, y)
+    assert best.loss_(y, ours.predict(X)) < 1.1 * best.loss_(y, best.predict(X))
+
+
+def test_the_perceptron_is_its_steps(data):
+    X, y = StandardScaler().fit_transform(data["X"]), data["binary"]
+    ours = LinearClassifier("perceptron", random_state=0).fit(X, y)
+    assert ours.history_["learning_rate"][0] is not None
+    assert ours.score(X, y) > 0.6
+
+
 # ---- kinds of X --------------------------------------------------------------------------------
 
 
@@ -308,6 +380,41 @@ def test_chunks_of_kinks(data):
     ours = LinearRegressor("mae").fit(chunks_of(data, "real"))
     whole = LinearRegressor("mae").fit(data["X"], data["real"])
     assert ours.history_["loss"][-1] == pytest.approx(whole.history_["loss"][-1], rel=1e-4)
+
+
+def test_chunks_in_an_order(data):
+    X, y = data["X"].copy(), data["counts"]
+    order = np.argsort(y)
+    X, y = X[order], y[order]
+    X[:150, 1] = 0  # the first chunk knows nothing of it
+    for arguments in ({"solver": "lbfgs"}, {"penalty": "l1", "alpha": 0.01}):
+        whole = LinearRegressor("poisson", **arguments).fit(X, y)
+        parts = [(X[i : i + 150], y[i : i + 150]) for i in range(0, N, 150)]
+        ours = LinearRegressor("poisson", **arguments).fit(parts)
+        np.testing.assert_allclose(ours.coef_, whole.coef_, atol=1e-4)
+        assert ours.n_iter_ <= whole.n_iter_ + 2
+
+
+def test_chunks_that_do_not_count(data):
+    X, y = data["X"], data["real"]
+    none, all_of_it = np.zeros(200), np.ones(N)
+    for loss in ("mse", "mae"):
+        ours = LinearRegressor(loss).fit([(X[:200] + 1, y[:200], none), (X, y, all_of_it)])
+        np.testing.assert_allclose(ours.coef_, LinearRegressor(loss).fit(X, y).coef_, atol=1e-5)
+    with pytest.raises(ValueError, match="a sample of non-zero weight; got none"):
+        LinearRegressor().fit([(X[:200], y[:200], none)])
+
+
+def test_chunks_are_sampled_alike():
+    from fastloss.linear_model.chunks import Sample
+
+    sample, d = Sample(), 4194  # numbers in a row, of which 1000 are kept
+    for k in range(60):
+        sample.add(np.zeros((50, d), np.float32), np.full(50, k), None)
+    _, y, _ = sample.rows()
+    assert 500 < len(y) <= 1000
+    counts = np.bincount(y, minlength=60).reshape(6, 10).sum(axis=1) / len(y)
+    np.testing.assert_allclose(counts, 1 / 6, atol=0.05)
 
 
 def test_chunks_that_are_refused(data):
@@ -445,6 +552,20 @@ def test_partial_fit(data):
         LinearClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
 
 
+def test_early_stopping_holds_out_samples_that_count(data):
+    weight = np.zeros(N)
+    weight[::10] = 1
+    ours = LinearClassifier(early_stopping=True, random_state=0)
+    ours.fit(data["X"], data["binary"], sample_weight=weight)
+    assert np.isfinite(ours.history_["validation_loss"]).all()
+
+
+def test_partial_fit_of_other_parameters(data):
+    ours = LinearRegressor().fit(data["X"], data["real"]).set_params(fit_intercept=False)
+    with pytest.raises(ValueError, match="has 6 weights, and 5 with the parameters"):
+        ours.partial_fit(data["X"], data["real"])
+
+
 def test_partial_fit_goes_on_after_fit(data):
     X, y = data["X"], data["real"]
     ours = LinearRegressor().fit(X, y)
@@ -521,6 +642,9 @@ def test_a_schedule_of_steps(data):
 def test_too_few_iterations_warn(data):
     with pytest.warns(ConvergenceWarning, match="tol=0.0001: max_iter=2 iterations"):
         LinearClassifier(solver="lbfgs", max_iter=2).fit(data["X"], data["binary"])
+    for enough in (5, 8, 15):  # in the middle of less and less rounded kinks
+        with pytest.warns(ConvergenceWarning, match=f"max_iter={enough} iterations"):
+            LinearRegressor("mae", max_iter=enough, alpha=0).fit(data["X"], data["real"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         LinearClassifier(solver="sgd", max_iter=2, tol=None).fit(data["X"], data["binary"])
@@ -702,6 +826,15 @@ def test_both_tails_of_probabilities_are_right():
         ({"solver": "lbfgs", "penalty": "l1"}, ValueError, "needs a penalty with a gradient"),
         ({"validation_fraction": 1.0}, ValueError, r"must be in \(0, 1\)"),
         ({"solver": lambda p: fl.optim.SGD(p), "max_norm": 1.0}, ValueError, "give it"),
+        ({"validation_fraction": "a"}, ValueError, "validation_fraction must be a number"),
+        ({"verbose": -1}, ValueError, "verbose must be a number from 0 on"),
+        ({"callbacks": print}, TypeError, "callbacks must be a sequence of callables"),
+        ({"class_weight": {0: -1, 1: 1}}, ValueError, "class_weight must be at least 0"),
+        (
+            {"solver": "sgd", "batch_size": lambda epoch: 0},
+            ValueError,
+            r"batch_size\(0\) must be an integer from 1 on; got 0",
+        ),
         ({"class_weight": "equal"}, ValueError, "class_weight"),
     ],
 )
@@ -723,8 +856,9 @@ def test_targets_that_are_refused(data):
     for bad in (np.nan, np.inf):
         spoiled = X.copy()
         spoiled[7, 2] = bad
-        with pytest.raises(ValueError, match="Input X contains"):
-            LinearClassifier().fit(spoiled, y)
+        for solver in ("auto", *SMOOTH, "sgd"):
+            with pytest.raises(ValueError, match="Input X contains"):
+                LinearClassifier(solver=solver).fit(spoiled, y)
         with pytest.raises(ValueError, match="Input X contains"):
             LinearClassifier().fit(X, y).predict(spoiled)
 
