@@ -160,6 +160,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             self._start(y, sample_weight)
             targets = self._code(y)
             weight = self._weights_by_class(targets, sample_weight)
+            if weight is not None and not weight.any():
+                raise ValueError("sample_weight must hold at least one non-zero weight")
             held_out = None
             if self.early_stopping:
                 X, targets, weight, held_out = self._split(X, y, targets, weight)
@@ -455,6 +457,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                     f"warm_start: the last fit had {self._w.size} weights, this one has "
                     f"{problem.size}"
                 )
+            problem.warm = True
             return self._w.copy()
         return self._constant(problem)
 

@@ -39,7 +39,7 @@ def lbfgs(
     n, d = problem.n_rows, problem.width
     if d > _WHITENED or n < 4 * d:
         return _lbfgs(problem, w, diagonal(problem, w), max_iter, tol, record)
-    if n >= 4 * _TALL * d and n * d >= _LARGE:
+    if not problem.warm and n >= 4 * _TALL * d and n * d >= _LARGE:
         subset = problem.subset(max(n // _SUBSET, _TALL * d))
         w, _ = lbfgs(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
     scale = whitening(problem.subset(min(n, _TALL * d)), w)

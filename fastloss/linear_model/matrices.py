@@ -62,6 +62,18 @@ def gram(given: Any, factor: Array, intercept: bool) -> NDArray[np.float64]:
     return total
 
 
+def spreads(X: Any) -> NDArray[np.float64]:
+    """The standard deviation of each column; of one that does not vary, its size."""
+    n = max(X.shape[0], 1)
+    if hasattr(X, "multiply"):
+        first, second = X.sum(axis=0) / n, X.multiply(X).sum(axis=0) / n
+    else:
+        first, second = X.mean(axis=0, dtype=np.float64), np.einsum("ij,ij->j", X, X) / n
+    mean, square = (np.asarray(each, np.float64).ravel() for each in (first, second))
+    deviation = np.sqrt(np.maximum(square - mean**2, 1e-6 * square))
+    return np.where(deviation > 0, deviation, deviation.mean() if deviation.size else 0.0)
+
+
 def _sparse(X: Any) -> tuple[Matrix, np.dtype[Any]]:
     dtype = X.data.dtype if X.data.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     wide = np.int64 if X.indptr.dtype == np.int64 else np.int32
@@ -74,6 +86,7 @@ def _sparse(X: Any) -> tuple[Matrix, np.dtype[Any]]:
     n, d = X.shape
     if columns.size and not (0 <= columns.min() and columns.max() < d):
         raise ValueError(f"the indices of X must be from 0 to {d - 1}, of its columns")
-    if starts[0] != 0 or starts[-1] > columns.size or (np.diff(starts) < 0).any():
+    there = min(columns.size, parts[0].size)
+    if starts[0] != 0 or starts[-1] > there or (np.diff(starts) < 0).any():
         raise ValueError("the indptr of X must grow from 0 to the number of its elements")
     return Matrix(*parts, d), dtype

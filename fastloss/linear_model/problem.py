@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg import block_diag
 
-from fastloss.linear_model.matrices import gram
+from fastloss.linear_model.matrices import gram, spreads
 from fastloss.linear_model.objective import LinearObjective
 from fastloss.losses.base import Loss, Pointwise
 from fastloss.losses.multiclass import SoftmaxCrossEntropy
@@ -66,7 +66,8 @@ class Problem:
         self.n_rows, self.n_features = X.shape
         self.n_outputs = self.objective.n_outputs
         self.width = self.n_features + self.fit_intercept
-        self.scale = np.ones(self.n_outputs)
+        self.warm = False  # whether a fit starts near its end
+        self.scale: Vector = np.ones((self.n_outputs, self.width))
         self.size = self.n_outputs * self.width
         # the mean of a pointwise loss is over all outputs too
         self.factor = float(self.n_outputs) if isinstance(loss, Pointwise) else 1.0
@@ -196,16 +197,22 @@ class Problem:
         return value, grad
 
     def measure(self, w: Vector) -> None:
-        """Let `meets` be relative to the gradient at w, of some rows: where a fit starts."""
+        """Let `meets` be relative to what gradients are made of at w, in some rows.
+
+        That is the spread of each feature times the size of each output's derivatives, so that it
+        does not matter what features and targets are measured in.
+        """
         sample = self.subset(min(self.n_rows, _MEASURED))
-        _, grad = sample.smooth(w)
-        steepest = np.abs(grad.reshape(self.n_outputs, -1)).max(axis=1, initial=0.0)
-        self.scale = np.where(np.isfinite(steepest) & (steepest > 0), steepest, 1.0)
+        slopes = self.loss.grad(sample.y, sample.objective.predict(w), reduction="none")
+        size = np.sqrt(np.mean(slopes.astype(np.float64) ** 2, axis=0)).ravel()
+        spread = np.ones(self.width)
+        spread[: self.n_features] = spreads(sample.X)
+        scale = np.outer(size, spread)
+        self.scale = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
 
     def meets(self, grad: Vector, tol: float) -> bool:
-        """Whether a gradient is small beside those that `measure` found, for each output."""
-        steepest = np.abs(grad.reshape(self.n_outputs, -1)).max(axis=1, initial=0.0)
-        return bool((steepest <= tol * self.scale).all())
+        """Whether a gradient is small beside what `measure` found."""
+        return bool((np.abs(grad.reshape(self.n_outputs, -1)) <= tol * self.scale).all())
 
     def check(self, value: float, grad: Vector) -> None:
         """Raise an error that says why a value or a gradient is not finite, if one is not."""

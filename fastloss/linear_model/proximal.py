@@ -34,9 +34,12 @@ def prox_newton(
     """
     n = problem.n_rows
     subset = problem
-    if n >= 4 * _ROWS and n * problem.n_features >= _LARGE:
+    # a subset of sparse rows may lack features that are rare
+    dense = not hasattr(problem.X, "tocsr")
+    if dense and n >= 4 * _ROWS and n * problem.n_features >= _LARGE:
         subset = problem.subset(max(_ROWS, n // 16))
-        w, _ = prox_newton(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
+        if not problem.warm:
+            w, _ = prox_newton(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
     value, grad = problem.smooth(w)
     problem.check(value, grad)
     value += problem.penalty_of(w)
@@ -179,7 +182,8 @@ def fista(
             change = moved - ahead
             found, slope = problem.smooth(moved)
             model = value + grad @ change + change @ change / (2 * step)
-            if found <= model + 1e-12 * abs(model) or step < 1e-15:
+            noise = 16 * problem.rounding * max(abs(found), abs(model))
+            if found <= model + noise or step < 1e-15:
                 break
             step /= 2
         gap = change / step

@@ -608,6 +608,18 @@ def test_one_class(failure):
         "fit", "data.parquet", *LOGISTIC, "--out", "m.json"
     )
 
+    save("data.parquet", y=np.full(3000, "x"))
+    assert "column 'y' holds one class, ['x']" in failure(
+        "fit", "data.parquet", *LOGISTIC, "--out", "m.json"
+    )
+
+
+def test_classes_that_are_large_numbers(fit, failure):
+    save("data.parquet", y=np.array([5, 2**63 + 5], np.uint64)[DATA["y"]])
+    assert fit("data.parquet", *LOGISTIC).classes_.tolist() == [5, 2**63 + 5]
+    save("data.parquet", y=np.array([0, 2.0**53])[DATA["y"]])
+    assert "too large for a class" in failure("fit", "data.parquet", *LOGISTIC, "--out", "m.json")
+
 
 @pytest.mark.usefixtures("models")
 def test_wrong_arguments_of_predict(failure):

@@ -267,6 +267,27 @@ def test_targets_of_other_scales(loss, arguments, data):
         assert abs(other.n_iter_ - one.n_iter_) <= 10
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "newton-cholesky", "prox-newton"])
+def test_no_solver_stops_at_features_of_other_scales(solver, dtype):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(20_000, 5)) * [1e4, 1e4, 1, 1e4, 1e4]).astype(dtype)
+    y = X @ [1e-4, 2e-4, -1, 0, 3e-4] + rng.normal(size=20_000)
+    ours = LinearRegressor("mse", alpha=0, solver=solver).fit(X, y)
+    best = np.linalg.lstsq(np.column_stack([X, np.ones(20_000)]).astype(float), y)[1][0] / 20_000
+    assert fl.SquaredError()(y, ours.predict(X)) == pytest.approx(best, rel=1e-5)
+
+
+def test_rare_features():
+    rng = np.random.default_rng(0)
+    common = sp.random_array((70_000, 20), density=0.5, rng=rng)
+    rare = sp.random_array((70_000, 500), density=3 / 70_000, rng=rng)
+    X = sp.hstack([common, rare]).tocsr()
+    y = (X @ rng.normal(size=520) + 0.1 * rng.normal(size=70_000) > 0).astype(int)
+    ours = LinearClassifier(penalty="l1", alpha=1e-5, max_iter=50).fit(X, y)
+    assert ours.n_iter_ < 30
+
+
 @pytest.mark.parametrize("arguments", [{}, {"solver": "lbfgs"}, {"penalty": "l1"}])
 def test_features_of_other_scales(arguments, data):
     X, y, scales = data["X"], data["real"], 10.0 ** np.array([8, 0, -4, 2, 0])
@@ -526,6 +547,12 @@ def test_warm_start(data):
     first = warm.n_iter_
     warm.fit(X, y)
     assert warm.n_iter_ < first
+    many, labels = (
+        np.tile(X, (200, 1)),
+        np.tile(y, 200),
+    )  # of which a subset is fitted first, if cold
+    warm = LinearClassifier(solver="lbfgs", tol=1e-7, warm_start=True).fit(many, labels)
+    assert warm.fit(many, labels).n_iter_ <= 2
     assert_same(warm, cold, rtol=1e-4)
     with pytest.raises(ValueError, match="warm_start: the last fit had 6 weights"):
         warm.fit(X, data["classes"])

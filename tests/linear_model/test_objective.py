@@ -424,3 +424,10 @@ def test_wrong_weights_and_values():
         objective.predict(np.ones(3), np.ones((1, 3)))
     with pytest.raises(fl.DomainError, match=r"y_true\[2\] = 2 is not in \[0, 1\]"):
         fl.LinearObjective("logistic", np.ones((4, 2)), [0, 1, 2, 1]).value(np.ones(3))
+
+
+def test_a_sparse_matrix_with_fewer_numbers_than_it_says():
+    X = scipy.sparse.csr_array(np.eye(4))
+    X.data = X.data[:2]
+    with pytest.raises(ValueError, match="indptr of X must grow from 0"):
+        fl.LinearObjective("mse", X, np.ones(4))
