@@ -254,8 +254,9 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
     def _minimise(self, problem: Problem, held_out: Problem | None) -> Any:
         w = self._first(problem)
-        problem.measure(w if not self.warm_start else self._constant(problem))
         rule = self._rule()
+        if rule is None:
+            problem.measure(self._constant(problem) if problem.warm else w)
         history = History(
             self,
             publish=lambda w: self._publish(problem, w),

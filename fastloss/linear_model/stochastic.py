@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[Any]
 
-_RUN = 1 << 12  # bytes of rows that lie together and stay together when large data are shuffled
+_RUN = 1 << 14  # bytes of rows that lie together and stay together when large data are shuffled
 _LONG = 1 << 16  # rows from which on they do
 _SAMPLE = 1 << 10  # rows that a learning rate is found with
 
@@ -142,15 +142,13 @@ def shuffled(problem: Problem, size: int, rng: np.random.Generator) -> Iterator[
     """The rows of mini-batches. Rows of large data are shuffled a few at a time."""
     n = problem.n_rows
     row = problem.objective._X.stored * problem.objective._dtype.itemsize
-    run = int(np.clip(_RUN // max(row, 1), 1, 16)) if n >= _LONG else 1
-    if run == 1:
-        order = rng.permutation(n)
-    else:
-        starts = rng.permutation((n + run - 1) // run) * run
-        order = (starts[:, np.newaxis] + np.arange(run)).ravel()
-        order = order[order < n]
-    for first in range(0, n, size):
-        yield order[first : first + size]
+    run = int(np.clip(_RUN // max(row, 1), 1, min(32, size))) if n >= _LONG else 1
+    starts = rng.permutation((n + run - 1) // run)
+    starts *= run
+    within = np.arange(run)
+    for first in range(0, len(starts), size // run):
+        rows = (starts[first : first + size // run, np.newaxis] + within).ravel()
+        yield rows if rows.max() < n else rows[rows < n]
 
 
 def sgd_rate(problem: Problem, w: Vector, batch_size: int) -> float:
