@@ -12,6 +12,7 @@ import numpy as np
 from fastloss._core import linear_pass
 from fastloss.linear_model.problem import Problem
 from fastloss.linear_model.smoothing import Smoothed, distance, has_kink
+from fastloss.losses.base import Pointwise
 from fastloss.optim.base import Optimizer
 from fastloss.optim.momentum import SGD
 
@@ -88,10 +89,15 @@ class MiniBatches:
 
     def _step(self, problem: Problem, index: Any, weight: Any, share: float) -> tuple[float, Any]:
         objective = problem.objective
+        y = objective._y[index]
+        if isinstance(
+            problem.loss, Pointwise
+        ):  # as it is read, which a block at a time takes longer
+            y = y.astype(objective._dtype, copy=False)
         loss, sums = linear_pass(
             problem.loss,
             objective._X,
-            objective._y[index],
+            y,
             self.coef.astype(objective._dtype, copy=False),
             self.intercept,
             weight,
