@@ -12,7 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from fastloss._core import softmax
-from fastloss.linear_model.estimators import LinearModel, documented, written
+from fastloss.linear_model.documentation import documented
+from fastloss.linear_model.estimators import LinearModel, written
 from fastloss.linear_model.targets import (
     coded,
     coded_labels,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
@@ -20,19 +19,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastloss import optim
 from fastloss._core import linear_times
 from fastloss.linear_model.chunks import Sample, Stream, is_chunked, passes
-from fastloss.linear_model.full_batch import is_small, lbfgs, newton, newton_cg
 from fastloss.linear_model.history import History, empty_history
 from fastloss.linear_model.matrices import matrix_of
 from fastloss.linear_model.model_file import save
 from fastloss.linear_model.pools import threads_of_fits, threads_of_predictions
 from fastloss.linear_model.problem import Problem
-from fastloss.linear_model.proximal import fista, prox_newton
-from fastloss.linear_model.smoothing import NARROW, Smoothed, distance, has_kink
+from fastloss.linear_model.solvers import full_batch_solver, minimise, rule_of
 from fastloss.linear_model.stochastic import MiniBatches, is_sgd, sgd_rate
 from fastloss.losses.base import Loss, Pointwise, as_loss
-from fastloss.losses.classification import Perceptron
-from fastloss.losses.multiclass import MultiClassPerceptron
-from fastloss.optim.base import optimizer_names
 from fastloss.penalties import L1, L2, ElasticNet, Penalty
 
 if TYPE_CHECKING:
@@ -40,8 +34,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-SMOOTH = {"lbfgs": lbfgs, "newton-cg": newton_cg, "newton-cholesky": newton}
-PROXIMAL = {"prox-newton": prox_newton, "fista": fista}
 PENALTIES: dict[str, Callable[[float, float], Penalty]] = {
     "l2": lambda alpha, ratio: L2(alpha),
     "l1": lambda alpha, ratio: L1(alpha),
@@ -296,62 +288,13 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         return held_out is not None or (rule is not None and self.tol is not None)
 
     def _full_batch(self, problem: Problem, w: Any, history: History) -> tuple[Any, bool]:
-        solve = self._full_batch_solver(problem)
-        tol = self.tol or 0.0
-
         def record(w: Any, value: float, grad: Any) -> bool:
             return history.add(w, value, float(np.linalg.norm(grad)))
 
-        if not has_kink(problem.loss):
-            found: tuple[Any, bool] = solve(
-                problem, w, max_iter=self.max_iter, tol=tol, record=record
-            )
-            return found
-
-        def record_sharp(w: Any, value: float, grad: Any) -> bool:
-            return record(w, problem.value(w), grad)
-
-        beta = start = distance(problem, w)
-        while True:
-            left = self.max_iter - len(history)
-            if history.stopped or left <= 0:
-                return w, False
-            least = NARROW * max(distance(problem, w), start / 10)
-            smoothed: Problem
-            if isinstance(problem, Stream):
-                smoothed = problem.smoothed(beta)
-            else:
-                smoothed = Smoothed(problem, beta)
-            # roughly at first: the next one starts near enough
-            last = beta <= 2 * least
-            enough = tol if last else max(tol, 1e-2)
-            w, met = solve(smoothed, w, max_iter=left, tol=enough, record=record_sharp)
-            if last:
-                return w, met
-            beta = max(beta / 10, least)
-
-    def _full_batch_solver(self, problem: Problem) -> Any:
-        name = self.solver
-        if name == "auto":
-            if problem.has_smooth_penalty:
-                return newton if is_small(problem) else lbfgs
-            return prox_newton if self._is_elementwise(problem) else fista
-        if name in SMOOTH:
-            if not problem.has_smooth_penalty:
-                raise ValueError(
-                    f"solver={name!r} needs a penalty with a gradient, as 'l2'; got "
-                    f"{self.penalty!r}: solver='auto' takes it"
-                )
-            return SMOOTH[name]
-        if name == "prox-newton" and not self._is_elementwise(problem):
-            raise ValueError(
-                f"solver='prox-newton' is for penalties of single weights; got {self.penalty!r}: "
-                "solver='fista' takes it"
-            )
-        return PROXIMAL[name]
-
-    def _is_elementwise(self, problem: Problem) -> bool:
-        return problem.penalty is None or hasattr(problem.penalty, "l1")
+        solve = full_batch_solver(self.solver, problem)
+        return minimise(
+            problem, w, solve, max_iter=self.max_iter, tol=self.tol or 0.0, record=record
+        )
 
     def _epochs(self, problem: Problem, w: Any, rule: Any, history: History) -> tuple[Any, bool]:
         state = self._mini_batches(problem, w, rule)
@@ -526,22 +469,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         return make(float(self.alpha), float(self.l1_ratio))
 
     def _rule(self) -> Any:
-        """The class or factory of an optimizer for mini-batches; None of other solvers."""
-        solver = self.solver
-        if callable(solver):
-            return solver
-        if solver == "auto" and isinstance(as_loss(self.loss), (Perceptron, MultiClassPerceptron)):
-            return optim.SGD  # whose way is all there is to it: w = 0 is a minimum
-        if solver == "auto" or solver in SMOOTH or solver in PROXIMAL:
-            return None
-        rules = {name.lower(): name for name in optimizer_names()}
-        if isinstance(solver, str) and solver.lower() in rules:
-            return getattr(optim, rules[solver.lower()])
-        known = ["auto", *SMOOTH, *PROXIMAL, *rules]
-        raise ValueError(
-            f"solver must be one of {', '.join(map(repr, known))}, a class of fastloss.optim, or a "
-            f"callable that makes an optimizer of parameters; got {solver!r}"
-        )
+        return rule_of(self.solver, as_loss(self.loss))
 
     # ---- predicting ----------------------------------------------------------------------------
 
@@ -619,94 +547,6 @@ def written(out: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     if out.shape != shape or not out.flags.writeable:
         raise ValueError(f"out must be writeable and of shape {shape}; got shape {out.shape}")
     return out
-
-
-_PARAMETERS = """\
-penalty : {"l2", "l1", "elasticnet"}, Penalty or None, default="l2"
-    "l2" is half the sum of squares, "l1" the sum of absolute values, and "elasticnet"
-    ``l1_ratio * l1 + (1 - l1_ratio) * l2``. One of ``fastloss.penalties``, as
-    ``GroupLasso(0.1, groups=...)``, is taken as it is, with its own strength in place of ``alpha``.
-    The intercept is never penalised.
-alpha : float, default=1e-4
-    Strength of the penalty, at least 0.
-l1_ratio : float, default=0.15
-    Share of "l1" in "elasticnet", in [0, 1].
-fit_intercept : bool, default=True
-solver : str, class or callable, default="auto"
-    - "lbfgs", "newton-cg" and "newton-cholesky": all samples for each step, for penalties with a
-      gradient. L-BFGS starts from the solution of a subset of the rows and works in coordinates of
-      its Hessian, where features are few.
-    - "prox-newton" and "fista": likewise for any penalty.
-    - "sgd", "momentum", "adam" and the other optimizers of `fastloss.optim`, by name or class, or a
-      callable that makes an optimizer of parameters: a step for each mini-batch.
-    - "auto" takes the first of these that suits: "newton-cholesky" where problems are small,
-      "lbfgs" where they are not, "prox-newton" or "fista" for penalties with kinks, and "sgd" for
-      "perceptron".
-learning_rate : float or callable, optional
-    Of optimizers: a number, or a schedule of steps as ``fastloss.optim.schedules`` has them. By
-    default SGD takes what the curvature of the loss bears, divided by sqrt(1 + epochs), and others
-    take what is theirs.
-batch_size : int or callable, default="auto"
-    Rows of a mini-batch, or a function of the epoch, from 0 on; "auto" is a 128th of the samples,
-    from 32 to 4096, and more of them where X is sparse and has many features.
-max_iter : int, default=1000
-    Most iterations; of optimizers, epochs.
-tol : float, default=1e-4
-    The greatest element of an output's gradient that ends a fit, as a share of that of the best
-    model without features; of optimizers, and with early stopping, how much less a loss must be to
-    be an improvement. None: go on to ``max_iter``.
-early_stopping : bool, default=False
-    Whether to hold out samples, and to keep the weights with the least loss of them.
-validation_fraction : float, default=0.1
-    Share of the samples that is held out, in (0, 1).
-n_iter_no_change : int, default=5
-    Iterations without an improvement that end the fit of optimizers and early stopping.
-warm_start : bool, default=False
-    Whether to start where the last fit ended.
-average : bool, default=False
-    Whether weights are the mean over the steps of an optimizer.
-max_norm : float, optional
-    To what norm the gradients of mini-batches are cut.
-random_state : int, RandomState or None
-    For shuffling and splitting.
-verbose : int, default=0
-    With k > 0 there is a progress bar on a terminal, if rich is installed, and else a line for
-    every k-th iteration.
-callbacks : sequence of callables, optional
-    Called with the estimator after each iteration, with its weights and ``history_`` up to date;
-    one that raises StopIteration ends the fit.
-"""
-
-_ATTRIBUTES = """\
-loss_ : Loss
-    What is minimised.
-n_iter_ : int
-    Iterations or epochs.
-history_ : dict of lists
-    Of each iteration the "loss" (the objective; of optimizers the mean over the epoch),
-    "validation_loss", "learning_rate" and "grad_norm", and "seconds" since the start; None for what
-    there is not.
-n_features_in_ : int
-feature_names_in_ : ndarray of str
-    If X had names.
-"""
-
-_REFERENCES = """\
-Nocedal and Wright (2006), Numerical Optimization; Lee, Sun and Saunders (2014), Proximal
-Newton-Type Methods for Minimizing Composite Functions, SIAM Journal on Optimization 24; Chen
-(2007), A Finite Smoothing Algorithm for Quantile Regression, Journal of Computational and Graphical
-Statistics 16.
-"""
-
-
-def documented(cls: Any) -> Any:
-    """Fill in what the docstrings of the estimators share."""
-    if cls.__doc__:  # python -OO leaves none
-        parts = {"PARAMETERS": _PARAMETERS, "ATTRIBUTES": _ATTRIBUTES, "REFERENCES": _REFERENCES}
-        for name, text in parts.items():
-            indented = textwrap.indent(text, "    ").rstrip("\n")
-            cls.__doc__ = cls.__doc__.replace(f"    {name}", indented)
-    return cls
 
 
 def _weights(given: Any, X: Any) -> Array:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from fastloss.linear_model.estimators import LinearModel, documented, written
+from fastloss.linear_model.documentation import documented
+from fastloss.linear_model.estimators import LinearModel, written
 from fastloss.losses.base import Pointwise, as_loss
 
 if TYPE_CHECKING:
