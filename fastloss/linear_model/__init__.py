@@ -32,7 +32,7 @@ if not _typing.TYPE_CHECKING:
                 raise
             raise ImportError(
                 f"{name} needs scikit-learn, at least 1.6: pip install 'fastloss[sklearn]'"
-            ) from error
+            ) from None
         return getattr(module, name)
 
 

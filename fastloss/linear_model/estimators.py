@@ -443,6 +443,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             _number("tol", self.tol, 0)
         if self.max_norm is not None:
             _number("max_norm", self.max_norm, 0)
+        if self.learning_rate is not None and not callable(self.learning_rate):
+            _number("learning_rate", self.learning_rate, 0)
         _number("validation_fraction", self.validation_fraction, 0, 1)
         if self.validation_fraction in (0, 1):
             raise ValueError(

@@ -70,7 +70,8 @@ def spreads(X: Any) -> NDArray[np.float64]:
     else:
         first, second = X.mean(axis=0, dtype=np.float64), np.einsum("ij,ij->j", X, X) / n
     mean, square = (np.asarray(each, np.float64).ravel() for each in (first, second))
-    deviation = np.sqrt(np.maximum(square - mean**2, 1e-6 * square))
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.sqrt(np.maximum(square - mean**2, 1e-6 * square))
     return np.where(deviation > 0, deviation, deviation.mean() if deviation.size else 0.0)
 
 

@@ -224,8 +224,8 @@ class Problem:
                 kind = "NaN" if np.isnan(numbers).any() else "infinity"
                 raise ValueError(f"Input {name} contains {kind}.")
         raise FloatingPointError(
-            f"the objective of {self.loss!r} left the range of its numbers: scale the features, or "
-            "make alpha greater"
+            f"the objective of {self.loss!r} left the range of its numbers: scale the features, "
+            "make alpha greater, or, of mini-batches, learning_rate less"
         )
 
     @property

@@ -30,7 +30,10 @@ def loss_of_classes(loss: Loss, n_classes: int, multilabel: bool) -> Loss:
     if isinstance(loss, RowLoss):
         if "labels" not in loss._takes or multilabel or loss.z_domain.bounded:
             kind = "several labels" if multilabel else "classes"
-            raise ValueError(f"{loss!r} is no loss of the raw scores of {kind}")
+            raise ValueError(
+                f"{loss!r} is no loss of the raw scores of {kind}: logistic is, and of classes "
+                "softmax_cross_entropy"
+            )
     elif not isinstance(loss, Pointwise) or (
         loss.y_domain not in (UNIT, SIGNS) and (loss.y_domain.bounded or loss._link is not IDENTITY)
     ):
