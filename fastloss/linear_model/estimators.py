@@ -24,7 +24,7 @@ from fastloss.linear_model.matrices import matrix_of
 from fastloss.linear_model.model_file import save
 from fastloss.linear_model.pools import threads_of_fits, threads_of_predictions
 from fastloss.linear_model.problem import Problem
-from fastloss.linear_model.solvers import full_batch_solver, minimise, rule_of
+from fastloss.linear_model.solvers import full_batch_solver, is_perceptron, minimise, rule_of
 from fastloss.linear_model.stochastic import MiniBatches, is_sgd, sgd_rate
 from fastloss.losses.base import Loss, Pointwise, as_loss
 from fastloss.penalties import L1, L2, ElasticNet, Penalty
@@ -279,7 +279,6 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        self.n_iter_ = max(len(history), 1)
         self._publish(problem, w)
         self._forget()
         return self
@@ -388,8 +387,9 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             state = self._state
             seen = state.epoch(problem, self._size(problem, 0), self._mean_weight(problem) or 1.0)
             problem.check(seen.loss, state.w)
-            self.n_iter_ += 1
+            steps = self.n_iter_ + 1
             self._publish(problem, state.w)
+            self.n_iter_ = steps
             self._forget()
         return self
 
@@ -407,6 +407,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
     def _constant(self, problem: Problem) -> Any:
         """The best model without features."""
+        if is_perceptron(problem.loss):  # of weights of 0 the derivatives are 0
+            return 1e-3 * np.random.default_rng(0).normal(size=problem.size)
         w = np.zeros(problem.size)
         if not problem.fit_intercept or not isinstance(problem.loss, Pointwise):
             return w
@@ -423,6 +425,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def _publish(self, problem: Problem, w: Any) -> None:
         """Set the attributes of a fitted estimator."""
         self._w = np.asarray(w, np.float64).copy()
+        self.n_iter_ = max(len(self.history_["loss"]), 1)
         rows = self._w.reshape(problem.n_outputs, -1)
         coef = rows[:, : problem.n_features].copy()
         intercept = rows[:, -1].copy() if problem.fit_intercept else np.zeros(len(rows))

@@ -204,7 +204,8 @@ class Problem:
         """
         sample = self.subset(min(self.n_rows, _MEASURED))
         slopes = self.loss.grad(sample.y, sample.objective.predict(w), reduction="none")
-        size = np.sqrt(np.mean(slopes.astype(np.float64) ** 2, axis=0)).ravel()
+        with np.errstate(over="ignore"):
+            size = np.sqrt(np.mean(slopes.astype(np.float64) ** 2, axis=0)).ravel()
         spread = np.ones(self.width)
         spread[: self.n_features] = spreads(sample.X)
         scale = np.outer(size, spread)

@@ -24,6 +24,10 @@ SMOOTH = {"lbfgs": lbfgs, "newton-cg": newton_cg, "newton-cholesky": newton}
 PROXIMAL = {"prox-newton": prox_newton, "fista": fista}
 
 
+def is_perceptron(loss: Loss) -> bool:
+    return isinstance(loss, (Perceptron, MultiClassPerceptron))
+
+
 def rule_of(solver: Any, loss: Loss) -> Any:
     """The class or factory of an optimizer for mini-batches; None of solvers of full batches.
 
@@ -34,7 +38,7 @@ def rule_of(solver: Any, loss: Loss) -> Any:
     """
     if callable(solver):
         return solver
-    if solver == "auto" and isinstance(loss, (Perceptron, MultiClassPerceptron)):
+    if solver == "auto" and is_perceptron(loss):
         return optim.SGD  # whose way is all there is to it: w = 0 is a minimum
     if isinstance(solver, str):
         if solver == "auto" or solver in SMOOTH or solver in PROXIMAL:

@@ -331,11 +331,14 @@ def test_sgd_steps_suit_losses_with_kinks(loss):
     assert best.loss_(y, ours.predict(X)) < 1.1 * best.loss_(y, best.predict(X))
 
 
-def test_the_perceptron_is_its_steps(data):
-    X, y = StandardScaler().fit_transform(data["X"]), data["binary"]
-    ours = LinearClassifier("perceptron", random_state=0).fit(X, y)
-    assert ours.history_["learning_rate"][0] is not None
-    assert ours.score(X, y) > 0.6
+@pytest.mark.parametrize("loss", ["perceptron", "multiclass_perceptron"])
+@pytest.mark.parametrize("arguments", [{}, {"fit_intercept": False}, {"penalty": None}])
+def test_the_perceptron_is_its_steps(loss, arguments, data):
+    X = StandardScaler().fit_transform(data["X"])
+    y = (X @ [1.0, -1.0, 0.5, 0.0, 1.0] > 0).astype(int)
+    ours = LinearClassifier(loss, tol=None, max_iter=50, random_state=0, **arguments).fit(X, y)
+    assert ours.history_["learning_rate"][0] > 0
+    assert ours.score(X, y) > 0.97
 
 
 # ---- kinds of X --------------------------------------------------------------------------------
@@ -502,7 +505,8 @@ def test_callbacks(data):
     seen = []
 
     def callback(estimator):
-        seen.append((len(estimator.history_["loss"]), estimator.coef_.copy()))
+        assert estimator.n_iter_ == len(estimator.history_["loss"])
+        seen.append((estimator.n_iter_, estimator.coef_.copy()))
         if len(seen) == 3:
             raise StopIteration
 
