@@ -171,7 +171,8 @@ def fit(
             from fastloss.cli.training import Samples, Target
 
             samples = Samples(table, chosen, Target(table, target, classify, loss), weight, show)
-            notes = _fit(estimator, samples)
+            notes = _left_out(table, {*chosen, target, weight}) if features is None else []
+            notes += _fit(estimator, samples)
         _name(estimator, samples.target, chosen)
         with told("--out", out):
             estimator.save(out)
@@ -206,10 +207,18 @@ def _columns(
         numbers = [name for name in table.names if is_number(table.type_of(name))]
         chosen = [name for name in numbers if name not in others]
     if not chosen:
-        raise Failure(f"{table.paths[0]}: there is no feature beside target and weight")
+        raise Failure(f"{table.paths[0]}: there is no column of numbers beside target and weight")
     table.check_there(chosen, "features")
     table.check_numbers(chosen if weight is None else [*chosen, weight])
     return table, chosen
+
+
+def _left_out(table: Table, used: set[str | None]) -> list[str]:
+    """What to say of columns that nobody named and that hold no numbers."""
+    from fastloss.cli.samples import listed
+
+    names = [name for name in table.names if name not in used]
+    return [f"left out, as they do not hold numbers: {listed(names)}"] if names else []
 
 
 def _is_classifier(table: Table, target: str, loss: Loss, asked: bool | None) -> bool:

@@ -202,11 +202,12 @@ def test_mini_batches(solver, fit, command, streamed):
 # ---- what features and targets are -------------------------------------------------------------
 
 
-def test_features_are_all_numbers_by_default(fit):
+def test_features_are_all_numbers_by_default(command):
     save("data.parquet", c=DATA["y"] > 0, d=np.arange(3000) % 7)
     chosen = ["--target", "y", "--weight", "w", "--loss", "logistic", "--solver", "lbfgs"]
-    found = fit("data.parquet", *chosen).feature_names_in_.tolist()
-    assert found == [*NAMES, "t", "c", "d"]
+    status, _, err = command("fit", "data.parquet", *chosen, "--out", "model.json")
+    assert (status, err) == (0, "fastloss: left out, as they do not hold numbers: id, colour\n")
+    assert load("model.json").feature_names_in_.tolist() == [*NAMES, "t", "c", "d"]
 
 
 def test_the_target_is_no_feature(fit):
@@ -487,7 +488,7 @@ def test_models_of_python(command, predict):
         ),
         (
             ["data.parquet", "--target", "y", "--loss", "mse", "--features", "y"],
-            "data.parquet: there is no feature beside target and weight",
+            "data.parquet: there is no column of numbers beside target and weight",
         ),
         (
             ["data.parquet", "--target", "y", "--loss", "mse", "--features", "x0,colour"],
