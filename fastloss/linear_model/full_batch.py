@@ -41,12 +41,13 @@ def lbfgs(
         return _lbfgs(problem, w, diagonal(problem, w), max_iter, tol, record)
     if not problem.warm and n >= 4 * _TALL * d and n * d >= _LARGE:
         subset = problem.subset(max(n // _SUBSET, _TALL * d))
-        w, _ = lbfgs(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
+        w, _ = lbfgs(subset, w, max_iter=max_iter, tol=10 * tol, record=ignore)
     scale = whitening(problem.subset(min(n, _TALL * d)), w)
     return _lbfgs(problem, w, scale, max_iter, tol, record)
 
 
-def _ignore(w: Vector, value: float, grad: Vector) -> bool:
+def ignore(w: Vector, value: float, grad: Vector) -> bool:
+    """A record of what nobody looks at: the fit of a subset."""
     return False
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss.linear_model.full_batch import Record
+from fastloss.linear_model.full_batch import Record, ignore
 from fastloss.linear_model.matrices import gram
 from fastloss.linear_model.problem import Problem, has_hessian
 
@@ -39,7 +39,7 @@ def prox_newton(
     if dense and n >= 4 * _ROWS and n * problem.n_features >= _LARGE:
         subset = problem.subset(max(_ROWS, n // 16))
         if not problem.warm:
-            w, _ = prox_newton(subset, w, max_iter=max_iter, tol=10 * tol, record=_ignore)
+            w, _ = prox_newton(subset, w, max_iter=max_iter, tol=10 * tol, record=ignore)
     value, grad = problem.smooth(w)
     problem.check(value, grad)
     value += problem.penalty_of(w)
@@ -62,10 +62,6 @@ def prox_newton(
             return step[0], True
         w, value, grad = step
     return w, False
-
-
-def _ignore(w: Vector, value: float, grad: Vector) -> bool:
-    return False
 
 
 def stationarity(problem: Problem, w: Vector, grad: Vector) -> Vector:

@@ -90,9 +90,7 @@ class MiniBatches:
     def _step(self, problem: Problem, index: Any, weight: Any, share: float) -> tuple[float, Any]:
         objective = problem.objective
         y = objective._y[index]
-        if isinstance(
-            problem.loss, Pointwise
-        ):  # as it is read, which a block at a time takes longer
+        if isinstance(problem.loss, Pointwise):  # converted here it costs less than in the pass
             y = y.astype(objective._dtype, copy=False)
         loss, sums = linear_pass(
             problem.loss,
