@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import warnings
@@ -312,6 +313,12 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         return problem.total_weight / problem.n_rows  # type: ignore[no-any-return]
 
     def _mini_batches(self, problem: Problem, w: Any, rule: Any) -> MiniBatches:
+        takes_prox = not isinstance(rule, type) or "penalty" in inspect.signature(rule).parameters
+        if not problem.has_smooth_penalty and not takes_prox:
+            raise ValueError(
+                f"solver={self.solver!r} takes no proximal steps, which penalty={self.penalty!r} "
+                "needs; 'sgd' and 'adagrad' do, and the solvers of all samples"
+            )
         options: dict[str, Any] = {}
         size = self._size(problem, 0)
         if self.learning_rate is not None:

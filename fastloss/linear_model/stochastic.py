@@ -59,7 +59,8 @@ class MiniBatches:
         self.takes_prox = not problem.has_smooth_penalty
         groups: list[dict[str, Any]] = [{"params": array} for array in params]
         if self.takes_prox:
-            groups[0]["penalty"] = _RowsPenalty(problem)
+            single = hasattr(problem.penalty, "l1")  # a penalty of single weights has any shape
+            groups[0]["penalty"] = problem.penalty if single else _RowsPenalty(problem)
         self.optimizer = make(groups if self.takes_prox else params)
         self.fit_intercept = problem.fit_intercept
         self.rng = rng

@@ -233,6 +233,15 @@ def test_group_lasso(data):
     assert ours.coef_[2] == 0
 
 
+def test_adagrad_takes_proximal_steps(data):
+    X, y = StandardScaler().fit_transform(data["X"]), data["real"]
+    ours = LinearRegressor(
+        penalty="l1", alpha=0.5, solver="adagrad", learning_rate=0.1, max_iter=100, tol=None,
+        random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert ours.coef_[2] == 0 == LinearRegressor(penalty="l1", alpha=0.5).fit(X, y).coef_[2]
+
+
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
 def test_penalties_with_kinks_of_sgd(penalty, data):
     X, y = StandardScaler().fit_transform(data["X"]), data["real"]
@@ -855,6 +864,7 @@ def test_both_tails_of_probabilities_are_right():
         ({"batch_size": "big"}, ValueError, "batch_size"),
         ({"solver": "newton"}, ValueError, "solver must be one of 'auto', 'lbfgs'"),
         ({"solver": "lbfgs", "penalty": "l1"}, ValueError, "needs a penalty with a gradient"),
+        ({"solver": "adam", "penalty": "l1"}, ValueError, "solver='adam' takes no proximal steps"),
         ({"validation_fraction": 1.0}, ValueError, r"must be in \(0, 1\)"),
         ({"solver": lambda p: fl.optim.SGD(p), "max_norm": 1.0}, ValueError, "give it"),
         ({"validation_fraction": "a"}, ValueError, "validation_fraction must be a number"),
