@@ -48,6 +48,7 @@ def stay_serial():
 
 include "core/isa.pxi"
 include "core/operand.pxi"
+include "core/exact.pxi"
 include "core/driver.pxi"
 include "core/arguments.pxi"
 include "core/loss.pxi"

@@ -70,6 +70,19 @@ cdef struct WeightPasses:
     # v = 1 where w is 0: a point where every loss and its derivatives are finite
     void (*neutralise)(void* v, const void* w, Py_ssize_t n) noexcept nogil
 
+# Sums without rounding: see exact.h.
+cdef struct ExactKernel:
+    bint (*add_alike)(const float* v, Py_ssize_t n, double* lanes, int* unit) noexcept nogil
+    double (*largest)(const double* v, Py_ssize_t n) noexcept nogil
+    bint (*split)(double* v, Py_ssize_t n, int unit, int64_t* units) noexcept nogil
+    bint (*split_sum)(double* v, Py_ssize_t n, int unit, int64_t* sum) noexcept nogil
+    bint (*multiply_floats)(
+        const float* v, const float* w, Py_ssize_t n, float* to) noexcept nogil
+    void (*widen)(const float* v, Py_ssize_t n, double* to) noexcept nogil
+    void (*multiply)(
+        const double* a, const double* b, Py_ssize_t n, double* product, double* rest
+        ) noexcept nogil
+
 # Blocks of rows: see rows.h.
 cdef extern from "kernels/rows.h":
     int FL_ROOM, FL_ROWS, FL_FEW
@@ -204,6 +217,7 @@ cdef struct RuleKernel:
 cdef struct KernelTable:
     Passes passes[2]                        # float32, float64
     WeightPasses weighing[3]                # and float32 with weights of float64
+    ExactKernel exact
     MapFn maps[MAX_LOSSES][2][N_MODES]
     SampleKernel samples[MAX_LOSSES]
     RowsFn rows[2]

@@ -1,4 +1,6 @@
 """Scores of predictions: many losses in one pass, by group, a part at a time, from files."""
 
+from fastloss.scoring.comparer import Comparer as Comparer, compare as compare
+from fastloss.scoring.comparison import Comparison as Comparison
 from fastloss.scoring.scorer import Scorer as Scorer, score as score
 from fastloss.scoring.scores import Scores as Scores

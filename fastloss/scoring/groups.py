@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 MAX_SPREAD = 1 << 20  # integer groups in a range up to this are counted, not sorted
 
 
+class Level(str):
+    rank: int
+
+    def __new__(cls, text, rank):
+        self = super().__new__(cls, text)
+        self.rank = rank
+        return self
+
+
 def sort_key(label: Hashable) -> tuple[bool, Any]:
     """Numbers in their order before strings in theirs."""
     number = isinstance(label, (int, float))

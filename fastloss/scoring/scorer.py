@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from fastloss._core import input_array, score_sums
-from fastloss.losses.base import Loss, as_loss
-from fastloss.scoring.groups import codes_of, sort_key
-from fastloss.scoring.row_scores import check_losses, fixed_items, row_sums, rows_shape
+from fastloss._core import PointwiseLoss, input_array, score_sums
+from fastloss.losses.base import Loss
+from fastloss.scoring.accumulator import NAN_POLICIES, Accumulator, check_choice, total_of
+from fastloss.scoring.columns import (
+    check_rows,
+    chunks,
+    fixed_items,
+    row_axis,
+    sums_of_parts,
+)
+from fastloss.scoring.exact import ExactSums
+from fastloss.scoring.groups import codes_of
+from fastloss.scoring.measures import Measure, OfLoss, as_measures
 from fastloss.scoring.scores import Scores
+from fastloss.scoring.statistics import Moments, means_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_lock = threading.Lock()  # of what all scorers have seen
+    from fastloss.scoring.columns import Array, Part
 
 
-def _renew_lock() -> None:
-    """In a forked child: the thread that may hold the lock is not there."""
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
-UNGROUPED = "groups must be given with every part, or with none"
-
-
-class Scorer:
+class Scorer(Accumulator):
     """Scores data that come in parts.
+
+    Sums are exact, and rounded once, at the end: the scores are the same bits whatever the parts,
+    their order, the number of threads, and how scorers are merged.
 
     Parameters
     ----------
     losses : sequence of str or Loss
-        What to compute; see `loss_names`.
+        What to compute; see `loss_names`. Metrics go by their names: ``"accuracy"``,
+        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"bias"``, ``"mean_true"``,
+        ``"mean_pred"``; see docs/scoring.md.
     nan_policy : {"propagate", "omit", "raise"}
         A NaN in a target or a prediction makes the result NaN, has its row left out, or raises.
+    stderr : bool, default=False
+        Whether scores have standard errors.
 
     Examples
     --------
@@ -51,34 +55,51 @@ class Scorer:
     >>> scorer.update([3.0], [5.0])
     >>> scorer.result()["mae"]
     1.0
+
+    Scorers of other parts, of other processes or machines, add up:
+
+    >>> first, second = fl.Scorer("mae"), fl.Scorer("mae")
+    >>> first.update([1.0, 2.0], [1.5, 2.5])
+    >>> second.update([3.0], [5.0])
+    >>> sum([first, fl.Scorer.from_bytes(second.to_bytes())]).result()["mae"]
+    1.0
     """
 
-    def __init__(
-        self, losses: Iterable[str | Loss] | str | Loss, *, nan_policy: str = "propagate"
-    ) -> None:
-        if isinstance(losses, (str, Loss)):
-            losses = [losses]
-        if isinstance(losses, type) or not isinstance(losses, Iterable):
-            raise TypeError(f"losses must be names or losses, as in Huber(); got {losses!r}")
-        self.losses = tuple(as_loss(loss) for loss in losses)
-        if not self.losses:
-            raise ValueError("losses must name at least one loss")
-        for i, loss in enumerate(self.losses):
-            if loss in self.losses[:i]:
-                raise ValueError(f"losses names {loss.spec} twice")
-        if nan_policy not in ("propagate", "omit", "raise"):
-            raise ValueError(
-                f'nan_policy must be "propagate", "omit" or "raise"; got {nan_policy!r}'
-            )
-        self.nan_policy = nan_policy
-        self._of_rows = check_losses(self.losses)
-        self._grouped: bool | None = None  # until the first update
-        self._items: tuple[int, str] | None = None  # of a row, where all rows have as many
-        self._sums: dict[Hashable, NDArray[np.float64]] = {}
+    _kind: ClassVar[str] = "scorer"
 
-    def __getstate__(self) -> dict[str, Any]:
-        with _lock:
-            return self.__dict__ | {"_sums": dict(self._sums)}
+    def __init__(
+        self,
+        losses: Iterable[str | Loss] | str | Loss,
+        *,
+        nan_policy: str = "propagate",
+        stderr: bool = False,
+    ) -> None:
+        super().__init__()
+        self._measures = as_measures(losses)
+        self.losses = tuple(loss for m in self._measures for loss in m.losses)
+        check_choice("nan_policy", nan_policy, NAN_POLICIES)
+        self.nan_policy = nan_policy
+        self.stderr = bool(stderr)
+        self._of_rows = check_rows(self._measures)
+        for measure in self._measures:
+            measure.classes_of(self.losses)
+        # one pass, which never writes the losses of samples down
+        self._fused = not stderr and all(
+            isinstance(m, OfLoss) and isinstance(m.losses[0], PointwiseLoss) for m in self._measures
+        )
+        self._width = sum(m.n_columns for m in self._measures)
+        self._pairs = second_moments(self._columns_of_means(), self._width) if stderr else []
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "losses": [measure.spec for measure in self._measures],
+            "nan_policy": self.nan_policy,
+            "stderr": self.stderr,
+        }
+
+    @classmethod
+    def _made_with(cls, settings: dict[str, Any]) -> Self:
+        return cls(**settings)
 
     def update(
         self,
@@ -96,9 +117,8 @@ class Scorer:
         sample_weight : array_like, optional
             Of the shape of ``y_true``, or one weight per row.
         groups : array_like, optional
-            The group of each sample, of the shape of ``y_true`` or of the rows: integers, strings,
-            or a pandas Categorical (anything with ``codes`` and ``categories``). All parts have it,
-            or none.
+            The group of each sample, of the shape of ``y_true`` or of the rows: see `score`. All
+            parts have it, or none.
 
         Raises
         ------
@@ -106,68 +126,40 @@ class Scorer:
             If a value is outside a loss's domain, shapes differ, or rows have other classes than
             those of the parts before; nothing is added then.
         """
-        grouped = groups is not None
-        if self._grouped not in (None, grouped):
-            raise ValueError(UNGROUPED)
-        y_true, y_pred = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
-        add_up: Any = row_sums if self._of_rows else score_sums
-        shape = rows_shape(y_pred, self.losses) if self._of_rows else y_true.shape
-        if grouped:
+        self._check_grouped(groups is not None)
+        y, z = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
+        axis = row_axis(z, self.losses) if self._of_rows else None
+        shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
+        labels: list[Any] = [None]
+        codes, keys = None, ()
+        if groups is not None:
             labels, codes = codes_of(groups, shape)
+            keys = tuple(getattr(groups, "names", None) or ())
+        items = fixed_items(z, self.losses) if self._of_rows else None
+        sums: ExactSums | None
+        if self._fused:
+            sums = self._score_in_one_pass(y, z, sample_weight, codes, len(labels))
         else:
-            labels, codes = [None], None
-        sums = add_up(
-            list(self.losses), y_true, y_pred, sample_weight, self.nan_policy, codes, len(labels)
+            weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
+            parts = chunks(y, [z], weight, self.nan_policy, axis)
+            sums = sums_of_parts(parts, self._columns, codes, len(labels), self._pairs)
+        self._take(groups is not None, keys, items, labels, sums)
+
+    def _score_in_one_pass(
+        self, y: Array, z: Array, weight: Any, codes: NDArray[np.intp] | None, n_groups: int
+    ) -> ExactSums:
+        sums = ExactSums(
+            *score_sums(list(self.losses), y, z, weight, self.nan_policy, codes, n_groups)
         )
-        items = fixed_items(y_pred, self.losses) if self._of_rows else None
-        self._take(grouped, items, zip(labels, sums, strict=True))
+        return sums if sums.digits.shape[1] > self._width else sums.with_counts()
 
-    def merge(self, other: Scorer) -> None:
-        """Add what another scorer of the same losses has seen.
+    def _columns(self, part: Part) -> list[Array]:
+        return [column for measure in self._measures for column in measure.columns(part)]
 
-        Examples
-        --------
-        >>> import fastloss as fl
-        >>> a, b = fl.Scorer(["mse"]), fl.Scorer(["mse"])
-        >>> a.update([1.0], [2.0])
-        >>> b.update([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
-        >>> a.merge(b)
-        >>> a.result()["mse"]
-        0.25
-        """
-        if not isinstance(other, Scorer):
-            raise TypeError(f"other must be a Scorer; got {type(other).__name__}")
-        if other.losses != self.losses or other.nan_policy != self.nan_policy:
-            raise ValueError("only scorers of the same losses and nan_policy can be merged")
-        if other._grouped is None:
-            return
-        if self._grouped not in (None, other._grouped):
-            raise ValueError("a scorer with groups cannot be merged with one without")
-        with _lock:
-            parts = list(other._sums.items())
-        self._take(other._grouped, other._items, parts)
-
-    def _take(
-        self,
-        grouped: bool,
-        items: tuple[int, str] | None,
-        parts: Iterable[tuple[Hashable, NDArray[np.float64]]],
-    ) -> None:
-        """Add sums to those of their labels: all of them, or none if they do not fit."""
-        with _lock:
-            if self._grouped not in (None, grouped):  # another thread was faster
-                raise ValueError(UNGROUPED)
-            if self._items is not None and items not in (None, self._items):
-                count, name = self._items
-                raise ValueError(
-                    f"all parts must have {count} {name}, as the first has; "
-                    f"got {items and items[0]}"
-                )
-            self._items = self._items or items
-            self._grouped = grouped
-            for label, row in parts:
-                own = self._sums.get(label)
-                self._sums[label] = row.copy() if own is None else own + row
+    def _columns_of_means(self) -> list[int]:
+        """The columns of the measures that have standard errors."""
+        firsts = [0, *accumulate(m.n_columns for m in self._measures)]
+        return [k for k, m in zip(firsts, self._measures, strict=False) if m.is_mean]
 
     def result(self) -> Scores:
         """The scores of all that was added.
@@ -177,24 +169,57 @@ class Scorer:
         ValueError
             If there is nothing to take the mean of.
         """
-        width = len(self.losses) + 2
-        with _lock:
-            sums = dict(self._sums)
-        rows = np.array(list(sums.values())).reshape(-1, width)
-        total = np.zeros(width)
-        for row in rows:
-            total += row
-        if total[-1] == 0:
-            raise ValueError(
-                "the mean over nothing is undefined: there is no sample of non-zero weight"
-            )
-        if total[-2] == 0:
-            raise ValueError("the mean is undefined: the weights add up to 0")
-        if not self._grouped:
-            return Scores(self.losses, total, None, rows[:0])
-        labels = list(sums)
-        order = sorted(range(len(labels)), key=lambda i: sort_key(labels[i]))
-        return Scores(self.losses, total, [labels[i] for i in order], rows[order])
+        labels, sums = self._seen()
+        sums, total = total_of(sums, self._width)
+        values, weights, errors = self._reduce(total)
+        found: dict[str, Any] = {}
+        if self._grouped:
+            each, each_weight, each_error = self._reduce(sums)
+            found = {
+                "groups": labels,
+                "group_values": each,
+                "group_weights": each_weight,
+                "group_counts": sums.counts,
+                "group_errors": each_error,
+                "keys": self._keys,
+            }
+        return Scores(
+            [measure.spec for measure in self._measures],
+            values=values[0],
+            weight=float(weights[0]),
+            count=int(total.counts[0]),
+            errors=None if errors is None else errors[0],
+            **found,
+        )
+
+    def _reduce(self, sums: ExactSums) -> tuple[Any, Any, Any]:
+        """Values, weights and standard errors by group; without the latter None."""
+        means, weights = means_of(sums, self._width)
+        moments = Moments(sums, self._width, self._pairs) if self.stderr else None
+        return reduce_measures(self._measures, means, weights, moments)
+
+
+def reduce_measures(
+    measures: tuple[Measure, ...], means: Array, weights: Array, moments: Moments | None
+) -> tuple[Array, Array, Array | None]:
+    """Values, weights and standard errors of measures by group."""
+    values = np.empty((len(means), len(measures)))
+    errors = None if moments is None else np.full(values.shape, np.nan)
+    first = 0
+    for k, measure in enumerate(measures):
+        values[:, k] = measure.value(means[:, first : first + measure.n_columns])
+        if errors is not None and moments is not None and measure.is_mean:
+            errors[:, k] = np.sqrt(moments.variance({first: 1}))
+            if measure.is_root:  # the delta method: the derivative of a root
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    errors[:, k] /= 2 * values[:, k]
+        first += measure.n_columns
+    return values, weights, errors
+
+
+def second_moments(columns: list[int], width: int) -> list[tuple[int, int]]:
+    """The pairs whose products the variances of some of the columns are made of."""
+    return [*((k, k) for k in columns), *((k, width) for k in columns), (width, width)]
 
 
 def score(
@@ -205,6 +230,7 @@ def score(
     sample_weight: ArrayLike | None = None,
     groups: Any = None,
     nan_policy: str = "propagate",
+    stderr: bool = False,
 ) -> Scores:
     """Compute many losses in one pass over the data.
 
@@ -220,6 +246,8 @@ def score(
         The group of each sample: integers, strings, or a pandas Categorical.
     nan_policy : {"propagate", "omit", "raise"}
         A NaN in a target or a prediction makes the result NaN, has its row left out, or raises.
+    stderr : bool, default=False
+        Whether to find standard errors too.
 
     Returns
     -------
@@ -238,6 +266,6 @@ def score(
          log_loss  brier  weight  count
     all  0.279777   0.07       3      3
     """
-    scorer = Scorer(losses, nan_policy=nan_policy)
+    scorer = Scorer(losses, nan_policy=nan_policy, stderr=stderr)
     scorer.update(y_true, y_pred, sample_weight, groups)
     return scorer.result()

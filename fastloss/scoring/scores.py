@@ -50,25 +50,30 @@ class Scores:
 
     def __init__(
         self,
-        losses: Sequence[Loss],
-        total: NDArray[np.float64],
-        groups: Sequence[Hashable] | None,
-        sums: NDArray[np.float64],
-    ) -> None:
-        self._losses = tuple(losses)
-        self.names = tuple(loss.spec for loss in losses)
-        values, weights, counts = _reduce(self._losses, total[None])
-        self.values: NDArray[np.float64] = values[0]
-        self.weight, self.count = float(weights[0]), int(counts[0])
+        losses,
+        *,
+        values,
+        weight,
+        count,
+        groups=None,
+        group_values=None,
+        group_weights=None,
+        group_counts=None,
+        errors=None,
+        group_errors=None,
+        keys=(),
+    ):
+        self.names = tuple(losses)
+        self.values, self.weight, self.count = values, weight, count
         self.groups = None if groups is None else tuple(groups)
-        self.group_values, self.group_weights, self.group_counts = _reduce(self._losses, sums)
+        self.group_values = np.zeros((0, len(self.names))) if group_values is None else group_values
+        self.group_weights = np.zeros(0) if group_weights is None else group_weights
+        self.group_counts = np.zeros(0, int) if group_counts is None else group_counts
+        self.errors, self.group_errors, self.keys = errors, group_errors, keys
 
-    def __getitem__(self, loss: str | Loss) -> float:
-        """The value of a loss over all samples, by the loss, its full or its short name."""
-        if isinstance(loss, Loss):
-            found = [i for i, own in enumerate(self._losses) if own == loss]
-        else:
-            found = [i for i, own in enumerate(self._losses) if loss in (own.spec, own.name)]
+    def __getitem__(self, loss):
+        spec = loss.spec if isinstance(loss, Loss) else loss
+        found = [i for i, own in enumerate(self.names) if spec in (own, own.partition(":")[0])]
         if len(found) != 1:
             problem = "several" if found else "none"
             raise KeyError(f"{loss!r} is {problem} of the losses {', '.join(self.names)}")
@@ -129,15 +134,3 @@ class Scores:
             for row in (header, *rows)
         ]
         return "\n".join(line.rstrip() for line in lines)
-
-
-def _reduce(
-    losses: Sequence[Loss], sums: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Values, weights and counts from sums; the mean over nothing is NaN for a group."""
-    weights, counts = sums[:, -2].copy(), sums[:, -1].astype(np.int64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.where((weights != 0)[:, None], sums[:, :-2] / weights[:, None], math.nan)
-        roots = [i for i, loss in enumerate(losses) if loss._root]
-        values[:, roots] = np.sqrt(values[:, roots])
-    return values, weights, counts

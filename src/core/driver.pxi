@@ -32,9 +32,6 @@ cdef struct TaskResult:
 # a task of a job of any kind, on one of its threads; it leaves a result
 ctypedef void (*TaskFn)(void* job, int task, int thread) noexcept nogil
 
-cdef enum:
-    LINE = 64                       # bytes of a cache line
-
 cdef struct Job:
     Passes* passes
     WeightPasses* weighing
@@ -58,9 +55,8 @@ cdef struct Job:
     char* hess
     bint through                # some are not direct: what they are written through
     Operand outs[3]
-    const Py_ssize_t* groups    # SCORE: each row's group, and per task and group the sums of
-    Py_ssize_t n_groups         # the terms, the weight and the count
-    double* sums
+    const Py_ssize_t* groups    # SCORE: each row's group, NULL if there is one,
+    Exact* sums                 # and per thread the sums of the terms, and of weights if any
     PenaltyFn penalty
     double strengths[2]
     TaskResult results[MAX_TASKS]
@@ -314,44 +310,51 @@ cdef inline void add_block(Job* job, char* value, Block* b, double* lanes) noexc
         job.weighing.sum(value, b.w, b.padded, lanes)       # weights are padded by 0
 
 
-cdef inline double number(const char* data, Py_ssize_t size, Py_ssize_t i) noexcept nogil:
-    """The i-th of numbers of 4 or of 8 bytes"""
-    return (<const float*>data)[i] if size == 4 else (<const double*>data)[i]
-
-
 cdef void score_block(
-        Job* job, Py_ssize_t start, Scratch* s, Block* b, double* sums) noexcept nogil:
-    """Add a block's sums of every term, weight and count to those of its groups."""
-    cdef int t, width = job.n_terms + 2
-    cdef Py_ssize_t i, size
-    cdef double lanes[LANES]
-    cdef double weight
-    cdef const char* values
-    cdef const Py_ssize_t* group = job.groups + start
+        Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b) noexcept nogil:
+    """Add a block's values of every term, weights and counts to the sums of its groups."""
+    cdef Exact* sums = &job.sums[thread]
+    cdef const Py_ssize_t* group = NULL if job.groups == NULL else job.groups + start
+    cdef bint same = group == NULL or all_same(group, b.n)
+    cdef int t
     for t in range(job.n_terms):
         job.terms[t].maps[VALUE](
             job.terms[t].parameters, b.y, b.z, b.padded, 1, s.value, NULL, NULL)
-        if job.groups == NULL:
-            memset(lanes, 0, sizeof(lanes))
-            add_block(job, s.value, b, lanes)
-            sums[t] += fold(lanes)
-            continue
-        if b.w != NULL:
-            job.weighing.products(s.value, b.w, b.padded, <double*>s.scaled)
-        values = s.value if b.w == NULL else s.scaled
-        size = job.itemsize if b.w == NULL else 8
-        for i in range(b.n):
-            sums[group[i] * width + t] += number(values, size, i)
-    if job.groups == NULL:
-        sums[job.n_terms] += b.weight
-        sums[job.n_terms + 1] += b.count
+        add_values(job, sums, t, group, same, s, b)
+    count_rows(sums, group, same, b.n, b.count, b.w, job.weight_size)
+    if b.w != NULL:
+        weigh_in(job, sums, group, same, s, b)
+
+
+cdef inline void add_values(
+        Job* job, Exact* sums, int t, const Py_ssize_t* group, bint same, Scratch* s, Block* b
+        ) noexcept nogil:
+    """Add the weighted values of a term, of which there are more than rows in the last block."""
+    cdef double* terms = <double*>s.scaled
+    if b.w == NULL:
+        memset(s.value + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
+    elif job.weight_size == 8 or not kernels.exact.multiply_floats(
+            <const float*>s.value, <const float*>b.w, b.padded, <float*>s.grad):
+        job.weighing.products(s.value, b.w, b.padded, terms)
+        add_terms(sums, t, group, same, terms, b.n)
         return
-    for i in range(b.n):
-        weight = 1
-        if b.w != NULL:
-            weight = number(b.w, job.weight_size, i)
-        sums[group[i] * width + job.n_terms] += weight
-        sums[group[i] * width + job.n_terms + 1] += weight != 0
+    if job.itemsize == 8:
+        add_terms(sums, t, group, same, <double*>s.value, b.n)
+    else:
+        add_floats(
+            sums, t, group, same, <const float*>(s.value if b.w == NULL else s.grad), terms, b.n)
+
+
+cdef inline void weigh_in(
+        Job* job, Exact* sums, const Py_ssize_t* group, bint same, Scratch* s, Block* b
+        ) noexcept nogil:
+    """Add the weights."""
+    cdef double* terms = <double*>s.scaled
+    if job.weight_size == 4:
+        add_floats(sums, job.n_terms, group, same, <const float*>b.w, terms, b.n)
+    else:
+        memcpy(terms, b.w, 8 * b.padded)
+        add_terms(sums, job.n_terms, group, same, terms, b.n)
 
 
 cdef void penalty_block(
@@ -419,8 +422,7 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
         elif job.work == PENALTY:
             penalty_block(job, thread, start, &s, &b, lanes)
         elif job.work == SCORE:
-            score_block(
-                job, start, &s, &b, job.sums + task * job.n_groups * (job.n_terms + 2))
+            score_block(job, thread, start, &s, &b)
         start += job.step
     if job.through and job.work == MAP and result.failed < 0 and not result.no_memory:
         flush_outputs(job, thread)

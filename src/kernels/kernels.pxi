@@ -39,6 +39,16 @@ cdef extern from "kernels/formats.h" nogil:
     void fl_adopt_half(const void*, Py_ssize_t, float*) noexcept
     void fl_adopt_bfloat16(const void*, Py_ssize_t, float*) noexcept
 
+cdef extern from "kernels/exact.h" nogil:
+    bint fl_add_alike(const float*, Py_ssize_t, double*, int*) noexcept
+    double fl_largest(const double*, Py_ssize_t) noexcept
+    bint fl_split(double*, Py_ssize_t, int, int64_t*) noexcept
+    bint fl_split_sum(double*, Py_ssize_t, int, int64_t*) noexcept
+    bint fl_multiply_floats(const float*, const float*, Py_ssize_t, float*) noexcept
+    void fl_widen(const float*, Py_ssize_t, double*) noexcept
+    void fl_multiply_exactly(
+        const double*, const double*, Py_ssize_t, double*, double*) noexcept
+
 cdef extern from "kernels/stream.h" nogil:
     void fl_stream(const void* source, Py_ssize_t bytes, void* target) noexcept
     void fl_fence() noexcept

@@ -53,7 +53,7 @@ cdef inline double product(real v, weight w) noexcept nogil:
     cdef float rounded
     if real is float and weight is float:
         rounded = <float>exact
-        size = fabs(exact)
+        size = fabs(<double>rounded)
         return rounded if (size >= 2.0 ** -126) & (size <= FLT_MAX) else exact
     else:
         return exact

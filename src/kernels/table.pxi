@@ -34,6 +34,16 @@ cdef void fill_weighing(int index, real tag, weight weight_tag) noexcept:
         pass_neutralise[real, weight])
 
 
+cdef void fill_exact() noexcept:
+    kernels.exact.add_alike = fl_add_alike
+    kernels.exact.largest = fl_largest
+    kernels.exact.split = fl_split
+    kernels.exact.split_sum = fl_split_sum
+    kernels.exact.multiply_floats = fl_multiply_floats
+    kernels.exact.widen = fl_widen
+    kernels.exact.multiply = fl_multiply_exactly
+
+
 cdef void fill_rows() noexcept:
     kernels.rows[0] = fl_rows_f32
     kernels.rows[1] = fl_rows_f64
@@ -151,6 +161,7 @@ fill_weighing[double, double](1, 0, 0)
 fill_weighing[float, double](2, 0, 0)
 fill_penalties[float](0)
 fill_penalties[double](0)
+fill_exact()
 fill_rows()
 fill_linear()
 fill_formats()

@@ -67,7 +67,7 @@ def test_images():
 @pytest.mark.parametrize(
     ("losses", "message"),
     [
-        (["softmax_cross_entropy", "mse"], "is a loss of rows and mse is not"),
+        (["softmax_cross_entropy", "mse"], "mse is not a loss of rows: beside one"),
         ([fl.SoftmaxCrossEntropy(class_weight=[1, 2, 3])], "class_weight has to be part of"),
         ([fl.SoftmaxCrossEntropy(ignore_index=0)], "ignore_index has to be part of"),
         ([fl.SoftmaxCrossEntropy(axis=0), fl.PolyLoss()], "of different axes"),

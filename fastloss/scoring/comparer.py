@@ -1,0 +1,328 @@
+"""Several models on the same samples, in one pass, a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import accumulate, combinations_with_replacement
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from fastloss._core import input_array
+from fastloss.losses.base import Loss
+from fastloss.scoring.accumulator import NAN_POLICIES, Accumulator, check_choice, total_of
+from fastloss.scoring.columns import Part, check_rows, chunks, fixed_items, row_axis, sums_of_parts
+from fastloss.scoring.comparison import Comparison, Differences, holm
+from fastloss.scoring.groups import codes_of
+from fastloss.scoring.measures import as_measures
+from fastloss.scoring.statistics import Moments, means_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from fastloss.scoring.columns import Array
+    from fastloss.scoring.exact import ExactSums
+
+
+class Comparer(Accumulator):
+    """Compares models on data that come in parts.
+
+    Parameters
+    ----------
+    losses : sequence of str or Loss
+        What to compare them by, as `Scorer` takes it.
+    models : sequence of str
+        Their names, two at least.
+    nan_policy : {"propagate", "omit", "raise"}
+        With "omit" a row is left out of all models if its target or any prediction is NaN.
+
+    See Also
+    --------
+    compare : The same of data that are there at once.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> comparer = fl.Comparer(["mae"], ["old", "new"])
+    >>> comparer.update([1.0, 2.0], {"old": [1.5, 2.5], "new": [1.5, 2.25]})
+    >>> comparer.update([3.0], {"old": [5.0], "new": [4.0]})
+    >>> comparer.result().difference("new", "mae")
+    -0.4166666666666667
+    """
+
+    _kind: ClassVar[str] = "comparer"
+
+    def __init__(
+        self,
+        losses: Iterable[str | Loss] | str | Loss,
+        models: Iterable[str],
+        *,
+        nan_policy: str = "propagate",
+    ) -> None:
+        super().__init__()
+        self._measures = as_measures(losses)
+        self.losses = tuple(loss for measure in self._measures for loss in measure.losses)
+        self.models = tuple(models)
+        if isinstance(models, str) or len(self.models) < 2:
+            raise ValueError(f"models must name two models at least; got {models!r}")
+        if len({*self.models}) < len(self.models):
+            raise ValueError(f"models must have names that differ; got {self.models}")
+        check_choice("nan_policy", nan_policy, NAN_POLICIES)
+        self.nan_policy = nan_policy
+        self._of_rows = check_rows(self._measures)
+        for measure in self._measures:
+            measure.classes_of(self.losses)
+        self._each = sum(measure.n_columns for measure in self._measures)
+        self._width = self._each * len(self.models)  # columns: those of one model after the other
+        self._pairs = self._paired()
+
+    def _paired(self) -> list[tuple[int, int]]:
+        """Products of the same column of two models, and with the weights."""
+        pairs = []
+        for first, measure in zip(self._firsts(), self._measures, strict=True):
+            if measure.is_mean:
+                places = [first + k * self._each for k in range(len(self.models))]
+                pairs += [*combinations_with_replacement(places, 2)]
+                pairs += [(place, self._width) for place in places]
+        return [*pairs, (self._width, self._width)]
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "losses": [measure.spec for measure in self._measures],
+            "models": list(self.models),
+            "nan_policy": self.nan_policy,
+        }
+
+    @classmethod
+    def _made_with(cls, settings: dict[str, Any]) -> Self:
+        return cls(**settings)
+
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_preds: Mapping[str, ArrayLike],
+        sample_weight: ArrayLike | None = None,
+        groups: Any = None,
+    ) -> None:
+        """Add a part of the data.
+
+        Parameters
+        ----------
+        y_true : array_like
+            Targets.
+        y_preds : mapping of str to array_like
+            The predictions of each model, all of one shape.
+        sample_weight, groups
+            As `Scorer.update` takes them.
+
+        Raises
+        ------
+        ValueError
+            As of `Scorer.update`, or if models are missing or unknown; nothing is added then.
+        """
+        self._check_grouped(groups is not None)
+        if not isinstance(y_preds, Mapping) or {*y_preds} != {*self.models}:
+            given = list(y_preds) if isinstance(y_preds, Mapping) else y_preds
+            raise ValueError(
+                f"y_preds must have the predictions of {', '.join(self.models)}; got {given!r}"
+            )
+        y = input_array(y_true, "y_true")
+        zs = [input_array(y_preds[model], f"y_preds[{model!r}]") for model in self.models]
+        for z, model in zip(zs, self.models, strict=True):
+            if z.shape != zs[0].shape:
+                raise ValueError(
+                    f"y_preds[{model!r}] must have the shape of the first, {zs[0].shape}; "
+                    f"got {z.shape}"
+                )
+        weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
+        axis = row_axis(zs[0], self.losses) if self._of_rows else None
+        shape = y.shape if axis is None else zs[0].shape[:axis] + zs[0].shape[axis + 1 :]
+        labels: list[Any] = [None]
+        codes, keys = None, ()
+        if groups is not None:
+            labels, codes = codes_of(groups, shape)
+            keys = tuple(getattr(groups, "names", None) or ())
+        sums = sums_of_parts(
+            chunks(y, zs, weight, self.nan_policy, axis),
+            self._columns,
+            codes,
+            len(labels),
+            self._pairs,
+        )
+        items = fixed_items(zs[0], self.losses) if self._of_rows else None
+        self._take(groups is not None, keys, items, labels, sums)
+
+    def _columns(self, part: Part) -> list[Array]:
+        return [column for measure in self._measures for column in measure.columns(part)]
+
+    def result(
+        self, baseline: str | None = None, correction: Literal["holm"] | None = None
+    ) -> Comparison:
+        """The scores of all models, and their differences to one of them.
+
+        Parameters
+        ----------
+        baseline : str, optional
+            The model that the others are compared with: its name, by default the first, or "best":
+            of each loss the model that is best in all.
+        correction : {"holm"}, optional
+            Of the p values of the groups, for as many comparisons as there are groups.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to take the mean of, or no such model.
+        """
+        check_choice("baseline", baseline, (None, "best", *self.models))
+        check_choice("correction", correction, (None, "holm"))
+        labels, sums = self._seen()
+        sums, total = total_of(sums, self._width)
+        base = self._baseline(self._values(total)[0], baseline)
+        groups = None
+        if self._grouped:
+            groups = self._differences(sums, base)
+            if correction == "holm":
+                groups = replace(groups, p=holm(groups.p))
+        return Comparison(
+            models=self.models,
+            names=tuple(measure.spec for measure in self._measures),
+            baselines=tuple(self.models[k] for k in base),
+            larger_is_better=tuple(measure.larger_is_better for measure in self._measures),
+            total=self._differences(total, base)[0],
+            labels=tuple(labels) if self._grouped else None,
+            groups=groups,
+            keys=self._keys,
+        )
+
+    def _baseline(self, values: Array, name: str | None) -> Array:
+        """Of each loss the place of the model that the others are compared with."""
+        if name == "best":
+            signs = [-1 if measure.larger_is_better else 1 for measure in self._measures]
+            if np.isnan(values).all(axis=0).any():
+                return np.zeros(len(signs), int)
+            return np.asarray(np.nanargmin(values * signs, axis=0))
+        return np.full(len(self._measures), self.models.index(name) if name else 0)
+
+    def _firsts(self) -> list[int]:
+        """The first column of each measure, of the first model."""
+        ends = accumulate(measure.n_columns for measure in self._measures)
+        return [0, *ends][:-1]
+
+    def _values(self, sums: ExactSums) -> Array:
+        """By group, model and loss."""
+        means, _ = means_of(sums, self._width)
+        of_model = means.reshape(len(means), len(self.models), self._each)
+        values = [
+            measure.value(of_model[:, :, first : first + measure.n_columns])
+            for first, measure in zip(self._firsts(), self._measures, strict=True)
+        ]
+        return np.stack(values, axis=-1)
+
+    def _differences(self, sums: ExactSums, base: Array) -> Differences:
+        from scipy.stats import t  # type: ignore[import-untyped, unused-ignore]
+
+        values = self._values(sums)
+        errors, apart = np.full((2, *values.shape), np.nan)
+        moments = Moments(sums, self._width, self._pairs)
+        for k, (first, measure) in enumerate(zip(self._firsts(), self._measures, strict=True)):
+            if measure.is_mean:
+                places = [first + j * self._each for j in range(len(self.models))]
+                of_model = values[..., k] if measure.is_root else None
+                errors[..., k], apart[..., k] = _errors(moments, places, int(base[k]), of_model)
+        own = np.take_along_axis(values, np.broadcast_to(base, values[:, :1].shape), axis=1)
+        differences = values - own
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = differences / apart
+        p = 2 * t.sf(np.abs(z), np.maximum(sums.counts - 1, 1)[:, None, None])
+        _, weights = means_of(sums, self._width)
+        return Differences(values, errors, differences, apart, z, p, weights, sums.counts)
+
+
+def _errors(
+    moments: Moments, places: list[int], base: int, roots: Array | None
+) -> tuple[Array, Array]:
+    """Standard errors of the models, and of their differences to the base, by group and model.
+
+    Of roots of means by the delta method: the derivative of a root is 1 / (2 root).
+    """
+    alone = np.stack([moments.variance({place: 1}) for place in places], axis=1)
+    apart = np.full(alone.shape, np.nan)
+    for j, place in enumerate(places):
+        if j != base:
+            apart[:, j] = moments.variance({place: 1, places[base]: -1})
+    if roots is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = 1 / (2 * roots)
+        own, of_base = slope, slope[:, [base]]
+        together = (alone + alone[:, [base]] - apart) / 2  # covariances
+        apart = own**2 * alone + of_base**2 * alone[:, [base]] - 2 * own * of_base * together
+        alone = own**2 * alone
+    return np.sqrt(alone), np.sqrt(np.maximum(apart, 0))
+
+
+def compare(
+    y_true: ArrayLike,
+    y_preds: Mapping[str, ArrayLike],
+    losses: Iterable[str | Loss] | str | Loss,
+    *,
+    by: Any = None,
+    sample_weight: ArrayLike | None = None,
+    nan_policy: str = "propagate",
+    baseline: str | None = None,
+    correction: Literal["holm"] | None = None,
+) -> Comparison:
+    """Compare models on the same samples: their losses, and whether these differ.
+
+    Parameters
+    ----------
+    y_true : array_like
+        Targets.
+    y_preds : mapping of str to array_like
+        The predictions of each model, by its name.
+    losses : sequence of str or Loss
+        What to compare them by, as `score` takes it.
+    by : array_like, optional
+        The group of each sample, as `score` takes ``groups``.
+    sample_weight : array_like, optional
+        Of the shape of ``y_true``, or one weight per row.
+    nan_policy : {"propagate", "omit", "raise"}
+        With "omit" a row is left out of all models if its target or any prediction is NaN.
+    baseline : str, optional
+        The model that the others are compared with: its name, by default the first, or "best": of
+        each loss the model that is best in all.
+    correction : {"holm"}, optional
+        Of the p values of the groups, for as many comparisons as there are groups.
+
+    Returns
+    -------
+    Comparison
+        Values, paired differences, standard errors, z and p, in all and per group.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside a loss's domain, shapes differ, or there is nothing to compare.
+
+    Notes
+    -----
+    With d the difference of the weighted losses of a sample, w the weights, m = sum(d)/sum(w) and n
+    the number of samples, the standard error is the root of n/(n - 1) sum((d - m w)^2) / sum(w)^2
+    (Cochran 1977; Gatz and Smith 1995). Without weights it is that of the paired t-test. Of roots
+    it is found by the delta method; scores that are no means of the samples, as R2, have none.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> y, old, new = [1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 5.0, 4.5], [1.25, 2.5, 4.0, 4.25]
+    >>> found = fl.compare(y, {"old": old, "new": new}, ["mae"])
+    >>> found.difference("new", "mae"), round(found.p("new", "mae"), 3)
+    (-0.375, 0.182)
+    """
+    if not isinstance(y_preds, Mapping):
+        raise TypeError(
+            f"y_preds must be a mapping of names to predictions; got {type(y_preds).__name__}"
+        )
+    comparer = Comparer(losses, list(y_preds), nan_policy=nan_policy)
+    comparer.update(y_true, y_preds, sample_weight, by)
+    return comparer.result(baseline, correction)

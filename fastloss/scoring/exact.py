@@ -1,0 +1,192 @@
+"""Sums without rounding: whole numbers of 2**-1074, the least number of float64."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BITS = 32  # of a digit
+ONE = 1074  # 1.0 is 2**ONE units
+ROOM = 1 << 30  # how many sums of digits an integer of 64 bits holds
+
+
+@dataclass
+class ExactSums:
+    """Sums of several terms in several groups, which do not depend on the order of adding.
+
+    Attributes
+    ----------
+    digits : ndarray of int64, shape (n_groups, n_terms, n_digits)
+        Of 32 bits with a sign, but for what was added since.
+    first : int
+        The place of the first digit, which is worth ``2**(32 * first - 1074)``.
+    special : ndarray, shape (n_groups, n_terms), or None
+        The sums of terms that are infinite or NaN, if there were any.
+    counts : ndarray of int64, shape (n_groups,)
+        Rows whose weight is not 0.
+    """
+
+    digits: NDArray[np.int64]
+    first: int
+    special: NDArray[np.float64] | None
+    counts: NDArray[np.int64]
+    added: int = 0  # how often, since digits had 32 bits
+
+    def with_counts(self) -> ExactSums:
+        """The same and a last term, the counts: the sum of weights that are 1."""
+        place, shift = divmod(ONE, BITS)
+        result = self.spread(place, place + 2)
+        counts = np.zeros_like(result.digits[:, :1])
+        counts[:, 0, place - result.first] = (self.counts << shift) & (2**BITS - 1)
+        counts[:, 0, place - result.first + 1] = self.counts << shift >> BITS
+        digits = np.concatenate([result.digits, counts], axis=1)
+        special = self.special if self.special is None else np.pad(self.special, ((0, 0), (0, 1)))
+        return ExactSums(digits, result.first, special, self.counts)
+
+    def take(self, terms: list[int]) -> ExactSums:
+        """Some of the terms."""
+        special = None if self.special is None else self.special[:, terms]
+        return ExactSums(self.digits[:, terms], self.first, special, self.counts)
+
+    def spread(self, first: int, stop: int) -> ExactSums:
+        """The same sums with digits for the places from ``first`` to ``stop`` at least."""
+        before = max(self.first - first, 0)
+        after = max(stop - self.first - self.digits.shape[2], 0)
+        if not before + after:
+            return self
+        digits = np.pad(self.digits, ((0, 0), (0, 0), (before, after)))
+        return ExactSums(digits, self.first - before, self.special, self.counts)
+
+    def copy(self) -> ExactSums:
+        """The same in memory of its own."""
+        special = None if self.special is None else self.special.copy()
+        return ExactSums(self.digits.copy(), self.first, special, self.counts.copy())
+
+    def add(self, other: ExactSums, groups: NDArray[np.intp]) -> None:
+        """Add other sums to those of the groups that ``groups`` says, each of them once."""
+        places = other.digits.shape[2]
+        fits = self.spread(other.first, other.first + places)
+        self.digits, self.first = fits.digits, fits.first
+        more = max(int(groups.max(initial=-1)) + 1 - len(self.counts), 0)
+        if more:
+            self.digits = np.pad(self.digits, ((0, more), (0, 0), (0, 0)))
+            self.counts = np.pad(self.counts, (0, more))
+            if self.special is not None:
+                self.special = np.pad(self.special, ((0, more), (0, 0)))
+        start = other.first - self.first
+        self.digits[groups, :, start : start + places] += other.digits
+        self.counts[groups] += other.counts
+        if other.special is not None:
+            if self.special is None:
+                self.special = np.zeros(self.digits.shape[:2])
+            with np.errstate(invalid="ignore"):
+                self.special[groups] += other.special
+        self.added += 1
+        if self.added == ROOM:
+            self.carry()
+
+    def carry(self) -> None:
+        """Make digits numbers of 32 bits again."""
+        digits = np.pad(self.digits, ((0, 0), (0, 0), (0, 1)))
+        for k in range(digits.shape[2] - 1):
+            over = (digits[..., k] + (1 << (BITS - 1))) >> BITS
+            digits[..., k] -= over << BITS
+            digits[..., k + 1] += over
+        self.digits = digits if digits[..., -1].any() else digits[..., :-1]
+        self.added = 0
+
+    def groups(self, order: NDArray[np.intp]) -> ExactSums:
+        """Some of the groups."""
+        special = None if self.special is None else self.special[order]
+        return ExactSums(self.digits[order], self.first, special, self.counts[order], self.added)
+
+    def to_json(self) -> dict[str, Any]:
+        """As lists of text and integers; the same for the same sums, however they were made."""
+        numbers, one = self.units()
+        special: Any = None if self.special is None else self.special.ravel().tolist()
+        return {
+            "shape": list(numbers.shape),
+            # in units of 2**-1074, without the zeros at the end
+            "sums": [_to_text(number * ((1 << ONE) // one)) for number in numbers.flat],
+            "special": special and {i: str(x) for i, x in enumerate(special) if x != 0},
+            "counts": self.counts.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> ExactSums:
+        """The opposite."""
+        shape = tuple(found["shape"])
+        pairs = [text.split("@") for text in found["sums"]]
+        first = min((int(zeros) for digits, zeros in pairs if digits != "0"), default=ONE) // BITS
+        numbers = np.empty(len(pairs), object)
+        for i, (digits, zeros) in enumerate(pairs):
+            numbers[i] = int(digits, 16) << max(int(zeros) - BITS * first, 0)
+        places = max((number.bit_length() for number in numbers), default=0) // BITS + 2
+        digits = np.zeros((len(numbers), places), np.int64)
+        for k in range(places):
+            digits[:, k] = numbers & (2**BITS - 1)
+            numbers = numbers >> BITS
+        digits[:, -1] -= (numbers < 0).astype(np.int64) << BITS  # the sign that is left
+        special = None
+        if found["special"] is not None:
+            special = np.zeros(len(digits))
+            for place, text in found["special"].items():
+                special[int(place)] = float(text)
+            special = special.reshape(shape)
+        counts = np.array(found["counts"], np.int64)
+        result = cls(digits.reshape(*shape, places), first, special, counts)
+        result.carry()
+        return result
+
+    def total(self) -> ExactSums:
+        """The sums over all groups, as those of one."""
+        self.carry()
+        special = self.special
+        if special is not None:
+            with np.errstate(invalid="ignore"):
+                special = special.sum(axis=0, keepdims=True)
+        digits, counts = (x.sum(axis=0, keepdims=True) for x in (self.digits, self.counts))
+        return ExactSums(digits, self.first, special, counts)
+
+    def units(self) -> tuple[NDArray[Any], int]:
+        """The sums as integers, and the integer that is 1."""
+        found = np.zeros(self.digits.shape[:2], object)
+        for k in range(self.digits.shape[2] - 1, -1, -1):
+            found = (found << BITS) + self.digits[..., k].astype(object)
+        shift = ONE - BITS * self.first
+        return found << max(-shift, 0), 1 << max(shift, 0)
+
+    def rounded(self) -> NDArray[np.float64]:
+        """The sums as float64, rounded once."""
+        numbers, one = self.units()
+        found = quotients(numbers, one)
+        if self.special is not None:
+            odd = self.special != 0  # so is NaN
+            found[odd] = self.special[odd]
+        return found
+
+
+def _to_text(number: int) -> str:
+    """Hexadecimal digits and the exponent of 2 behind them, as in "-3f@1020"."""
+    zeros = (number & -number).bit_length() - 1 if number else 0
+    return f"{number >> zeros:x}@{zeros}"
+
+
+def quotients(numerators: NDArray[Any], denominators: Any) -> NDArray[np.float64]:
+    """Quotients of integers, rounded once; beyond all numbers infinity, 0 / 0 is NaN."""
+    return np.asarray(np.frompyfunc(_quotient, 2, 1)(numerators, denominators), np.float64)
+
+
+def _quotient(a: int, b: int) -> float:
+    if b == 0:
+        return math.nan if a == 0 else math.copysign(math.inf, a)
+    try:
+        return a / b
+    except OverflowError:
+        return math.inf if (a > 0) == (b > 0) else -math.inf

@@ -1,0 +1,56 @@
+"""Labels of groups as JSON has them, each with its type."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Hashable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from fastloss.scoring.groups import Level
+
+
+def label_to_json(label: Hashable) -> Any:
+    """A label as text, an integer, or a list of its type and what it is made of."""
+    if isinstance(label, Level):
+        return ["level", str(label), label.rank]
+    if label is None or type(label) in (str, int):
+        return label
+    if isinstance(label, tuple):
+        return ["key", *map(label_to_json, label)]
+    if isinstance(label, bool):
+        return ["bool", label]
+    if isinstance(label, float):
+        return ["float", label.hex()]
+    if isinstance(label, bytes):
+        return ["bytes", base64.b64encode(label).decode()]
+    if isinstance(label, timedelta):
+        return ["timedelta", label.days, label.seconds, label.microseconds]
+    if isinstance(label, Decimal):
+        return ["decimal", str(label)]
+    if type(label) in (date, datetime):
+        return [type(label).__name__, label.isoformat()]  # type: ignore[attr-defined]
+    raise TypeError(
+        f"a group's label of type {type(label).__name__} cannot be written: {label!r}; "
+        f"make it a string"
+    )
+
+
+def label_from_json(found: Any) -> Hashable:
+    """The label."""
+    if not isinstance(found, list):
+        return found  # type: ignore[no-any-return]
+    kind, *parts = found
+    make: Any = {
+        "level": Level,
+        "key": lambda *labels: tuple(map(label_from_json, labels)),
+        "bool": bool,
+        "float": float.fromhex,
+        "bytes": base64.b64decode,
+        "timedelta": timedelta,
+        "decimal": Decimal,
+        "date": date.fromisoformat,
+        "datetime": datetime.fromisoformat,
+    }[kind]
+    return make(*parts)  # type: ignore[no-any-return]

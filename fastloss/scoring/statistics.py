@@ -1,0 +1,87 @@
+"""Means, and their standard errors, from exact sums.
+
+The terms of sums are those of columns times weights, u, then the weights, w; then, where there are
+errors, products of pairs of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastloss.scoring.exact import ExactSums, quotients
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    Floats = NDArray[np.float64]
+    Pair = tuple[int, int]
+
+
+def means_of(sums: ExactSums, n_columns: int) -> tuple[Floats, Floats]:
+    """Means of the columns in each group, NaN where weights add up to 0; and the weights' sums."""
+    rounded = sums.rounded()
+    totals, weights = rounded[:, :n_columns], rounded[:, n_columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = np.where((weights != 0)[:, None], totals / weights[:, None], np.nan)
+    if not np.isfinite(rounded).all():  # sums beyond the range of numbers, whose mean may be in it
+        numbers, _ = sums.units()
+        special = np.zeros(rounded.shape) if sums.special is None else sums.special
+        far = np.isinf(totals) & (special[:, :n_columns] == 0)
+        means[far] = quotients(numbers[:, :n_columns], numbers[:, [n_columns]])[far]
+    return means, weights
+
+
+class Moments:
+    """Second moments about the means: of columns of weighted values, by group.
+
+    Parameters
+    ----------
+    sums : ExactSums
+    n_columns : int
+    pairs : sequence of (int, int)
+        Whose products the terms behind the weights are; ``n_columns`` stands for the weights.
+    """
+
+    def __init__(self, sums: ExactSums, n_columns: int, pairs: Sequence[Pair]) -> None:
+        self._numbers, self._one = sums.units()
+        self._special = sums.special
+        self._counts = sums.counts.astype(object)
+        self._weight = n_columns
+        self._places = {pair: n_columns + 1 + k for k, pair in enumerate(pairs)}
+
+    def _product(self, a: int, b: int) -> int:
+        return self._places[(a, b) if (a, b) in self._places else (b, a)]
+
+    def variance(self, signs: dict[int, int]) -> Floats:
+        """The variance of the mean of a sum of columns, each times a sign.
+
+        With u its weighted values, w the weights, m = sum(u)/sum(w) and n the count, it is
+        n/(n - 1) sum((u - m w)^2) / sum(w)^2; without weights that is s^2/n. Nothing is rounded
+        but the quotient.
+        """
+        used = {self._weight, self._product(self._weight, self._weight)}
+
+        def total(*parts: tuple[int, int]) -> Array:
+            used.update(term for term, _ in parts)
+            return np.asarray(sum(self._numbers[:, term] * sign for term, sign in parts))
+
+        w = self._numbers[:, self._weight]
+        ww = self._numbers[:, self._product(self._weight, self._weight)]
+        u = total(*signs.items())
+        uw = total(*((self._product(i, self._weight), sign) for i, sign in signs.items()))
+        uu = total(
+            *(
+                (self._product(i, j), first * second)
+                for i, first in signs.items()
+                for j, second in signs.items()
+            )
+        )
+        spread = uu * w**2 - 2 * u * w * uw + u**2 * ww
+        variance = quotients(spread * self._counts * self._one, w**4 * (self._counts - 1))
+        if self._special is not None:
+            variance[(self._special[:, sorted(used)] != 0).any(axis=1)] = np.nan
+        return variance

@@ -1,0 +1,291 @@
+# Sums without rounding, of several kinds of terms in several groups. A sum is a number of 32 bits in
+# each of LIMBS places, the first of which is worth 2^-1074, the least number there is; so it does not
+# depend on the order of its terms, and neither do blocks, tasks and threads show in it.
+#
+# Terms become whole numbers of a unit that suits them (see exact.h), are added up as 64-bit integers
+# and carried to the places when these are about to overflow. Each thread has sums of its own.
+
+from libc.math cimport frexp, ldexp
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+
+cdef enum:
+    LINE = 64               # bytes of a cache line
+    LIMBS = 70              # 2098 bits of a double, and room for 2^64 of them
+    LEVELS = 3              # of units in which terms of a group are added up: the rest goes to
+    LEVEL_BITS = 44         # the places at once
+    FLUSH_ROWS = 1 << 18    # as many terms of LEVEL_BITS have 62 bits
+    CARRY_AFTER = 1 << 28   # terms added to places, of 33 bits
+    NO_UNIT = 1 << 20
+    LEAST_UNIT = -1074      # 2 to this power is the least unit,
+    MOST = 1000             # and terms beyond 2^MOST are added singly
+
+cdef struct Exact:                  # the sums of a thread
+    Py_ssize_t n_groups
+    int n_terms
+    int64_t* place[LIMBS]           # each n_terms x n_groups, NULL while all are 0, as is
+    double* special                 # the sum of infinities and NaNs
+    int64_t* level[LEVELS]          # n_terms x n_groups, in units of the term's level
+    int* unit                       # of each term's first level; NO_UNIT if nothing is there
+    Py_ssize_t* rows                # that each term's levels have added up
+    Py_ssize_t carried              # terms in places since they were 32 bits
+    int64_t* count                  # of each group: rows whose weight is not 0
+    bint no_memory
+    char apart[LINE]                # from the next thread's: what is written is in no shared line
+
+
+cdef void* zeros(Py_ssize_t n) noexcept nogil:
+    """Memory of n numbers of 64 bits, or NULL; its lines are no other's."""
+    return calloc(8 * n + 2 * LINE, 1)
+
+
+cdef int start_exact(Exact* e, Py_ssize_t n_groups, int n_terms) except -1:
+    cdef int t
+    memset(e, 0, sizeof(Exact))
+    e.n_groups = n_groups
+    e.n_terms = n_terms
+    e.unit = <int*>zeros(n_terms)
+    e.rows = <Py_ssize_t*>zeros(n_terms)
+    e.count = <int64_t*>zeros(n_groups)
+    if e.unit == NULL or e.rows == NULL or e.count == NULL:
+        raise MemoryError()
+    for t in range(n_terms):
+        e.unit[t] = NO_UNIT
+    return 0
+
+
+cdef void end_exact(Exact* e) noexcept:
+    cdef int k
+    for k in range(LIMBS):
+        free(e.place[k])
+    for k in range(LEVELS):
+        free(e.level[k])
+    free(e.special)
+    free(e.unit)
+    free(e.rows)
+    free(e.count)
+
+
+cdef bint have(Exact* e, void** table) noexcept nogil:
+    """Make a table of a number for each term and group, unless there is one."""
+    if table[0] == NULL:
+        table[0] = zeros(e.n_groups * e.n_terms)
+        e.no_memory |= table[0] == NULL
+    return table[0] != NULL
+
+
+cdef void carry(Exact* e) noexcept nogil:
+    """Make places numbers of 32 bits with a sign again; the last takes what is left."""
+    cdef Py_ssize_t i
+    cdef int64_t over
+    cdef int k
+    for k in range(LIMBS - 1):
+        if e.place[k] == NULL:
+            continue
+        for i in range(e.n_groups * e.n_terms):
+            over = (e.place[k][i] + (<int64_t>1 << 31)) >> 32
+            if over != 0 and have(e, <void**>&e.place[k + 1]):
+                e.place[k][i] -= over << 32
+                e.place[k + 1][i] += over
+    e.carried = 0
+
+
+cdef void put(Exact* e, Py_ssize_t at, int64_t number, int unit) noexcept nogil:
+    """Add a number of units, of less than 2^62, to the places of a term's sum in a group."""
+    cdef int k = (unit - LEAST_UNIT) >> 5, shift = (unit - LEAST_UNIT) & 31
+    cdef int64_t sign = -1 if number < 0 else 1
+    cdef uint64_t size = <uint64_t>(number * sign), low, high, all_ones = <uint32_t>-1
+    if number == 0 or not (have(e, <void**>&e.place[k]) and have(e, <void**>&e.place[k + 1])
+                           and have(e, <void**>&e.place[k + 2])):
+        return
+    low = (size & all_ones) << shift
+    high = (size >> 32) << shift
+    e.place[k][at] += sign * <int64_t>(low & all_ones)
+    e.place[k + 1][at] += sign * <int64_t>((low >> 32) + (high & all_ones))
+    e.place[k + 2][at] += sign * <int64_t>(high >> 32)
+    e.carried += 1
+    if e.carried >= CARRY_AFTER:
+        carry(e)
+
+
+cdef void put_single(Exact* e, Py_ssize_t at, double x) noexcept nogil:
+    """Add any number."""
+    cdef int exponent
+    cdef int64_t number
+    if x - x != 0:
+        if have(e, <void**>&e.special):
+            e.special[at] += x
+        return
+    number = <int64_t>ldexp(frexp(x, &exponent), 53)
+    exponent -= 53
+    if exponent < LEAST_UNIT:           # a subnormal: its last bits are 0
+        number //= <int64_t>1 << (LEAST_UNIT - exponent)
+        exponent = LEAST_UNIT
+    put(e, at, number, exponent)
+
+
+cdef void flush_levels(Exact* e, int term) noexcept nogil:
+    """Bring what a term's levels have added up to the places."""
+    cdef Py_ssize_t g, first = term * e.n_groups
+    cdef int k
+    for k in range(LEVELS):
+        if e.level[k] != NULL and e.unit[term] != NO_UNIT:
+            for g in range(first, first + e.n_groups):
+                put(e, g, e.level[k][g], level_unit(e.unit[term], k))
+                e.level[k][g] = 0
+    e.rows[term] = 0
+
+
+cdef inline int level_unit(int unit, int level) noexcept nogil:
+    return max(unit - level * LEVEL_BITS, LEAST_UNIT)
+
+
+cdef inline bint all_same(const Py_ssize_t* group, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, other = 0
+    if group[0] != group[n - 1]:
+        return False
+    for i in range(n):
+        other |= group[i] ^ group[0]
+    return other == 0
+
+
+cdef double take_out(
+        Exact* e, Py_ssize_t first, const Py_ssize_t* group, double* v, Py_ssize_t n) noexcept nogil:
+    """Add the terms that are not finite, or too large for units, one by one; the largest other."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if not fabs(v[i]) < 2.0 ** MOST:
+            put_single(e, first + (0 if group == NULL else group[i]), v[i])
+            v[i] = 0
+    return kernels.exact.largest(v, (n + LANES - 1) & -LANES)
+
+
+cdef void add_to_one(
+        Exact* e, Py_ssize_t at, double* v, Py_ssize_t full, double large) noexcept nogil:
+    """Add terms of one group, of at most the magnitude large."""
+    cdef int64_t sum
+    cdef int exponent, unit
+    cdef bint left = large > 0
+    frexp(large, &exponent)
+    unit = max(exponent - 51, LEAST_UNIT)
+    while left:
+        left = kernels.exact.split_sum(v, full, unit, &sum)
+        put(e, at, sum, unit)
+        unit = max(unit - 51, LEAST_UNIT)
+
+
+cdef void add_terms(
+        Exact* e, int term, const Py_ssize_t* group, bint same, double* v, Py_ssize_t n
+        ) noexcept nogil:
+    """Add a block of terms, with zeros up to full lanes; v is lost. same: all are of one group."""
+    cdef int64_t units[BLOCK]
+    cdef Py_ssize_t i, first = term * e.n_groups, full = (n + LANES - 1) & -LANES
+    cdef int64_t* level
+    cdef double large = kernels.exact.largest(v, full)
+    cdef int exponent, k
+    if not large < 2.0 ** MOST:
+        large = take_out(e, first, group, v, n)
+    if same:
+        add_to_one(e, first + (0 if group == NULL else group[0]), v, full, large)
+        return
+    if large == 0:
+        return
+    frexp(large, &exponent)
+    if e.unit[term] == NO_UNIT or exponent > e.unit[term] + LEVEL_BITS:
+        flush_levels(e, term)               # a larger unit, with room for some more
+        e.unit[term] = max(exponent + 4 - LEVEL_BITS, LEAST_UNIT)
+    elif e.rows[term] + n > FLUSH_ROWS:
+        flush_levels(e, term)
+    e.rows[term] += n
+    for k in range(LEVELS):
+        if not have(e, <void**>&e.level[k]):
+            return
+        if not kernels.exact.split(v, full, level_unit(e.unit[term], k), units):
+            level = e.level[k] + first
+            for i in range(n):
+                level[group[i]] += units[i]
+            return
+        level = e.level[k] + first
+        for i in range(n):
+            level[group[i]] += units[i]
+    for i in range(n):
+        if v[i] != 0:
+            put_single(e, first + group[i], v[i])
+
+
+cdef void add_floats(
+        Exact* e, int term, const Py_ssize_t* group, bint same, const float* v, double* terms,
+        Py_ssize_t n) noexcept nogil:
+    """The same of float32, by way of terms; at once where all are of one group and of like size."""
+    cdef Py_ssize_t full = (n + LANES - 1) & -LANES
+    cdef double lanes[LANES]
+    cdef double per_unit
+    cdef int64_t sum = 0
+    cdef int unit, k
+    if not (same and kernels.exact.add_alike(v, full, lanes, &unit)):
+        kernels.exact.widen(v, full, terms)
+        add_terms(e, term, group, same, terms, n)
+        return
+    per_unit = ldexp(1, -unit)
+    for k in range(LANES):
+        sum += <int64_t>(lanes[k] * per_unit)
+    put(e, term * e.n_groups + (0 if group == NULL else group[0]), sum, unit)
+
+
+cdef inline double number(const char* data, Py_ssize_t size, Py_ssize_t i) noexcept nogil:
+    """The i-th of numbers of 4 or of 8 bytes"""
+    return (<const float*>data)[i] if size == 4 else (<const double*>data)[i]
+
+
+cdef inline void count_rows(
+        Exact* e, const Py_ssize_t* group, bint same, Py_ssize_t n, Py_ssize_t nonzero,
+        const char* w, Py_ssize_t size) noexcept nogil:
+    """Count rows whose weight is not 0; w may be NULL."""
+    cdef Py_ssize_t i
+    if same:
+        e.count[0 if group == NULL else group[0]] += nonzero
+        return
+    for i in range(n):
+        e.count[group[i]] += w == NULL or number(w, size, i) != 0
+
+
+cdef object collect(Exact* exact, int threads):
+    """What all threads have added up: sums of 32-bit digits, (groups, terms, digits), the place of
+    the first digit, the sums of infinities and NaNs or None, and counts."""
+    cdef Exact* e
+    cdef int i, k, t, low = LIMBS, high = 0
+    cdef Py_ssize_t terms = exact.n_terms, groups = exact.n_groups
+    cdef bint odd = False
+    with nogil:
+        for i in range(threads):
+            e = &exact[i]
+            for t in range(e.n_terms):
+                flush_levels(e, t)
+            carry(e)
+            odd |= e.special != NULL
+            for k in range(LIMBS):
+                if e.place[k] != NULL:
+                    low = min(low, k)
+                    high = max(high, k + 1)
+    for i in range(threads):
+        if exact[i].no_memory:
+            raise MemoryError("no memory for exact sums")
+    digits = np.zeros((groups, terms, max(high - low, 1)), np.int64)
+    special = np.zeros((groups, terms)) if odd else None
+    counts = np.zeros(groups, np.int64)
+    for i in range(threads):
+        e = &exact[i]
+        for k in range(low, high):
+            if e.place[k] != NULL:
+                digits[:, :, k - low] += view(e.place[k], groups * terms, cnp.NPY_INT64).reshape(
+                    terms, groups).T
+        if e.special != NULL:
+            special += view(e.special, groups * terms, cnp.NPY_DOUBLE).reshape(terms, groups).T
+        counts += view(e.count, groups, cnp.NPY_INT64)
+    return digits, low if high else 0, special, counts
+
+
+cdef cnp.ndarray view(void* data, Py_ssize_t n, int type_num):
+    """An array that is good for as long as the memory is."""
+    cdef cnp.npy_intp size = n
+    return cnp.PyArray_SimpleNewFromData(1, &size, type_num, data)

@@ -1,0 +1,262 @@
+"""Standard errors, and comparisons of models, against SciPy and pandas."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from samples import DTYPES
+from scipy import stats
+
+import fastloss as fl
+
+LOSSES = ["log_loss", "brier", "mae", "huber:delta=0.3"]
+
+
+def data(n=4000, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    p = rng.uniform(0.02, 0.98, n)
+    y = (rng.random(n) < p).astype(dtype)
+    a = np.clip(p + rng.normal(0, 0.1, n), 0.01, 0.99).astype(dtype)
+    b = np.clip(p + rng.normal(0, 0.05, n), 0.01, 0.99).astype(dtype)
+    return y, {"a": a, "b": b, "c": np.full(n, 0.4, dtype)}, rng.uniform(0.1, 3, n), rng.integers(
+        0, 6, n
+    )
+
+
+def each(loss, y, z):
+    return fl.get_loss(loss)(y, z, reduction="none").astype(float)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_without_weights_it_is_that_of_the_mean(dtype):
+    y, models, _, groups = data(dtype=dtype)
+    scores = fl.score(y, models["a"], LOSSES, groups=groups, stderr=True)
+    for k, loss in enumerate(LOSSES):
+        values = each(loss, y, models["a"])
+        assert scores.errors[k] == pytest.approx(stats.sem(values), rel=1e-12)
+        expected = pd.Series(values).groupby(groups).sem().to_numpy()
+        np.testing.assert_allclose(scores.group_errors[:, k], expected, rtol=1e-12)
+
+
+def by_definition(u, w):
+    m, n = (u * w).sum() / w.sum(), (w != 0).sum()
+    return math.sqrt(n / (n - 1) * ((u * w - m * w) ** 2).sum()) / w.sum()
+
+
+def test_with_weights():
+    y, models, w, groups = data()
+    w[::7] = 0
+    scores = fl.score(y, models["a"], LOSSES, sample_weight=w, groups=groups, stderr=True)
+    for k, loss in enumerate(LOSSES):
+        values = each(loss, y, models["a"])
+        assert scores.errors[k] == pytest.approx(by_definition(values, w), rel=1e-12)
+        for g in range(6):
+            rows = groups == g
+            expected = by_definition(values[rows], w[rows])
+            assert scores.group_errors[g, k] == pytest.approx(expected, rel=1e-12)
+
+
+def test_weights_of_one_size_do_not_matter():
+    y, models, _, _ = data()
+    plain = fl.score(y, models["a"], LOSSES, stderr=True)
+    scores = fl.score(y, models["a"], LOSSES, sample_weight=np.full(len(y), 0.25), stderr=True)
+    np.testing.assert_array_equal(scores.errors, plain.errors)
+
+
+def test_errors_cover_the_truth():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(2000):
+        z = rng.normal(size=100)
+        scores = fl.score(np.zeros(100), z, ["mse", "rmse"], stderr=True)
+        inside += np.abs(scores.values - 1) < 1.96 * scores.errors
+    assert (abs(inside / 2000 - 0.94) < 0.015).all()  # 95 % but for the skewness of 100 squares
+
+
+def test_of_roots_by_the_delta_method():
+    y, models, _, _ = data()
+    squares, roots = (fl.score(y, models["a"], loss, stderr=True) for loss in ("mse", "rmse"))
+    assert roots["rmse"] == math.sqrt(squares["mse"])
+    assert roots.errors[0] == pytest.approx(squares.errors[0] / (2 * roots["rmse"]), rel=1e-15)
+
+
+def test_one_sample_has_no_error():
+    assert math.isnan(fl.score([1.0], [0.5], ["mse"], stderr=True).errors[0])
+    scores = fl.score([1.0, 2.0, 3.0], [0.5, 2.5, 3.5], ["mse"], groups=[0, 1, 1], stderr=True)
+    assert math.isnan(scores.group_errors[0, 0]) and scores.group_errors[1, 0] == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_paired_differences_are_those_of_the_t_test(dtype):
+    y, models, _, groups = data(dtype=dtype)
+    found = fl.compare(y, models, LOSSES, by=groups)
+    assert found.models == ("a", "b", "c") and found.baselines == ("a",) * 4
+    for k, loss in enumerate(LOSSES):
+        values = {model: each(loss, y, p) for model, p in models.items()}
+        for j, model in enumerate(models):
+            assert found.total.values[j, k] == pytest.approx(values[model].mean(), rel=1e-12)
+            assert found.total.errors[j, k] == pytest.approx(stats.sem(values[model]), rel=1e-12)
+            if model == "a":
+                continue
+            for rows, total in [
+                (slice(None), found.total),
+                *((groups == g, found.groups[g]) for g in range(6)),
+            ]:
+                difference = values[model][rows] - values["a"][rows]
+                expected = stats.ttest_rel(values[model][rows], values["a"][rows])
+                assert total.differences[j, k] == pytest.approx(difference.mean(), rel=1e-11)
+                error = stats.sem(difference)
+                assert total.difference_errors[j, k] == pytest.approx(error, rel=1e-12)
+                assert total.z[j, k] == pytest.approx(expected.statistic, rel=1e-11)
+                assert total.p[j, k] == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_weighted_differences():
+    y, models, w, _ = data()
+    found = fl.compare(y, models, ["brier"], sample_weight=w)
+    difference = each("brier", y, models["b"]) - each("brier", y, models["a"])
+    assert found.difference("b", "brier") == pytest.approx((difference * w).sum() / w.sum())
+    error = found.total.difference_errors[1, 0]
+    assert error == pytest.approx(by_definition(difference, w), rel=1e-12)
+
+
+def test_differences_of_roots():
+    y, models, _, _ = data()
+    found = fl.compare(y, models, ["rmse"])
+    ra, rb = (math.sqrt(each("mse", y, models[m]).mean()) for m in "ab")
+    influence = each("mse", y, models["b"]) / (2 * rb) - each("mse", y, models["a"]) / (2 * ra)
+    error = found.total.difference_errors[1, 0]
+    assert error == pytest.approx(stats.sem(influence), rel=1e-10)
+
+
+def test_baselines_and_ranks():
+    y, models, _, groups = data()
+    best = fl.compare(y, models, ["log_loss", "accuracy"], by=groups, baseline="best")
+    assert best.ranking[0] == best.baselines[0] == "b"
+    assert best.ranks[:, 0].tolist() == [2, 1, 3]
+    place = best.models.index(best.baselines[1])
+    assert best.ranks[place, 1] == 1
+    assert best.total.values[place, 1] == best.total.values[:, 1].max()
+    assert (best.total.differences[:, 0] >= 0).all()
+    named = fl.compare(y, models, ["log_loss"], baseline="c")
+    assert named.difference("c", "log_loss") == 0 and named.difference("b", "log_loss") < 0
+    for bad in ("d", "", 3):
+        with pytest.raises(ValueError, match="baseline"):
+            fl.compare(y, models, ["log_loss"], baseline=bad)
+
+
+def test_holm_over_groups():
+    y, models, _, groups = data()
+    plain = fl.compare(y, models, LOSSES, by=groups)
+    corrected = fl.compare(y, models, LOSSES, by=groups, correction="holm")
+    p, q = plain.groups.p[:, 1, 2], corrected.groups.p[:, 1, 2]
+    order = np.argsort(p)
+    expected = np.minimum(np.maximum.accumulate(p[order] * np.arange(6, 0, -1)), 1)
+    np.testing.assert_allclose(q[order], expected, rtol=1e-15)
+    np.testing.assert_array_equal(plain.total.p, corrected.total.p)
+
+
+def test_rows_that_a_model_cannot_score_are_left_out_of_all():
+    y, models, w, groups = data()
+    models["b"][:500] = np.nan
+    found = fl.compare(y, models, ["log_loss"], by=groups, sample_weight=w, nan_policy="omit")
+    rest = {model: p[500:] for model, p in models.items()}
+    expected = fl.compare(y[500:], rest, ["log_loss"], by=groups[500:], sample_weight=w[500:])
+    np.testing.assert_array_equal(found.groups.z, expected.groups.z)
+    assert found.total.counts == len(y) - 500
+    with pytest.raises(ValueError, match="nan_policy"):
+        fl.compare(y, models, ["log_loss"], nan_policy="raise")
+    assert math.isnan(fl.compare(y, models, ["log_loss"]).difference("b", "log_loss"))
+
+
+def test_parts_and_merges():
+    y, models, w, groups = data(5000)
+    whole = fl.compare(y, models, [*LOSSES, "rmse", "r2"], by=groups, sample_weight=w)
+    parts = []
+    for rows in (slice(0, 3), slice(3, 4000), slice(4000, 5000)):
+        parts.append(fl.Comparer([*LOSSES, "rmse", "r2"], ["a", "b", "c"]))
+        few = {model: p[rows] for model, p in models.items()}
+        parts[-1].update(y[rows], few, w[rows], groups[rows])
+    again = sum(fl.Comparer.from_bytes(part.to_bytes()) for part in parts).result()
+    for name in ("values", "errors", "z", "p", "weights"):
+        np.testing.assert_array_equal(getattr(again.groups, name), getattr(whole.groups, name))
+        np.testing.assert_array_equal(getattr(again.total, name), getattr(whole.total, name))
+
+
+def test_rows_of_classes():
+    rng = np.random.default_rng(0)
+    y, a, b = rng.integers(0, 3, 500), rng.normal(size=(500, 3)), rng.normal(size=(500, 3))
+    found = fl.compare(y, {"a": a, "b": b}, ["softmax_cross_entropy", "accuracy"])
+    loss = fl.SoftmaxCrossEntropy()
+    expected = stats.ttest_rel(loss(y, b, reduction="none"), loss(y, a, reduction="none"))
+    assert found.total.z[1, 0] == pytest.approx(expected.statistic, rel=1e-11)
+    assert found.total.values[0, 1] == (a.argmax(axis=1) == y).mean()
+
+
+@pytest.mark.parametrize(("models", "message"), [
+    ({"a": [0.5]}, "two models"), ([[0.5], [0.5]], "mapping"),
+    ({"a": [0.5], "b": [0.5, 0.5]}, r"y_preds\['b'\] must have the shape"),
+    ({"a": [0.5, 0.5], "b": [0.5, 0.5]}, "same shape"),
+    ({"a": [0.5], "b": [1.5]}, "1.5 is not in"),
+])  # fmt: skip
+def test_mistakes(models, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        fl.compare([1.0], models, ["log_loss"])
+
+
+def test_metrics():
+    y, models, w, _ = data()
+    z = models["a"]
+    from sklearn import metrics as sk
+
+    names = ["accuracy", "accuracy:threshold=0.3", "r2", "d2_log_loss", "d2_brier", "bias",
+             "mean_true", "mean_pred", "mse"]  # fmt: skip
+    scores = fl.score(y, z, names, sample_weight=w, stderr=True)
+    expected = [
+        sk.accuracy_score(y, z > 0.5, sample_weight=w),
+        sk.accuracy_score(y, z > 0.3, sample_weight=w),
+        sk.r2_score(y, z, sample_weight=w),
+        sk.d2_log_loss_score(y, z, sample_weight=w),
+        sk.d2_tweedie_score(y, z, sample_weight=w, power=0),
+        np.average(z - y, weights=w), np.average(y, weights=w), np.average(z, weights=w),
+        sk.mean_squared_error(y, z, sample_weight=w),
+    ]  # fmt: skip
+    np.testing.assert_allclose(scores.values, expected, rtol=1e-12)
+    assert scores.names == tuple(names)
+    assert np.isnan(scores.errors).tolist() == [name[0] in "dr" for name in names]
+
+
+@pytest.mark.parametrize(("loss", "power"), [
+    ("poisson_deviance", 1), ("gamma_deviance", 2), ("tweedie_deviance:power=1.5", 1.5),
+])  # fmt: skip
+def test_d2_of_deviances(loss, power):
+    from sklearn.metrics import d2_tweedie_score
+
+    rng = np.random.default_rng(0)
+    z = rng.uniform(0.5, 90, 3000)
+    y = rng.gamma(2, z / 2)
+    found = fl.score(y, z, [f"d2_{loss}"]).values[0]
+    assert found == pytest.approx(d2_tweedie_score(y, z, power=power), rel=1e-12)
+
+
+def test_top_k_accuracy():
+    from sklearn.metrics import top_k_accuracy_score
+
+    rng = np.random.default_rng(0)
+    y, z = rng.integers(0, 5, 400), rng.integers(0, 9, (400, 5)) / 9
+    names = ["accuracy", "top_k_accuracy", "top_k_accuracy:k=3"]
+    scores = fl.score(y, z + np.arange(5) * -1e-9, names)
+    for k, value in enumerate(scores.values, 1):
+        assert value == top_k_accuracy_score(y, z + np.arange(5) * -1e-9, k=k)
+    with pytest.raises(ValueError, match="class from 0 to 4"):
+        fl.score(y + 1, z, names)
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("d2_mae", "mean"), ("top_k_accuracy:k=0", "at least 1"), ("accuracy:k=2", "parameters"),
+    ("r2:a=1", "parameters"),
+])  # fmt: skip
+def test_metrics_that_there_are_not(name, message):
+    with pytest.raises(ValueError, match=message):
+        fl.score([1.0, 0.0], [0.5, 0.5], [name])
