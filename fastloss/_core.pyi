@@ -33,11 +33,12 @@ _Sums: TypeAlias = tuple[
 def score_sums(
     losses: list[Any],
     y_true: ArrayLike,
-    y_pred: ArrayLike,
+    y_preds: dict[str, Any],
     sample_weight: ArrayLike | None,
     nan_policy_name: str,
     groups: NDArray[np.intp] | None,
     n_groups: int,
+    pairs: list[tuple[int, int]],
 ) -> _Sums: ...
 def column_sums(
     columns: list[NDArray[Any]],

@@ -79,7 +79,7 @@ cdef struct ExactKernel:
     bint (*multiply_floats)(
         const float* v, const float* w, Py_ssize_t n, float* to) noexcept nogil
     void (*widen)(const float* v, Py_ssize_t n, double* to) noexcept nogil
-    void (*multiply)(
+    bint (*multiply)(
         const double* a, const double* b, Py_ssize_t n, double* product, double* rest
         ) noexcept nogil
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss._core import DomainError, column_sums
+from fastloss._core import DomainError, PointwiseLoss, column_sums, score_sums
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring.exact import ExactSums
+from fastloss.scoring.measures import Measure, OfLoss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fastloss.losses.base import Loss
-    from fastloss.scoring.measures import Measure
 
     Array = NDArray[Any]
     Pair = tuple[int, int]
@@ -33,6 +33,12 @@ class Part:
     weight: Array | None
     nan_policy: str
     axis: int | None  # of the elements of a row of predictions; None: each is a sample
+    name: str  # of the predictions, in errors
+
+    def of(self, rows: slice) -> Part:
+        """Those of some rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, y_true=self.y_true[rows], y_pred=self.y_pred[rows], weight=weight)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -103,15 +109,19 @@ def _nan(array: Array) -> NDArray[np.bool_]:
 
 
 def chunks(
-    y_true: Array, y_preds: Sequence[Array], weight: Array | None, nan_policy: str, axis: int | None
+    y_true: Array,
+    y_preds: Mapping[str, Array],
+    weight: Array | None,
+    nan_policy: str,
+    axis: int | None,
 ) -> Iterator[tuple[slice | None, list[Part]]]:
     """Consecutive samples, few at a time where they lie along the first axis, or all.
 
     Of each there is a part with the predictions of each model.
     """
-    whole = [Part(y_true, z, weight, nan_policy, axis) for z in y_preds]
+    whole = [Part(y_true, z, weight, nan_policy, axis, name) for name, z in y_preds.items()]
     fit = [_check_shapes(part) for part in whole]
-    y_pred = y_preds[0]
+    y_pred = whole[0].y_pred
     if not all(fit) or y_pred.ndim == 0 or axis == 0:
         yield None, whole
         return
@@ -119,8 +129,7 @@ def chunks(
     step = max(1, CHUNK * n // max(y_pred.size, 1))
     for first in range(0, n, step):
         rows = slice(first, first + step)
-        few = None if weight is None else weight[rows]
-        yield rows, [Part(y_true[rows], z[rows], few, nan_policy, axis) for z in y_preds]
+        yield rows, [part.of(rows) for part in whole]
 
 
 def _check_shapes(part: Part) -> bool:
@@ -137,6 +146,46 @@ def _check_shapes(part: Part) -> bool:
     return y.shape in (z.shape, shape)
 
 
+def _with_products(
+    collect: Callable[[list[Pair]], Any], last: int, weighted: bool, pairs: Sequence[Pair]
+) -> ExactSums:
+    """Sums of columns, the weights, which are column ``last``, and the products of pairs.
+
+    ``collect`` gives those of the columns and of pairs that there are.
+    """
+    if weighted:
+        return ExactSums(*collect(list(pairs)))
+    products = [pair for pair in pairs if last not in pair]  # times 1 a column is itself
+    sums = ExactSums(*collect(products)).with_counts()
+    places = {pair: last + k for k, pair in enumerate(products)}
+    of_pairs = [places.get(pair, min(pair) if min(pair) < last else -1) for pair in pairs]
+    return sums.take([*range(last), -1, *of_pairs])
+
+
+def sums_in_one_pass(
+    losses: Sequence[Loss],
+    y_true: Array,
+    y_preds: Mapping[str, Array],
+    weight: Any,
+    nan_policy: str,
+    codes: NDArray[np.intp] | None,
+    n_groups: int,
+    pairs: Sequence[Pair],
+) -> ExactSums:
+    """Sums of losses of single predictions, those of one model after those of the other.
+
+    The values of samples are never written down. Of pairs the weights are the last column.
+    """
+
+    def collect(products: list[Pair]) -> Any:
+        return score_sums(
+            list(losses), y_true, dict(y_preds), weight, nan_policy, codes, n_groups, products
+        )
+
+    weighted = weight is not None or nan_policy == "omit"
+    return _with_products(collect, len(losses) * len(y_preds), weighted, pairs)
+
+
 def sums_of_columns(
     columns: Sequence[Array],
     weight: Array | None,
@@ -146,23 +195,15 @@ def sums_of_columns(
 ) -> ExactSums:
     """Sums of columns times weights, of the weights, and of products of two of these.
 
-    Of pairs the weights are the column ``len(columns)``.
+    Of pairs the weights are the last column.
     """
     ready = [_flat(column) for column in columns]
-    last = len(ready)
-    if weight is not None:
-        collected = column_sums(ready, weight.reshape(-1), codes, n_groups, list(pairs))
-        return ExactSums(*collected)
-    products = [pair for pair in pairs if last not in pair]  # times 1 a column is itself
-    sums = ExactSums(*column_sums(ready, None, codes, n_groups, products)).with_counts()
-    places = {pair: last + k for k, pair in enumerate(products)}
-    return sums.take(
-        [
-            *range(last),
-            -1,
-            *(places.get(pair, min(pair) if min(pair) < last else -1) for pair in pairs),
-        ]
-    )
+
+    def collect(products: list[Pair]) -> Any:
+        weights = None if weight is None else weight.reshape(-1)
+        return column_sums(ready, weights, codes, n_groups, products)
+
+    return _with_products(collect, len(ready), weight is not None, pairs)
 
 
 def sums_of_parts(
@@ -179,21 +220,13 @@ def sums_of_parts(
     total = None
     everywhere = np.arange(n_groups)
     for rows, models in parts:
-        try:
-            found = sums_of_columns(
-                [column for part in models for column in columns(part)],
-                models[0].weights(models[1:]),
-                None if codes is None else _flat(codes if rows is None else codes[rows]),
-                n_groups,
-                pairs,
-            )
-        except DomainError as error:
-            if rows is None:
-                raise
-            index = (error.index[0] + rows.start, *error.index[1:])
-            raise DomainError(
-                error.argument, index, error.value, error.domain, error.loss
-            ) from None
+        found = sums_of_columns(
+            [column for part in models for column in _named(columns, part, rows)],
+            models[0].weights(models[1:]),
+            None if codes is None else _flat(codes if rows is None else codes[rows]),
+            n_groups,
+            pairs,
+        )
         if total is None:
             total = found
         else:
@@ -201,8 +234,25 @@ def sums_of_parts(
     return total
 
 
+def _named(columns: Callable[[Part], list[Array]], part: Part, rows: slice | None) -> list[Array]:
+    """The columns of a part; errors say which predictions, and where in all of them."""
+    try:
+        return columns(part)
+    except DomainError as error:
+        argument = part.name if error.argument == "y_pred" else error.argument
+        index = error.index
+        if rows is not None and index:
+            index = (index[0] + rows.start, *index[1:])
+        raise DomainError(argument, index, error.value, error.domain, error.loss) from None
+
+
 def _flat(array: Array) -> Array:
     return np.ascontiguousarray(array).reshape(-1)
+
+
+def can_be_fused(measures: Sequence[Measure]) -> bool:
+    """Whether the values of samples need not be written down."""
+    return all(type(m) is OfLoss and isinstance(m.losses[0], PointwiseLoss) for m in measures)
 
 
 def check_rows(measures: Sequence[Measure]) -> bool:

@@ -12,7 +12,16 @@ import numpy as np
 from fastloss._core import input_array
 from fastloss.losses.base import Loss
 from fastloss.scoring.accumulator import NAN_POLICIES, Accumulator, check_choice, total_of
-from fastloss.scoring.columns import Part, check_rows, chunks, fixed_items, row_axis, sums_of_parts
+from fastloss.scoring.columns import (
+    Part,
+    can_be_fused,
+    check_rows,
+    chunks,
+    fixed_items,
+    row_axis,
+    sums_in_one_pass,
+    sums_of_parts,
+)
 from fastloss.scoring.comparison import Comparison, Differences, holm
 from fastloss.scoring.groups import codes_of
 from fastloss.scoring.measures import as_measures
@@ -71,6 +80,7 @@ class Comparer(Accumulator):
         check_choice("nan_policy", nan_policy, NAN_POLICIES)
         self.nan_policy = nan_policy
         self._of_rows = check_rows(self._measures)
+        self._fused = can_be_fused(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
         self._each = sum(measure.n_columns for measure in self._measures)
@@ -143,13 +153,15 @@ class Comparer(Accumulator):
         if groups is not None:
             labels, codes = codes_of(groups, shape)
             keys = tuple(getattr(groups, "names", None) or ())
-        sums = sums_of_parts(
-            chunks(y, zs, weight, self.nan_policy, axis),
-            self._columns,
-            codes,
-            len(labels),
-            self._pairs,
-        )
+        named = {f"y_preds[{model!r}]": z for model, z in zip(self.models, zs, strict=True)}
+        sums: ExactSums | None
+        if self._fused:
+            sums = sums_in_one_pass(
+                self.losses, y, named, weight, self.nan_policy, codes, len(labels), self._pairs
+            )
+        else:
+            parts = chunks(y, named, weight, self.nan_policy, axis)
+            sums = sums_of_parts(parts, self._columns, codes, len(labels), self._pairs)
         items = fixed_items(zs[0], self.losses) if self._of_rows else None
         self._take(groups is not None, keys, items, labels, sums)
 

@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from fastloss._core import PointwiseLoss, input_array, score_sums
+from fastloss._core import input_array
 from fastloss.losses.base import Loss
 from fastloss.scoring.accumulator import NAN_POLICIES, Accumulator, check_choice, total_of
 from fastloss.scoring.columns import (
+    can_be_fused,
     check_rows,
     chunks,
     fixed_items,
     row_axis,
+    sums_in_one_pass,
     sums_of_parts,
 )
 from fastloss.scoring.exact import ExactSums
 from fastloss.scoring.groups import codes_of
-from fastloss.scoring.measures import Measure, OfLoss, as_measures
+from fastloss.scoring.measures import Measure, as_measures
 from fastloss.scoring.scores import Scores
 from fastloss.scoring.statistics import Moments, means_of
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from fastloss.scoring.columns import Array, Part
 
@@ -83,10 +85,7 @@ class Scorer(Accumulator):
         self._of_rows = check_rows(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
-        # one pass, which never writes the losses of samples down
-        self._fused = not stderr and all(
-            isinstance(m, OfLoss) and isinstance(m.losses[0], PointwiseLoss) for m in self._measures
-        )
+        self._fused = can_be_fused(self._measures)
         self._width = sum(m.n_columns for m in self._measures)
         self._pairs = second_moments(self._columns_of_means(), self._width) if stderr else []
 
@@ -137,21 +136,23 @@ class Scorer(Accumulator):
             keys = tuple(getattr(groups, "names", None) or ())
         items = fixed_items(z, self.losses) if self._of_rows else None
         sums: ExactSums | None
+        weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
+        predictions = {"y_pred": z}
         if self._fused:
-            sums = self._score_in_one_pass(y, z, sample_weight, codes, len(labels))
+            sums = sums_in_one_pass(
+                self.losses,
+                y,
+                predictions,
+                weight,
+                self.nan_policy,
+                codes,
+                len(labels),
+                self._pairs,
+            )
         else:
-            weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
-            parts = chunks(y, [z], weight, self.nan_policy, axis)
+            parts = chunks(y, predictions, weight, self.nan_policy, axis)
             sums = sums_of_parts(parts, self._columns, codes, len(labels), self._pairs)
         self._take(groups is not None, keys, items, labels, sums)
-
-    def _score_in_one_pass(
-        self, y: Array, z: Array, weight: Any, codes: NDArray[np.intp] | None, n_groups: int
-    ) -> ExactSums:
-        sums = ExactSums(
-            *score_sums(list(self.losses), y, z, weight, self.nan_policy, codes, n_groups)
-        )
-        return sums if sums.digits.shape[1] > self._width else sums.with_counts()
 
     def _columns(self, part: Part) -> list[Array]:
         return [column for measure in self._measures for column in measure.columns(part)]

@@ -10,7 +10,6 @@ cdef enum:                      # what a job does with each block
     WEIGH                       # add up the weights
     CHECK                       # look at the inputs only
     MAP                         # one loss: its sum and/or its arrays
-    SCORE                       # several losses: their sums, per group
     PENALTY                     # of z, which has no y
 
 cdef struct Check:              # y (or |y|, z, |z|) has to lie in low..high
@@ -35,7 +34,7 @@ ctypedef void (*TaskFn)(void* job, int task, int thread) noexcept nogil
 cdef struct Job:
     Passes* passes
     WeightPasses* weighing
-    int work, mode, dtype, n_terms, threads, tasks
+    int work, mode, dtype, threads, tasks
     Py_ssize_t n, itemsize, per_task, step      # elements: of all, of a task and of a block
     Operand y, z, w
     Py_ssize_t weight_size      # bytes of a weight: with float32 they may be of float64
@@ -55,8 +54,6 @@ cdef struct Job:
     char* hess
     bint through                # some are not direct: what they are written through
     Operand outs[3]
-    const Py_ssize_t* groups    # SCORE: each row's group, NULL if there is one,
-    Exact* sums                 # and per thread the sums of the terms, and of weights if any
     PenaltyFn penalty
     double strengths[2]
     TaskResult results[MAX_TASKS]
@@ -310,53 +307,6 @@ cdef inline void add_block(Job* job, char* value, Block* b, double* lanes) noexc
         job.weighing.sum(value, b.w, b.padded, lanes)       # weights are padded by 0
 
 
-cdef void score_block(
-        Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b) noexcept nogil:
-    """Add a block's values of every term, weights and counts to the sums of its groups."""
-    cdef Exact* sums = &job.sums[thread]
-    cdef const Py_ssize_t* group = NULL if job.groups == NULL else job.groups + start
-    cdef bint same = group == NULL or all_same(group, b.n)
-    cdef int t
-    for t in range(job.n_terms):
-        job.terms[t].maps[VALUE](
-            job.terms[t].parameters, b.y, b.z, b.padded, 1, s.value, NULL, NULL)
-        add_values(job, sums, t, group, same, s, b)
-    count_rows(sums, group, same, b.n, b.count, b.w, job.weight_size)
-    if b.w != NULL:
-        weigh_in(job, sums, group, same, s, b)
-
-
-cdef inline void add_values(
-        Job* job, Exact* sums, int t, const Py_ssize_t* group, bint same, Scratch* s, Block* b
-        ) noexcept nogil:
-    """Add the weighted values of a term, of which there are more than rows in the last block."""
-    cdef double* terms = <double*>s.scaled
-    if b.w == NULL:
-        memset(s.value + b.n * job.itemsize, 0, (b.padded - b.n) * job.itemsize)
-    elif job.weight_size == 8 or not kernels.exact.multiply_floats(
-            <const float*>s.value, <const float*>b.w, b.padded, <float*>s.grad):
-        job.weighing.products(s.value, b.w, b.padded, terms)
-        add_terms(sums, t, group, same, terms, b.n)
-        return
-    if job.itemsize == 8:
-        add_terms(sums, t, group, same, <double*>s.value, b.n)
-    else:
-        add_floats(
-            sums, t, group, same, <const float*>(s.value if b.w == NULL else s.grad), terms, b.n)
-
-
-cdef inline void weigh_in(
-        Job* job, Exact* sums, const Py_ssize_t* group, bint same, Scratch* s, Block* b
-        ) noexcept nogil:
-    """Add the weights."""
-    cdef double* terms = <double*>s.scaled
-    if job.weight_size == 4:
-        add_floats(sums, job.n_terms, group, same, <const float*>b.w, terms, b.n)
-    else:
-        memcpy(terms, b.w, 8 * b.padded)
-        add_terms(sums, job.n_terms, group, same, terms, b.n)
-
-
 cdef void penalty_block(
         Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
     cdef char* grad = target(job, job.grad, &job.outs[1], s.grad, start, b)
@@ -383,15 +333,10 @@ cdef void flush_outputs(Job* job, int thread) noexcept nogil:
         flush(&job.outs[2], thread)
 
 
-cdef void run_task(void* given, int task, int thread) noexcept nogil:
-    cdef Job* job = <Job*>given
-    cdef char memory[SCRATCH_BYTES]
+cdef inline Scratch scratch_in(char* memory) noexcept nogil:
+    """Buffers in SCRATCH_BYTES of memory."""
     cdef char* base = <char*>((<size_t>memory + 2 * LINE - 1) & ~<size_t>(LINE - 1))
     cdef Scratch s
-    cdef Block b
-    cdef double lanes[LANES]
-    cdef TaskResult result          # ours alone until the end: threads' results share cache lines
-    cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
     s.y = base
     s.z = base + STEP
     s.w = base + 2 * STEP
@@ -400,6 +345,17 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
     s.grad = base + 5 * STEP
     s.hess = base + 6 * STEP
     memset(s.carried, 0, sizeof(s.carried))
+    return s
+
+
+cdef void run_task(void* given, int task, int thread) noexcept nogil:
+    cdef Job* job = <Job*>given
+    cdef char memory[SCRATCH_BYTES]
+    cdef Scratch s = scratch_in(memory)
+    cdef Block b
+    cdef double lanes[LANES]
+    cdef TaskResult result          # ours alone until the end: threads' results share cache lines
+    cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
     memset(lanes, 0, sizeof(lanes))
     result.weight = 0
     result.total = 0
@@ -421,8 +377,6 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
             map_block(job, thread, start, &s, &b, lanes)
         elif job.work == PENALTY:
             penalty_block(job, thread, start, &s, &b, lanes)
-        elif job.work == SCORE:
-            score_block(job, thread, start, &s, &b)
         start += job.step
     if job.through and job.work == MAP and result.failed < 0 and not result.no_memory:
         flush_outputs(job, thread)

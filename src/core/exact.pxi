@@ -25,9 +25,13 @@ cdef struct Exact:                  # the sums of a thread
     int n_terms
     int64_t* place[LIMBS]           # each n_terms x n_groups, NULL while all are 0, as is
     double* special                 # the sum of infinities and NaNs
-    int64_t* level[LEVELS]          # n_terms x n_groups, in units of the term's level
+    int64_t* table                  # n_groups x n_terms x LEVELS, in units of the term's level
     int* unit                       # of each term's first level; NO_UNIT if nothing is there
     Py_ssize_t* rows                # that each term's levels have added up
+    int64_t* staged                 # of a block: units that wait to be added to the table,
+    int* slot                       # and where in a group's row of it
+    int n_staged
+    double* values                  # of a block: the columns that sums are of
     Py_ssize_t carried              # terms in places since they were 32 bits
     int64_t* count                  # of each group: rows whose weight is not 0
     bint no_memory
@@ -58,20 +62,32 @@ cdef void end_exact(Exact* e) noexcept:
     cdef int k
     for k in range(LIMBS):
         free(e.place[k])
-    for k in range(LEVELS):
-        free(e.level[k])
+    free(e.table)
+    free(e.staged)
+    free(e.slot)
+    free(e.values)
     free(e.special)
     free(e.unit)
     free(e.rows)
     free(e.count)
 
 
-cdef bint have(Exact* e, void** table) noexcept nogil:
-    """Make a table of a number for each term and group, unless there is one."""
+cdef bint have(Exact* e, void** table, Py_ssize_t times=1) noexcept nogil:
+    """Make a table of a number, or several, for each term and group, unless there is one."""
     if table[0] == NULL:
-        table[0] = zeros(e.n_groups * e.n_terms)
+        table[0] = zeros(times * e.n_groups * e.n_terms)
         e.no_memory |= table[0] == NULL
     return table[0] != NULL
+
+
+cdef bint have_stage(Exact* e) noexcept nogil:
+    """Make room for what a block brings: each term, and perhaps what was rounded off it."""
+    cdef Py_ssize_t most = 2 * LEVELS * e.n_terms
+    if e.staged == NULL:
+        e.staged = <int64_t*>zeros(most * BLOCK)
+        e.slot = <int*>zeros(most)
+        e.no_memory |= e.staged == NULL or e.slot == NULL
+    return have(e, <void**>&e.table, LEVELS) and e.staged != NULL and e.slot != NULL
 
 
 cdef void carry(Exact* e) noexcept nogil:
@@ -126,13 +142,16 @@ cdef void put_single(Exact* e, Py_ssize_t at, double x) noexcept nogil:
 
 cdef void flush_levels(Exact* e, int term) noexcept nogil:
     """Bring what a term's levels have added up to the places."""
-    cdef Py_ssize_t g, first = term * e.n_groups
+    cdef Py_ssize_t g
+    cdef int64_t* levels
     cdef int k
-    for k in range(LEVELS):
-        if e.level[k] != NULL and e.unit[term] != NO_UNIT:
-            for g in range(first, first + e.n_groups):
-                put(e, g, e.level[k][g], level_unit(e.unit[term], k))
-                e.level[k][g] = 0
+    if e.table != NULL and e.unit[term] != NO_UNIT:
+        for g in range(e.n_groups):
+            levels = e.table + (g * e.n_terms + term) * LEVELS
+            for k in range(LEVELS):
+                if levels[k] != 0:
+                    put(e, term * e.n_groups + g, levels[k], level_unit(e.unit[term], k))
+                    levels[k] = 0
     e.rows[term] = 0
 
 
@@ -177,18 +196,21 @@ cdef void add_to_one(
 cdef void add_terms(
         Exact* e, int term, const Py_ssize_t* group, bint same, double* v, Py_ssize_t n
         ) noexcept nogil:
-    """Add a block of terms, with zeros up to full lanes; v is lost. same: all are of one group."""
-    cdef int64_t units[BLOCK]
+    """Add a block of terms, with zeros up to full lanes; v is lost. same: all are of one group.
+
+    Of several groups they are staged: add_staged() adds all terms of a row together, so that rows
+    of one group do not wait for each other.
+    """
     cdef Py_ssize_t i, first = term * e.n_groups, full = (n + LANES - 1) & -LANES
-    cdef int64_t* level
     cdef double large = kernels.exact.largest(v, full)
     cdef int exponent, k
+    cdef bint left
     if not large < 2.0 ** MOST:
         large = take_out(e, first, group, v, n)
     if same:
         add_to_one(e, first + (0 if group == NULL else group[0]), v, full, large)
         return
-    if large == 0:
+    if large == 0 or not have_stage(e):
         return
     frexp(large, &exponent)
     if e.unit[term] == NO_UNIT or exponent > e.unit[term] + LEVEL_BITS:
@@ -198,19 +220,31 @@ cdef void add_terms(
         flush_levels(e, term)
     e.rows[term] += n
     for k in range(LEVELS):
-        if not have(e, <void**>&e.level[k]):
+        left = kernels.exact.split(
+            v, full, level_unit(e.unit[term], k), e.staged + e.n_staged * BLOCK)
+        e.slot[e.n_staged] = term * LEVELS + k
+        e.n_staged += 1
+        if not left:
             return
-        if not kernels.exact.split(v, full, level_unit(e.unit[term], k), units):
-            level = e.level[k] + first
-            for i in range(n):
-                level[group[i]] += units[i]
-            return
-        level = e.level[k] + first
-        for i in range(n):
-            level[group[i]] += units[i]
     for i in range(n):
         if v[i] != 0:
             put_single(e, first + group[i], v[i])
+
+
+cdef void add_staged(Exact* e, const Py_ssize_t* group, Py_ssize_t n) noexcept nogil:
+    """Add what a block has staged to the table, row by row."""
+    cdef const int64_t* staged = e.staged
+    cdef const int* slot = e.slot
+    cdef int64_t* row
+    cdef Py_ssize_t i, width = LEVELS * e.n_terms
+    cdef int k, count = e.n_staged
+    if count == 0:
+        return
+    for i in range(n):
+        row = e.table + group[i] * width
+        for k in range(count):
+            row[slot[k]] += staged[k * BLOCK + i]
+    e.n_staged = 0
 
 
 cdef void add_floats(

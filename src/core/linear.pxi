@@ -331,7 +331,6 @@ cdef object pointwise_pass(
         plan(&job, n, linear.rows * linear.outputs, linear_tasks(linear, X))
         set_checks(&job, loss)
         job.terms = &term
-        job.n_terms = 1
         job.mode = (VALUE, VALUE_GRAD, GRAD_HESS, GRAD_HESS)[mode]
         job.curved = curvature.curved
         job.scale = 1

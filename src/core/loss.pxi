@@ -289,8 +289,8 @@ cdef void end_job(Job* job) noexcept:
 
 
 cdef void fail(
-        Job* job, Py_ssize_t start, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, list losses
-        ) except *:
+        Job* job, Py_ssize_t start, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, list losses,
+        str y_pred="y_pred") except *:
     """Raise the error of the first bad row at or after start."""
     cdef Py_ssize_t i
     cdef PointwiseLoss loss
@@ -310,7 +310,7 @@ cdef void fail(
                         "sample_weight", row, w[row], f"finite in {of_weight.__name__}")
                 if weight == 0:
                     continue
-            for k, name in enumerate(("y_true", "y_pred")):
+            for k, name in enumerate(("y_true", y_pred)):
                 item = (y, z)[k][index]
                 if job.refuse_nan and isnan(pair[k]):
                     raise DomainError(name, index, item, 'a number (nan_policy="raise")')
@@ -365,7 +365,6 @@ cdef object evaluate(
         start_job(&job, y, z, w, type_num, nan_policy, MAX_TASKS)
         set_checks(&job, loss)
         job.terms = &term
-        job.n_terms = 1
         job.mode = mode
         job.curved, job.floored, job.floor = curvature.curved, curvature.floored, curvature.floor
         job.stretched, job.stretch = curvature.stretch != 1, curvature.stretch

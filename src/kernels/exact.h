@@ -138,12 +138,14 @@ static inline double fl_first_half(double x)
     return x;
 }
 
-/* Products of pairs, and what their rounding took off. */
-static void fl_multiply_exactly(
+/* Products of pairs, and what their rounding took off; whether that is something. */
+static int fl_multiply_exactly(
     const double *restrict a, const double *restrict b, ptrdiff_t n, double *restrict product,
     double *restrict rest)
 {
+    int64_t some = 0;
     for (ptrdiff_t i = 0; i < (n & -16); i++) {
+        int64_t bits;
         double high = a[i] * b[i], low;
 #if defined(__FMA__) || defined(__aarch64__)
         low = __builtin_fma(a[i], b[i], -high);
@@ -152,8 +154,12 @@ static void fl_multiply_exactly(
         low = ((ah * bh - high) + ah * bl + al * bh) + al * bl;
 #endif
         product[i] = high;
-        rest[i] = (high - high == 0) & (low - low == 0) ? low : 0;
+        low = (high - high == 0) & (low - low == 0) ? low : 0;
+        rest[i] = low;
+        memcpy(&bits, &low, sizeof(bits));
+        some |= bits << 1;              /* all but the sign */
     }
+    return some != 0;
 }
 
 #undef FL_LANES16

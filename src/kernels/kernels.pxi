@@ -46,7 +46,7 @@ cdef extern from "kernels/exact.h" nogil:
     bint fl_split_sum(double*, Py_ssize_t, int, int64_t*) noexcept
     bint fl_multiply_floats(const float*, const float*, Py_ssize_t, float*) noexcept
     void fl_widen(const float*, Py_ssize_t, double*) noexcept
-    void fl_multiply_exactly(
+    bint fl_multiply_exactly(
         const double*, const double*, Py_ssize_t, double*, double*) noexcept
 
 cdef extern from "kernels/stream.h" nogil:
