@@ -2,5 +2,6 @@
 
 from fastloss.scoring.comparer import Comparer as Comparer, compare as compare
 from fastloss.scoring.comparison import Comparison as Comparison
-from fastloss.scoring.scorer import Scorer as Scorer, score as score
+from fastloss.scoring.one_call import score as score
+from fastloss.scoring.scorer import Scorer as Scorer
 from fastloss.scoring.scores import Scores as Scores

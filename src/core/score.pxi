@@ -61,13 +61,14 @@ cdef void add_columns(
     cdef double* term = values + columns.width * BLOCK
     cdef double* rest = term + BLOCK
     cdef const int* pair = columns.pairs
+    cdef bint some
     cdef int c
     for c in range(columns.n_pairs):
-        if kernels.exact.multiply(
-                values + pair[0] * BLOCK, values + pair[1] * BLOCK, (n + LANES - 1) & -LANES, term,
-                rest):
-            add_terms(sums, columns.width + c, group, same, rest, n)
+        some = kernels.exact.multiply(
+            values + pair[0] * BLOCK, values + pair[1] * BLOCK, (n + LANES - 1) & -LANES, term, rest)
         add_terms(sums, columns.width + c, group, same, term, n)
+        if some:                        # second, as the larger ones choose the unit
+            add_terms(sums, columns.width + c, group, same, rest, n)
         pair += 2
     for c in range(columns.width):
         add_terms(sums, c, group, same, values + c * BLOCK, n)
