@@ -4,7 +4,8 @@
   makes one of its name. Each is called for its value, and has the methods ``grad``,
   ``value_and_grad`` and ``grad_and_hess``; for rows there are `softmax`, `log_softmax`,
   `logsumexp` and `sigmoid` too.
-- `score` computes many losses in one pass, by group; `Scorer` does so in parts.
+- `score` computes many losses in one pass, by group; `Scorer` does so in parts; `calibration`
+  compares probabilities with what happened.
 - ``fastloss.optim``: optimizers, which update arrays in place, and schedules of learning rates.
 - ``fastloss.penalties``: `L1`, `L2`, `ElasticNet` and `GroupLasso` of parameters.
 - `set_num_threads`, `get_num_threads` and `num_threads`; `show_config` tells of this build.
@@ -39,7 +40,7 @@ from importlib.util import find_spec as _find_spec
 from fastloss import _core, losses
 from fastloss.config import get_include, last_level_cache as _last_level_cache, show_config
 from fastloss.losses import *
-from fastloss.scoring import Scorer, Scores, score
+from fastloss.scoring import Calibration, Scorer, Scores, calibration, score
 from fastloss.threads import (
     default_threads as _default_threads,
     forget_other_threads as _forget_other_threads,
@@ -54,8 +55,8 @@ if _typing.TYPE_CHECKING:
     from fastloss import linear_model, optim, penalties
     from fastloss.linear_model import LinearObjective
 
-__all__ = ["LinearObjective", "Scorer", "Scores", "linear_model", "losses", "optim", "penalties"]
-__all__ += ["score", "show_config"]
+__all__ = ["Calibration", "LinearObjective", "Scorer", "Scores", "calibration", "linear_model"]
+__all__ += ["losses", "optim", "penalties", "score", "show_config"]
 __all__ += ["__version__", "get_include", "get_num_threads", "num_threads", "set_num_threads"]
 __all__ += losses.__all__
 
