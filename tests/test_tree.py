@@ -18,7 +18,7 @@ ROOMS = {
     "penalties": set(),
     "optim": {"penalties", "files"},
     "scoring": {"losses", "files"},
-    "plot": {"losses"},
+    "plot": {"losses", "scoring"},
     "sklearn": {"losses"},
     "scipy": {"losses"},
     "bench": {"losses", "penalties", "optim", "scoring", "files"},

@@ -311,7 +311,8 @@ def _checked(
         keep &= w > 0
     if not keep.all():
         y, p = y[keep], p[keep]
-        w, codes = (None if array is None else array[keep] for array in (w, codes))
+        w = None if w is None else w[keep]
+        codes = None if codes is None else codes[keep]
     return y, p, w, labels, codes, brier
 
 
@@ -343,7 +344,7 @@ def _inner_edges(p: Array, w: Array | None, bins: Any, strategy: str) -> Array:
 def _quantiles(p: Array, w: Array | None, count: int) -> Array:
     """The distinct among the predictions that cut all of them into parts of as much weight."""
     # Sums of integers below 2**53 are exact, whatever the order of equal predictions.
-    units = np.ones(len(p)) if w is None else np.rint(w * (2.0**52 / len(p) / w.max()))
+    units = np.ones(len(p)) if w is None else np.rint(_small(w)[0] * (2.0**52 / len(p)))
     # The upper bits of numbers from 0 on rise with them: where the cuts are is first found among
     # cells of equal ones, and only what lies in those cells is sorted.
     cells = (p + 0.0).view(np.int64) >> 42
@@ -375,7 +376,7 @@ def _places(p: Array, inner: Array) -> NDArray[Any]:
 
 
 def _sums(y: Array, p: Array, w: Array | None, codes: NDArray[Any], n: int) -> Array:
-    """What a summary is made of, for each code; all 0 where there is none.
+    """What a summary is made of, for each code; without samples counts and weights are 0.
 
     Counts, sums of weights, means and mean squares of y and p, the variance of the mean of y,
     and how many samples of equal weight the weights are worth.
@@ -385,11 +386,20 @@ def _sums(y: Array, p: Array, w: Array | None, codes: NDArray[Any], n: int) -> A
     with np.errstate(divide="ignore", invalid="ignore"):
         if w is None:
             return np.stack([counts, weights, m, mm, q, qq, (mm - m * m) / (counts - 1), counts])
-        unit = w.max()  # whose square neither overflows nor vanishes
-        _, squares, s, ss = _means(y, (w / unit) ** 2, codes, n)
-        share = squares / (weights / unit) ** 2
+        small, power = _small(w)
+        _, squares, s, ss = _means(y, small**2, codes, n)
+        share = squares / np.ldexp(weights, power) ** 2
         variance = counts / (counts - 1) * share * (ss - 2 * m * s + m * m)
         return np.stack([counts, weights, m, mm, q, qq, variance, 1 / share])
+
+
+def _small(w: Array) -> tuple[Array, int]:
+    """Weights times the power of two that brings the greatest into [1/2, 1), and its exponent.
+
+    Their squares neither overflow nor, of those that matter, vanish.
+    """
+    power = -int(np.frexp(w.max())[1])
+    return np.ldexp(w, power), power
 
 
 def _means(x: Array, w: Array | None, codes: NDArray[Any], n: int) -> Array:
