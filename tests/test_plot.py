@@ -396,6 +396,8 @@ def test_a_calibration_that_was_computed():
     grouped = fl.calibration(happened, p, bins=2, by=where)
     shown = plot.calibration(grouped, axes=axes())
     assert legend(shown[0])[1:] == ["a: 1 bins of 30 rows", "b: 1 bins of 30 rows"]
+    grouped = fl.calibration(happened, p, bins=2, by=where, sample_weight=where == "a")
+    assert len(plot.calibration(grouped, axes=axes())[0].containers) == 1
 
 
 # ---- errors ------------------------------------------------------------------------------------

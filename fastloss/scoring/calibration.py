@@ -246,7 +246,7 @@ def calibration(
     two make up for their differences. The last is computed as what is left, and so holds the
     rounding errors of the others, some 1e-16.
 
-    The bits of all results are those of `score`, which sums are taken with. The expected
+    Sums are those of `score`, and edges do not depend on the order of the samples. The expected
     calibration error depends on the bins, and is above 0 by chance alone: about the mean of
     ``0.8*error`` where predictions are right.
 
@@ -364,7 +364,7 @@ def _places(p: Array, inner: Array) -> NDArray[Any]:
     """The bin of each prediction."""
     if len(inner) > FEW:
         return np.searchsorted(inner, p)
-    places = np.zeros(p.shape, np.intp)
+    places = np.zeros(p.shape, np.int16)
     for start in range(0, len(p), BLOCK):  # which stay in the cache
         part = slice(start, start + BLOCK)
         for edge in inner:
