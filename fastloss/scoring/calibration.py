@@ -13,7 +13,8 @@ import numpy as np
 from fastloss.domains import COUNT, Domain
 from fastloss.losses.links import real_array
 from fastloss.scoring.groups import codes_of, sort_key
-from fastloss.scoring.scorer import score
+from fastloss.scoring.scorer import Scorer
+from fastloss.scoring.scores import Scores
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped, unused-ignore]
@@ -301,7 +302,7 @@ def _checked(
         i = int(np.argmax(w < 0))
         raise ValueError(f"sample_weight[{i}] = {w[i]} is negative")
     labels, codes = ([], None) if by is None else codes_of(by, p.shape)
-    scores = score(y, p, "brier", sample_weight=w, groups=codes, nan_policy=nan_policy)
+    scores = _scored(["brier"], y, p, w, codes, nan_policy)
     brier = [float(scores.values[0])]
     if codes is not None:
         of_code = dict(zip(scores.groups or (), scores.group_values[:, 0], strict=True))
@@ -393,6 +394,14 @@ def _sums(y: Array, p: Array, w: Array | None, codes: NDArray[Any], n: int) -> A
         return np.stack([counts, weights, m, mm, q, qq, variance, 1 / share])
 
 
+def _scored(
+    losses: list[str], y: Array, p: Array, w: Array | None, codes: Any, nan_policy: str = "raise"
+) -> Scores:
+    scorer = Scorer(losses, nan_policy=nan_policy)
+    scorer.update(y, p, w, codes)
+    return scorer.result()
+
+
 def _small(w: Array) -> tuple[Array, int]:
     """Weights times the power of two that brings the greatest into [1/2, 1), and its exponent.
 
@@ -404,8 +413,7 @@ def _small(w: Array) -> tuple[Array, int]:
 
 def _means(x: Array, w: Array | None, codes: NDArray[Any], n: int) -> Array:
     """Counts, sums of weights, means and mean squares of numbers from 0 on, for each code."""
-    zero = np.broadcast_to(0.0, x.shape)
-    scores = score(zero, x, ["mae", "mse"], sample_weight=w, groups=codes)
+    scores = _scored(["mae", "mse"], np.broadcast_to(0.0, x.shape), x, w, codes)
     found = np.zeros((4, n))
     places = np.asarray(scores.groups, dtype=np.intp)
     found[:, places] = [scores.group_counts, scores.group_weights, *scores.group_values.T]
