@@ -5,7 +5,8 @@
   ``value_and_grad`` and ``grad_and_hess``; for rows there are `softmax`, `log_softmax`,
   `logsumexp` and `sigmoid` too.
 - `score` computes many losses in one pass, by group; `Scorer` does so in parts; `compare` says
-  which model is better, and how sure that is.
+  which model is better, and how sure that is; `calibration` compares probabilities with what
+  happened.
 - ``fastloss.optim``: optimizers, which update arrays in place, and schedules of learning rates.
 - ``fastloss.penalties``: `L1`, `L2`, `ElasticNet` and `GroupLasso` of parameters.
 - `set_num_threads`, `get_num_threads` and `num_threads`; `show_config` tells of this build.
@@ -40,7 +41,16 @@ from importlib.util import find_spec as _find_spec
 from fastloss import _core, losses
 from fastloss.config import get_include, last_level_cache as _last_level_cache, show_config
 from fastloss.losses import *
-from fastloss.scoring import Comparer, Comparison, Scorer, Scores, compare, score
+from fastloss.scoring import (
+    Calibration,
+    Comparer,
+    Comparison,
+    Scorer,
+    Scores,
+    calibration,
+    compare,
+    score,
+)
 from fastloss.threads import (
     default_threads as _default_threads,
     forget_other_threads as _forget_other_threads,
@@ -55,8 +65,9 @@ if _typing.TYPE_CHECKING:
     from fastloss import linear_model, optim, penalties
     from fastloss.linear_model import LinearObjective
 
-__all__ = ["Comparer", "Comparison", "LinearObjective", "Scorer", "Scores", "compare"]
-__all__ += ["linear_model", "losses", "optim", "penalties", "score", "show_config"]
+__all__ = ["Calibration", "Comparer", "Comparison", "LinearObjective", "Scorer", "Scores"]
+__all__ += ["calibration", "compare", "linear_model", "losses", "optim", "penalties", "score"]
+__all__ += ["show_config"]
 __all__ += ["__version__", "get_include", "get_num_threads", "num_threads", "set_num_threads"]
 __all__ += losses.__all__
 

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri  # type: ignore[import-untyped, unused-ignore]
 
 try:
     from matplotlib.axes import Axes
@@ -40,6 +39,7 @@ from fastloss.losses.links import LOG, real_array
 from fastloss.losses.residuals import depends_on_residual
 from fastloss.losses.robust import SCALE
 from fastloss.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, SKY, VERMILION
+from fastloss.scoring.calibration import Calibration, calibration as calibration_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -556,14 +556,21 @@ def _draw_quartiles(ax: Axes, x: Any, y: Any) -> None:
 
 
 def calibration(
-    est: Any, X: Any, y: ArrayLike, *, bins: int = 10, axes: SomeAxes | None = None
+    est: Any,
+    X: Any = None,
+    y: ArrayLike | None = None,
+    *,
+    bins: int = 10,
+    axes: SomeAxes | None = None,
 ) -> NDArray[Any]:
     """Draw whether what a classifier gives a probability happens as often: `reliability` of it.
 
     Parameters
     ----------
-    est : estimator
-        A fitted classifier with ``predict_proba``.
+    est : estimator or Calibration
+        A fitted classifier with ``predict_proba``; or what `fastloss.calibration` found, with a
+        curve for each of its groups, if it has any. ``X``, ``y`` and ``bins`` are not used then,
+        and there is no histogram.
     X : array_like, sparse matrix or data frame of shape (n, d)
     y : array_like of shape (n,)
         Labels. Of two classes, the second's probability is drawn; of more, a curve for each.
@@ -593,6 +600,13 @@ def calibration(
     >>> ax.lines[1].get_xydata()
     array([[0.25, 0.25]])
     """
+    if isinstance(est, Calibration):
+        (ax,) = shown = _axes(axes, "curve", figsize=(5.4, 5.4))
+        for label, part in (est.groups or {None: est}).items():
+            if len(part.count):  # a group may have no weight
+                _draw_calibration(ax, part, label)
+        ax.set_xlabel("probability")
+        return shown
     labels = _targets(est, X, y)
     if not hasattr(est, "predict_proba"):
         raise ValueError(f"est must have predict_proba; {_name(est)} has not")
@@ -617,9 +631,9 @@ def reliability(
 ) -> NDArray[Any]:
     """Draw how often happened what was given each probability: a reliability diagram.
 
-    Rows are put in bins of equally many by their probability; equal ones go together. Each bin is a
-    point: the mean of its probabilities and the share that happened, with the 95% interval of
-    Wilson. Below is a histogram of the probabilities.
+    Rows are put in bins of equally many by their probability, as `fastloss.calibration` does. Each
+    bin is a point: the mean of its probabilities and the share that happened, with the 95% interval
+    of Wilson. Below is a histogram of the probabilities.
 
     Parameters
     ----------
@@ -661,34 +675,43 @@ def reliability(
     array([0.333, 0.667])
     """
     happened, said = _events(y, p)
-    parts = _equal_parts(said, COUNT.parameter("bins", bins))
-    sizes = np.array([len(part) for part in parts])
-    mean = np.array([said[part].mean() for part in parts])
-    share = np.array([happened[part].mean() for part in parts])
-    low, high = _wilson(share, sizes)
+    found = calibration_of(happened, said, bins=COUNT.parameter("bins", bins))
     shown = _axes(
         axes, "curve", "histogram", least=1, sharex=True, height_ratios=[4, 1], figsize=(5.4, 6)
     )
-    ax = shown[0]
-    i = len(ax.containers)  # of curves that are there
-    if i == 0:
-        ax.plot([0, 1], [0, 1], color=GREY, lw=1, label="perfect calibration")
-    few, many = sizes.min(), sizes.max()
-    rows = f"{few:,}" if few == many else f"{few:,} to {many:,}"
-    words = f"{label + ': ' if label else ''}{len(parts)} bins of {rows} rows"
-    error = np.maximum([share - low, high - share], 0)
-    ax.errorbar(
-        mean, share, error, label=words, marker="osD^vPX"[i % 7], ms=5, capsize=3, **_line(i)
-    )
-    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), ylabel="share that happened, 95% interval")
-    ax.grid(lw=0.4, color=PALE)
-    ax.legend(frameon=False)
+    i = _draw_calibration(shown[0], found, label)
     if len(shown) > 1:
         edges = np.linspace(0, 1, 41)
         shown[1].hist(said, bins=edges, histtype="step", **_line(i))
         shown[1].set_ylabel("rows")
     shown[-1].set_xlabel("probability")
     return shown
+
+
+def _draw_calibration(ax: Axes, found: Calibration, label: Any) -> int:
+    """Draw a curve of means with their intervals; how many were there before."""
+    i = len(ax.containers)
+    if i == 0:
+        ax.plot([0, 1], [0, 1], color=GREY, lw=1, label="perfect calibration")
+    few, many = found.count.min(), found.count.max()
+    rows = f"{few:,}" if few == many else f"{few:,} to {many:,}"
+    words = f"{'' if label is None else f'{label}: '}{len(found.count)} bins of {rows} rows"
+    error = np.abs(found.interval.T - found.outcome)
+    ax.errorbar(
+        found.prediction,
+        found.outcome,
+        error,
+        label=words,
+        marker="osD^vPX"[i % 7],
+        ms=5,
+        capsize=3,
+        **_line(i),
+    )
+    level = f"{100 * found.level:.6g}% interval"
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), ylabel=f"share that happened, {level}")
+    ax.grid(lw=0.4, color=PALE)
+    ax.legend(frameon=False)
+    return i
 
 
 def _events(y: ArrayLike, p: ArrayLike) -> tuple[Any, Any]:
@@ -706,14 +729,6 @@ def _events(y: ArrayLike, p: ArrayLike) -> tuple[Any, Any]:
             i = int(np.argmin(right))
             raise ValueError(f"{name}[{i}] = {values[i]} is not {words}")
     return happened, probabilities
-
-
-def _wilson(share: Any, n: Any) -> tuple[Any, Any]:
-    """The 95% interval of the probability of what happened in a share of n trials."""
-    z2 = ndtri(0.975) ** 2 / n
-    middle = share + z2 / 2
-    half = np.sqrt(z2 * (share * (1 - share) + z2 / 4))
-    return (middle - half) / (1 + z2), (middle + half) / (1 + z2)
 
 
 # ---- what they share ---------------------------------------------------------------------------

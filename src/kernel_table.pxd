@@ -74,7 +74,12 @@ cdef struct WeightPasses:
 cdef struct ExactKernel:
     bint (*add_alike)(const float* v, Py_ssize_t n, double* lanes, int* unit) noexcept nogil
     double (*largest)(const double* v, Py_ssize_t n) noexcept nogil
-    bint (*split)(double* v, Py_ssize_t n, int unit, int64_t* units) noexcept nogil
+    int (*split)(
+        const double* v, Py_ssize_t n, int unit, double bound, int64_t* units, double* rest
+        ) noexcept nogil
+    void (*add_rows)(
+        const int64_t* units, Py_ssize_t pitch, const int* slot, int count, const Py_ssize_t* group,
+        Py_ssize_t n, int64_t* table, Py_ssize_t width, int64_t* rows) noexcept nogil
     bint (*split_sum)(double* v, Py_ssize_t n, int unit, int64_t* sum) noexcept nogil
     bint (*multiply_floats)(
         const float* v, const float* w, Py_ssize_t n, float* to) noexcept nogil

@@ -16,7 +16,8 @@ import fastloss as fl
 FOUND = pkgutil.walk_packages(fl.__path__, "fastloss.")
 DOCUMENTED = ["fastloss", *(module.name for module in FOUND if "._kernels" not in module.name)]
 
-BRIDGES = ("torch", "lightgbm", "xgboost", "catboost")  # pages, and modules, that need the library
+# pages, and modules, that need the library
+BRIDGES = ("torch", "lightgbm", "xgboost", "catboost", "polars")
 
 
 def bridge_of(name):

@@ -37,6 +37,7 @@ def calls():
             )
     for function in (fl.softmax, fl.log_softmax, fl.logsumexp, fl.sigmoid):
         yield function.__name__, function, {"x": X}
+    yield "calibration", fl.calibration, {"y_true": Y, "y_pred": P, "sample_weight": W}
     rows = {"anchor": X, "positive": X + 1, "negative": X - 1, "sample_weight": np.ones(4)}
     yield "TripletMargin", fl.TripletMargin(), rows
     yield "TripletMargin.grad", fl.TripletMargin().grad, rows

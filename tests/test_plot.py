@@ -328,10 +328,10 @@ def test_reliability():
     p = rng.permutation(np.linspace(0.01, 0.99, 105))
     happened = rng.random(105) < p
     ax, below = plot.reliability(happened, p, bins=10, label="us")
-    parts = np.split(np.argsort(p), np.arange(1, 10) * 105 // 10)
+    parts = np.split(np.argsort(p), -(np.arange(1, 10) * -105 // 10))
     (curve, _, (bars,)) = ax.containers[0]
     means, shares = [[v[part].mean() for part in parts] for v in (p, happened)]
-    np.testing.assert_array_equal(curve.get_xydata(), np.transpose([means, shares]))
+    np.testing.assert_allclose(curve.get_xydata(), np.transpose([means, shares]), rtol=1e-14)
     for part, (bottom, top) in zip(parts, bars.get_segments(), strict=True):
         test = binomtest(int(happened[part].sum()), len(part))
         interval = test.proportion_ci(method="wilson")
@@ -341,14 +341,14 @@ def test_reliability():
 
 
 def test_reliability_of_equal_probabilities():
-    p = np.repeat([0.2, 0.5, 0.7], [55, 1, 44])
+    p = np.repeat([0.2, 0.5, 0.7], [55, 10, 35])
     ax = plot.reliability(p > 0.4, p)[0]
     assert ax.containers[0][0].get_xydata().tolist() == [
         [pytest.approx(0.2), 0],
         [0.5, 1],
         [pytest.approx(0.7), 1],
     ]
-    assert "3 bins of 1 to 55 rows" in legend(ax)
+    assert "3 bins of 10 to 55 rows" in legend(ax)
     ax = plot.reliability([1, 0, 1], np.full(3, 0.5))[0]
     assert "1 bins of 3 rows" in legend(ax)
 
@@ -377,6 +377,27 @@ def test_calibration_of_several_classes():
     for c, container in enumerate(ax.containers):
         expected = plot.reliability(IRIS[1] == c, p[:, c], bins=4, axes=axes())[0].containers[0][0]
         np.testing.assert_array_equal(container[0].get_xydata(), expected.get_xydata())
+
+
+def test_a_calibration_that_was_computed():
+    p = np.linspace(0, 1, 60)
+    happened, where = rng.random(60) < p, np.repeat(["a", "b"], 30)
+    found = fl.calibration(happened, p, bins=4, level=0.8)
+    (ax,) = plot.calibration(found)
+    (curve, _, (bars,)) = ax.containers[0]
+    points = np.transpose([found.prediction, found.outcome])
+    np.testing.assert_array_equal(curve.get_xydata(), points)
+    ends = np.array(bars.get_segments())[:, :, 1]
+    np.testing.assert_allclose(ends, found.interval, rtol=1e-14, atol=1e-16)
+    assert ax.get_ylabel() == "share that happened, 80% interval"
+    assert legend(ax) == ["perfect calibration", "4 bins of 15 rows"]
+    drawn = plot.reliability(happened, p, bins=4, axes=axes())[0].containers[0][0]
+    np.testing.assert_array_equal(drawn.get_xydata(), points)
+    grouped = fl.calibration(happened, p, bins=2, by=where)
+    shown = plot.calibration(grouped, axes=axes())
+    assert legend(shown[0])[1:] == ["a: 1 bins of 30 rows", "b: 1 bins of 30 rows"]
+    grouped = fl.calibration(happened, p, bins=2, by=where, sample_weight=where == "a")
+    assert len(plot.calibration(grouped, axes=axes())[0].containers) == 1
 
 
 # ---- errors ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ ROOMS = {
     "penalties": set(),
     "optim": {"penalties", "files"},
     "scoring": {"losses", "files"},
-    "plot": {"losses"},
+    "plot": {"losses", "scoring"},
     "sklearn": {"losses"},
     "scipy": {"losses"},
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
@@ -29,6 +29,7 @@ ROOMS = {
     "lightgbm": {"boosting", "losses"},
     "xgboost": {"boosting", "losses"},
     "catboost": {"boosting", "losses"},
+    "polars": {"losses", "scoring"},
 }
 # These make up the command; all else is used from outside.
 FACE = {"fastloss", "fastloss.__main__"}

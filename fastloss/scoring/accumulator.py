@@ -15,7 +15,7 @@ import numpy as np
 
 from fastloss.scoring.exact import BITS, ExactSums
 from fastloss.scoring.groups import sort_key
-from fastloss.scoring.labels import label_from_json, label_to_json
+from fastloss.scoring.label_json import label_from_json, label_to_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -25,12 +25,14 @@ cdef struct Exact:                  # the sums of a thread
     int n_terms
     int64_t* place[LIMBS]           # each n_terms x n_groups, NULL while all are 0, as is
     double* special                 # the sum of infinities and NaNs
-    int64_t* table                  # n_groups x n_terms x LEVELS, in units of the term's level
+    int64_t* table                  # n_groups x width, in units of the term's level
+    Py_ssize_t width                # LEVELS of each term, in whole vectors
     int* unit                       # of each term's first level; NO_UNIT if nothing is there
     Py_ssize_t* rows                # that each term's levels have added up
     int64_t* staged                 # of a block: units that wait to be added to the table,
     int* slot                       # and where in a group's row of it
     int n_staged
+    int64_t* few                    # room for rows of the table
     double* values                  # of a block: the columns that sums are of
     Py_ssize_t carried              # terms in places since they were 32 bits
     int64_t* count                  # of each group: rows whose weight is not 0
@@ -48,6 +50,7 @@ cdef int start_exact(Exact* e, Py_ssize_t n_groups, int n_terms) except -1:
     memset(e, 0, sizeof(Exact))
     e.n_groups = n_groups
     e.n_terms = n_terms
+    e.width = (LEVELS * n_terms + 7) & -8
     e.unit = <int*>zeros(n_terms)
     e.rows = <Py_ssize_t*>zeros(n_terms)
     e.count = <int64_t*>zeros(n_groups)
@@ -65,6 +68,7 @@ cdef void end_exact(Exact* e) noexcept:
     free(e.table)
     free(e.staged)
     free(e.slot)
+    free(e.few)
     free(e.values)
     free(e.special)
     free(e.unit)
@@ -72,22 +76,25 @@ cdef void end_exact(Exact* e) noexcept:
     free(e.count)
 
 
-cdef bint have(Exact* e, void** table, Py_ssize_t times=1) noexcept nogil:
-    """Make a table of a number, or several, for each term and group, unless there is one."""
+cdef bint have(Exact* e, void** table, Py_ssize_t n) noexcept nogil:
+    """Make a table of n numbers, unless there is one."""
     if table[0] == NULL:
-        table[0] = zeros(times * e.n_groups * e.n_terms)
+        table[0] = zeros(n)
         e.no_memory |= table[0] == NULL
     return table[0] != NULL
+
+
+cdef bint have_place(Exact* e, int k) noexcept nogil:
+    return have(e, <void**>&e.place[k], e.n_groups * e.n_terms)
 
 
 cdef bint have_stage(Exact* e) noexcept nogil:
     """Make room for what a block brings: each term, and perhaps what was rounded off it."""
     cdef Py_ssize_t most = 2 * LEVELS * e.n_terms
-    if e.staged == NULL:
-        e.staged = <int64_t*>zeros(most * BLOCK)
-        e.slot = <int*>zeros(most)
-        e.no_memory |= e.staged == NULL or e.slot == NULL
-    return have(e, <void**>&e.table, LEVELS) and e.staged != NULL and e.slot != NULL
+    return (
+        have(e, <void**>&e.table, e.n_groups * e.width)
+        and have(e, <void**>&e.staged, most * BLOCK) and have(e, <void**>&e.slot, most)
+        and have(e, <void**>&e.few, 16 * e.width))
 
 
 cdef void carry(Exact* e) noexcept nogil:
@@ -100,7 +107,7 @@ cdef void carry(Exact* e) noexcept nogil:
             continue
         for i in range(e.n_groups * e.n_terms):
             over = (e.place[k][i] + (<int64_t>1 << 31)) >> 32
-            if over != 0 and have(e, <void**>&e.place[k + 1]):
+            if over != 0 and have_place(e, k + 1):
                 e.place[k][i] -= over << 32
                 e.place[k + 1][i] += over
     e.carried = 0
@@ -111,8 +118,7 @@ cdef void put(Exact* e, Py_ssize_t at, int64_t number, int unit) noexcept nogil:
     cdef int k = (unit - LEAST_UNIT) >> 5, shift = (unit - LEAST_UNIT) & 31
     cdef int64_t sign = -1 if number < 0 else 1
     cdef uint64_t size = <uint64_t>(number * sign), low, high, all_ones = <uint32_t>-1
-    if number == 0 or not (have(e, <void**>&e.place[k]) and have(e, <void**>&e.place[k + 1])
-                           and have(e, <void**>&e.place[k + 2])):
+    if number == 0 or not (have_place(e, k) and have_place(e, k + 1) and have_place(e, k + 2)):
         return
     low = (size & all_ones) << shift
     high = (size >> 32) << shift
@@ -129,7 +135,7 @@ cdef void put_single(Exact* e, Py_ssize_t at, double x) noexcept nogil:
     cdef int exponent
     cdef int64_t number
     if x - x != 0:
-        if have(e, <void**>&e.special):
+        if have(e, <void**>&e.special, e.n_groups * e.n_terms):
             e.special[at] += x
         return
     number = <int64_t>ldexp(frexp(x, &exponent), 53)
@@ -147,7 +153,7 @@ cdef void flush_levels(Exact* e, int term) noexcept nogil:
     cdef int k
     if e.table != NULL and e.unit[term] != NO_UNIT:
         for g in range(e.n_groups):
-            levels = e.table + (g * e.n_terms + term) * LEVELS
+            levels = e.table + g * e.width + term * LEVELS
             for k in range(LEVELS):
                 if levels[k] != 0:
                     put(e, term * e.n_groups + g, levels[k], level_unit(e.unit[term], k))
@@ -201,50 +207,64 @@ cdef void add_terms(
     Of several groups they are staged: add_staged() adds all terms of a row together, so that rows
     of one group do not wait for each other.
     """
-    cdef Py_ssize_t i, first = term * e.n_groups, full = (n + LANES - 1) & -LANES
-    cdef double large = kernels.exact.largest(v, full)
-    cdef int exponent, k
-    cdef bint left
-    if not large < 2.0 ** MOST:
-        large = take_out(e, first, group, v, n)
+    cdef Py_ssize_t first = term * e.n_groups, full = (n + LANES - 1) & -LANES
+    cdef double large
     if same:
+        large = kernels.exact.largest(v, full)
+        if not large < 2.0 ** MOST:
+            large = take_out(e, first, group, v, n)
         add_to_one(e, first + (0 if group == NULL else group[0]), v, full, large)
-        return
-    if large == 0 or not have_stage(e):
-        return
+    elif have_stage(e) and not stage(e, term, group, v, n):
+        large = take_out(e, first, group, v, n)
+        choose_unit(e, term, large)
+        stage(e, term, group, v, n)
+
+
+cdef void choose_unit(Exact* e, int term, double large) noexcept nogil:
+    """Make a term's unit so large that there is room for terms of some more than a magnitude."""
+    cdef int exponent
+    flush_levels(e, term)
     frexp(large, &exponent)
-    if e.unit[term] == NO_UNIT or exponent > e.unit[term] + LEVEL_BITS:
-        flush_levels(e, term)               # a larger unit, with room for some more
-        e.unit[term] = max(exponent + 4 - LEVEL_BITS, LEAST_UNIT)
-    elif e.rows[term] + n > FLUSH_ROWS:
+    e.unit[term] = max(exponent + 4 - LEVEL_BITS, LEAST_UNIT)
+
+
+cdef bint stage(
+        Exact* e, int term, const Py_ssize_t* group, double* v, Py_ssize_t n) noexcept nogil:
+    """Stage terms of several groups; False, and nothing, if they do not fit the term's unit."""
+    cdef double rest[2][BLOCK]
+    cdef double* source = v
+    cdef Py_ssize_t i, first = term * e.n_groups, full = (n + LANES - 1) & -LANES
+    cdef int k, unit, left
+    if e.unit[term] == NO_UNIT:
+        return False
+    if e.rows[term] + n > FLUSH_ROWS:
         flush_levels(e, term)
-    e.rows[term] += n
     for k in range(LEVELS):
+        unit = level_unit(e.unit[term], k)
         left = kernels.exact.split(
-            v, full, level_unit(e.unit[term], k), e.staged + e.n_staged * BLOCK)
+            source, full, unit, ldexp(1, unit + LEVEL_BITS), e.staged + e.n_staged * BLOCK,
+            rest[k & 1])
+        if left < 0:                # at the first level only: what is left of one fits the next
+            return False
         e.slot[e.n_staged] = term * LEVELS + k
         e.n_staged += 1
+        source = rest[k & 1]
         if not left:
-            return
-    for i in range(n):
-        if v[i] != 0:
-            put_single(e, first + group[i], v[i])
+            break
+    else:
+        for i in range(n):
+            if source[i] != 0:
+                put_single(e, first + group[i], source[i])
+    e.rows[term] += n
+    return True
 
 
-cdef void add_staged(Exact* e, const Py_ssize_t* group, Py_ssize_t n) noexcept nogil:
-    """Add what a block has staged to the table, row by row."""
-    cdef const int64_t* staged = e.staged
-    cdef const int* slot = e.slot
-    cdef int64_t* row
-    cdef Py_ssize_t i, width = LEVELS * e.n_terms
-    cdef int k, count = e.n_staged
-    if count == 0:
-        return
-    for i in range(n):
-        row = e.table + group[i] * width
-        for k in range(count):
-            row[slot[k]] += staged[k * BLOCK + i]
-    e.n_staged = 0
+cdef inline void add_staged(Exact* e, const Py_ssize_t* group, Py_ssize_t n) noexcept nogil:
+    """Add what a block has staged to the table."""
+    if e.n_staged:
+        kernels.exact.add_rows(
+            e.staged, BLOCK, e.slot, e.n_staged, group, n, e.table, e.width, e.few)
+        e.n_staged = 0
 
 
 cdef void add_floats(

@@ -63,8 +63,16 @@ static double fl_largest(const double *restrict v, ptrdiff_t n)
     return found == 0 ? large : INFINITY;
 }
 
-/* The sum of whole units, as fl_split finds them. */
-static int fl_split_sum(double *restrict v, ptrdiff_t n, int unit, int64_t *restrict sum)
+/* One term in whole units, and what is left. */
+#define FL_SPLIT(x, number, r) \
+    double sum = (x) + magic, r = (x) - (sum - magic); \
+    int64_t number; \
+    memcpy(&number, &sum, sizeof(number)); \
+    number -= base
+
+/* The sum of whole units of terms of at most 2^51 of them, and in v what is left; whether something
+   is. */
+static int fl_split_sum(double *restrict v, ptrdiff_t n, int unit, int64_t *restrict sum_of_units)
 {
     double magic = ldexp(1.5, unit + 52), rest[16], left = 0;
     int64_t base, sums[16] = {0}, all = 0;
@@ -72,10 +80,8 @@ static int fl_split_sum(double *restrict v, ptrdiff_t n, int unit, int64_t *rest
     FL_LANES16(k) rest[k] = 0;
     for (ptrdiff_t i = 0; i < n / 16; i++)
         FL_LANES16(k) {
-            double x = v[16 * i + k], sum = x + magic, r = x - (sum - magic);
-            int64_t bits;
-            memcpy(&bits, &sum, sizeof(bits));
-            sums[k] += bits - base;
+            FL_SPLIT(v[16 * i + k], number, r);
+            sums[k] += number;
             v[16 * i + k] = r;
             rest[k] += fabs(r);
         }
@@ -83,28 +89,59 @@ static int fl_split_sum(double *restrict v, ptrdiff_t n, int unit, int64_t *rest
         all += sums[k];
         left += rest[k];
     }
-    *sum = all;
+    *sum_of_units = all;
     return left != 0;
 }
 
-/* Whole units of terms of at most 2^51 of them, and in v what is left; whether something is. */
-static int fl_split(double *restrict v, ptrdiff_t n, int unit, int64_t *restrict units)
+/* Whole units of terms, and what is left: 0 if nothing is, 1 if something is, -1 if a term is not
+   finite or has more than bound. */
+static int fl_split(
+    const double *restrict v, ptrdiff_t n, int unit, double bound, int64_t *restrict units,
+    double *restrict rest)
 {
-    double magic = ldexp(1.5, unit + 52), rest[16], left = 0;
+    double magic = ldexp(1.5, unit + 52), some[16], most[16], left = 0, large = 0;
     int64_t base;
     memcpy(&base, &magic, sizeof(base));
-    FL_LANES16(k) rest[k] = 0;
+    FL_LANES16(k) some[k] = most[k] = 0;
     for (ptrdiff_t i = 0; i < n / 16; i++)
         FL_LANES16(k) {
-            double x = v[16 * i + k], sum = x + magic, r = x - (sum - magic);
-            int64_t bits;
-            memcpy(&bits, &sum, sizeof(bits));
-            units[16 * i + k] = bits - base;
-            v[16 * i + k] = r;
-            rest[k] += fabs(r);
+            double x = v[16 * i + k], size = fabs(x);
+            FL_SPLIT(x, number, r);
+            units[16 * i + k] = number;
+            rest[16 * i + k] = r;
+            some[k] += fabs(r);
+            most[k] = most[k] > size ? most[k] : size;
         }
-    FL_LANES16(k) left += rest[k];
+    FL_LANES16(k) {
+        left += some[k];
+        large = large > most[k] ? large : most[k];
+    }
+    if (!(large <= bound) || left - left != 0) return -1;
     return left != 0;
+}
+
+/* Add units, a column of `pitch` for each of `count` slots, to the rows of a table that groups say.
+   Rows are put together first: what is added to one row does not wait for what was added to the last,
+   and is added a vector at a time. */
+static void fl_add_rows(
+    const int64_t *restrict units, ptrdiff_t pitch, const int *restrict slot, int count,
+    const ptrdiff_t *restrict group, ptrdiff_t n, int64_t *restrict table, ptrdiff_t width,
+    int64_t *restrict rows)
+{
+    for (ptrdiff_t start = 0; start < n; start += 16) {
+        ptrdiff_t few = n - start < 16 ? n - start : 16;
+        memset(rows, 0, (size_t)(few * width) * sizeof(*rows));
+        for (int k = 0; k < count; k++) {
+            const int64_t *restrict column = units + k * pitch + start;
+            int64_t *restrict to = rows + slot[k];
+            for (ptrdiff_t i = 0; i < few; i++) to[i * width] += column[i];
+        }
+        for (ptrdiff_t i = 0; i < few; i++) {
+            const int64_t *restrict from = rows + i * width;
+            int64_t *restrict to = table + group[start + i] * width;
+            for (ptrdiff_t j = 0; j < (width & -8); j++) to[j] += from[j];
+        }
+    }
 }
 
 static void fl_widen(const float *restrict v, ptrdiff_t n, double *restrict to)
@@ -163,4 +200,5 @@ static int fl_multiply_exactly(
 }
 
 #undef FL_LANES16
+#undef FL_SPLIT
 #endif /* FL_EXACT_H */

@@ -42,7 +42,10 @@ cdef extern from "kernels/formats.h" nogil:
 cdef extern from "kernels/exact.h" nogil:
     bint fl_add_alike(const float*, Py_ssize_t, double*, int*) noexcept
     double fl_largest(const double*, Py_ssize_t) noexcept
-    bint fl_split(double*, Py_ssize_t, int, int64_t*) noexcept
+    int fl_split(const double*, Py_ssize_t, int, double, int64_t*, double*) noexcept
+    void fl_add_rows(
+        const int64_t*, Py_ssize_t, const int*, int, const Py_ssize_t*, Py_ssize_t, int64_t*,
+        Py_ssize_t, int64_t*) noexcept
     bint fl_split_sum(double*, Py_ssize_t, int, int64_t*) noexcept
     bint fl_multiply_floats(const float*, const float*, Py_ssize_t, float*) noexcept
     void fl_widen(const float*, Py_ssize_t, double*) noexcept

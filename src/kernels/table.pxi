@@ -38,6 +38,7 @@ cdef void fill_exact() noexcept:
     kernels.exact.add_alike = fl_add_alike
     kernels.exact.largest = fl_largest
     kernels.exact.split = fl_split
+    kernels.exact.add_rows = fl_add_rows
     kernels.exact.split_sum = fl_split_sum
     kernels.exact.multiply_floats = fl_multiply_floats
     kernels.exact.widen = fl_widen
