@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_SPREAD = 1 << 20  # integer groups in a range up to this are counted, not sorted
+MISSING = "(missing)"  # the label of samples without one
 
 
 def sort_key(label: Hashable) -> tuple[bool, Any]:

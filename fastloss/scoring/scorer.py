@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,11 +191,26 @@ class Scorer:
             )
         if total[-2] == 0:
             raise ValueError("the mean is undefined: the weights add up to 0")
-        if not self._grouped:
-            return Scores(self.losses, total, None, rows[:0])
-        labels = list(sums)
-        order = sorted(range(len(labels)), key=lambda i: sort_key(labels[i]))
-        return Scores(self.losses, total, [labels[i] for i in order], rows[order])
+        (values,), (weight,), (count,) = _reduce(self.losses, total[None])
+        found: dict[str, Any] = {"values": values, "weight": weight, "count": count}
+        if self._grouped:
+            labels = sorted(sums, key=sort_key)
+            of_groups = _reduce(self.losses, np.array([sums[label] for label in labels]))
+            names = ("group_values", "group_weights", "group_counts")
+            found |= {"groups": labels, **dict(zip(names, of_groups, strict=True))}
+        return Scores(self.losses, **found)
+
+
+def _reduce(
+    losses: Sequence[Loss], sums: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Values, weights and counts from sums; the mean over nothing is NaN for a group."""
+    weights, counts = sums[:, -2].copy(), sums[:, -1].astype(np.int64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.where((weights != 0)[:, None], sums[:, :-2] / weights[:, None], math.nan)
+        roots = [i for i, loss in enumerate(losses) if loss._root]
+        values[:, roots] = np.sqrt(values[:, roots])
+    return values, weights, counts
 
 
 def score(
