@@ -236,12 +236,14 @@ class Scores:
 
         values, errors, weights, counts = self._rows()
         rows: list[dict[str, Any]] = [
-            {**self._named(row), "weight": weight, "count": count}
-            for row, weight, count in zip(values, weights.tolist(), counts.tolist(), strict=True)
+            {**dict(zip(self.names, row, strict=True)), "weight": weight, "count": count}
+            for row, weight, count in zip(
+                values.tolist(), weights.tolist(), counts.tolist(), strict=True
+            )
         ]
         if errors is not None:
-            for found, row in zip(rows, errors, strict=True):
-                found["stderr"] = self._named(row)
+            for found, row in zip(rows, errors.tolist(), strict=True):
+                found["stderr"] = dict(zip(self.names, row, strict=True))
         *groups, result = rows
         if self.groups is not None:
             result["groups"] = dict(zip(self.groups, groups, strict=True))
@@ -383,9 +385,6 @@ class Scores:
     @property
     def _n_keys(self) -> int:
         return len(parts_of(self.groups[0])) if self.groups else 1
-
-    def _named(self, values: NDArray[np.float64]) -> dict[str, float]:
-        return dict(zip(self.names, values.tolist(), strict=True))
 
 
 class _Rows(NamedTuple):
