@@ -122,7 +122,8 @@ class Scores:
             return float(self.values[found[0]])
         losses = f"of the losses {', '.join(self.names)}"
         if found:
-            raise KeyError(f"{key!r} is several {losses}")
+            group = f"; scores.group({key!r}) finds the group" if key in self._places else ""
+            raise KeyError(f"{key!r} is several {losses}{group}")
         if key in self._places:
             return self.group(key)
         named: dict[str, Hashable] = {name: name for loss in self._losses
@@ -225,6 +226,19 @@ class Scores:
         ------
         ValueError
             If there are no standard errors, or ``level`` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastloss as fl
+        >>> scores = fl.Scores(
+        ...     [fl.AbsoluteError()], values=np.array([0.5]), errors=np.array([0.1]), weight=20,
+        ...     count=20, groups=["a", "b"], group_values=np.array([[0.25], [0.75]]),
+        ...     group_errors=np.array([[0.125], [0.1]]), group_weights=np.array([10.0, 10.0]),
+        ...     group_counts=np.array([10, 10]),
+        ... )
+        >>> scores.group_ci(0.9).round(3).tolist()
+        [[[0.044, 0.456]], [[0.586, 0.914]]]
         """
         return _interval(self.group_values, self.group_errors, level)
 
@@ -232,6 +246,12 @@ class Scores:
         """Losses, ``weight`` and ``count`` by name; the same per group under ``groups``.
 
         Standard errors, if there are any, are under ``stderr`` by the names of the losses.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.score([1.0, 2.0], [1.5, 3.0], "mae", groups=["a", "b"]).to_dict()["groups"]
+        {'a': {'mae': 0.5, 'weight': 1.0, 'count': 1}, 'b': {'mae': 1.0, 'weight': 1.0, 'count': 1}}
         """
 
         values, errors, weights, counts = self._rows()
@@ -267,6 +287,15 @@ class Scores:
         The index is named by `keys`; of several keys it is a MultiIndex, in which the last row is
         ``(total_label, "", ...)``. Columns are the losses, each with ``<loss>_stderr`` if there are
         errors, ``weight`` and ``count``.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.score([1.0, 2.0], [1.5, 3.0], "mae", groups=["a", "b"]).to_pandas()
+              mae  weight  count
+        a    0.50     1.0      1
+        b    1.00     1.0      1
+        all  0.75     2.0      2
         """
         pandas = _library("pandas", "to_pandas")
         total = [self.total_label, *[""] * (self._n_keys - 1)]
@@ -300,7 +329,14 @@ class Scores:
         return frame
 
     def to_arrow(self) -> pa.Table:
-        """A pyarrow Table with the rows and columns of `to_polars`."""
+        """A pyarrow Table with the rows and columns of `to_polars`.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.score([1.0, 2.0], [1.5, 3.0], "mae", groups=[2024, 2025]).to_arrow().to_pylist()[1]
+        {'group': 2025, 'mae': 1.0, 'weight': 1.0, 'count': 1}
+        """
         arrow = _library("pyarrow", "to_arrow")
         types = {"text": arrow.string(), "uint64": arrow.uint64(), "own": None}
         keys, numbers = self._long_form()

@@ -25,14 +25,16 @@ def shown_places(count: int) -> list[int]:
 def shown_text(label: object) -> str:
     """A label in one line and not long, with escapes for what cannot be seen, as in its repr."""
     text = str(label)
+    if not text or text != text.strip():
+        text = repr(text)
+    if not text.isprintable():
+        text = "".join(
+            c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+        )
     if len(text) > LONGEST:
         half = (LONGEST - len(LEFT_OUT)) // 2
         text = text[: half + 1] + LEFT_OUT + text[-half:]
-    if not text or text != text.strip():
-        text = repr(text)
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+    return text
 
 
 def shown_value(value: float, error: float | None = None) -> str:

@@ -91,7 +91,7 @@ def test_a_name_of_a_loss_is_the_loss_and_never_a_group():
     assert scores["huber"] == 3.75
     assert scores["mse"]["mae"] == 2.25
     twice = made(["huber"], losses=(fl.Huber(delta=1), fl.Huber(delta=2)))
-    with pytest.raises(KeyError, match="several of the losses"):
+    with pytest.raises(KeyError, match=r"several of the losses .* scores.group\('huber'\) finds"):
         twice["huber"]
     assert twice.group("huber").count == 0
 
@@ -405,6 +405,10 @@ def test_errors_say_how_many_digits_are_shown(value, error, text):
 def test_labels_are_shown_in_one_short_line(label, text):
     assert shown_text(label) == text
     assert len(made([label], errors=False, losses=[MAE]).__repr__().splitlines()) == 3
+
+
+def test_escapes_count_in_the_length_of_a_label():
+    assert shown_text("\0" * 50) == r"\x00" * 6 + "..." + r"x00" + r"\x00" * 5
 
 
 @pytest.mark.parametrize("label", ["東京", "e\u0301te\u0301", "ａｂ", "été", "abc"])
