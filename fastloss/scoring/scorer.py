@@ -185,7 +185,7 @@ class Scorer(Accumulator):
                 "keys": self._keys,
             }
         return Scores(
-            [measure.spec for measure in self._measures],
+            self._measures,
             values=values[0],
             weight=float(weights[0]),
             count=int(total.counts[0]),

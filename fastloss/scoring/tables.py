@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss.scoring.groups import MISSING
 from fastloss.tables import (
     Form,
     Piece,
@@ -26,8 +27,6 @@ from fastloss.tables import (
     reader_of,
     size_of,
 )
-
-MISSING = "(missing)"
 
 Label = str | int
 

@@ -240,58 +240,6 @@ def test_counts_and_weights_are_exact_beyond_the_integers_of_float32():
     assert grouped.group_weights.tolist() == [n]
 
 
-# ---- the table ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def scores():
-    return fl.score(
-        [1, 0, 1], [0.9, 0.2, 0.6], ["brier", fl.Huber(delta=0.5)],
-        sample_weight=[1, 1, 2], groups=["b", "a", "b"],
-    )  # fmt: skip
-
-
-def test_values_are_found_by_name_spec_and_loss(scores):
-    assert scores.names == ("brier", "huber:delta=0.5")
-    for key in ("huber", "huber:delta=0.5", fl.Huber(delta=0.5)):
-        assert scores[key] == pytest.approx((0.01 + 0.04 + 2 * 0.16) / 8)
-    for key in ("mse", "huber:delta=1.0", fl.Huber(), 0):
-        with pytest.raises(KeyError):
-            scores[key]
-    both = fl.score([1.0], [2.0], [fl.Huber(delta=1), fl.Huber(delta=2)])
-    with pytest.raises(KeyError, match="several of the losses"):
-        both["huber"]
-
-
-def test_to_dict(scores):
-    table = scores.to_dict()
-    assert list(table) == ["brier", "huber:delta=0.5", "weight", "count", "groups"]
-    assert table["brier"] == pytest.approx(0.37 / 4)
-    assert table["groups"]["a"] == pytest.approx(
-        {"brier": 0.04, "huber:delta=0.5": 0.02, "weight": 1.0, "count": 1}
-    )
-    assert [type(x) for x in list(table.values())[:4]] == [float, float, float, int]
-    assert "groups" not in fl.score([1.0], [2.0], "mse").to_dict()
-
-
-def test_to_pandas(scores):
-    frame = scores.to_pandas()
-    assert frame.columns.tolist() == ["brier", "huber:delta=0.5", "weight", "count"]
-    assert frame.index.tolist() == ["a", "b", "all"]
-    assert frame.loc["all", "weight"] == 4
-    assert frame.loc["b", "count"] == 2
-    assert fl.score([1.0], [2.0], "mse").to_pandas().index.tolist() == ["all"]
-
-
-def test_a_group_named_all_keeps_its_row():
-    scores = fl.score([0.0, 0.0], [1.0, 3.0], ["mae"], groups=["all", "b"])
-    assert scores.to_pandas()["mae"].to_dict() == {"all": 1.0, "b": 3.0, "(all)": 2.0}
-    assert [line.split()[0] for line in str(scores).splitlines()[1:]] == ["all", "b", "(all)"]
-    assert scores.to_dict()["mae"] == 2.0 and scores.to_dict()["groups"]["all"]["mae"] == 1.0
-    scores = fl.score([0.0, 0.0], [1.0, 3.0], ["mae"], groups=["all", "(all)"])
-    assert [line.split()[0] for line in str(scores).splitlines()[1:]] == ["(all)", "all", "((all))"]
-
-
 def test_threads_may_update_and_merge_one_scorer():
     # integers in float64, so that sums do not depend on the order
     rows, parts = 200, 40
@@ -338,18 +286,12 @@ def test_threads_may_update_and_merge_one_scorer():
     np.testing.assert_array_equal(got.group_values, whole.group_values)
 
 
-def test_the_repr_is_a_table(scores):
-    lines = repr(scores).splitlines()
-    assert lines[0].split() == ["brier", "huber:delta=0.5", "weight", "count"]
-    assert [line.split()[0] for line in lines[1:]] == ["a", "b", "all"]
-    assert lines[-1].split() == ["all", "0.0925", "0.04625", "4", "3"]
-
-
-def test_scores_and_scorers_can_be_pickled(scores):
-    copy = pickle.loads(pickle.dumps(scores))
-    assert copy.to_dict() == scores.to_dict()
-    assert type(scores).__module__ == "fastloss.scoring.scores"
+def test_scorers_can_be_pickled():
     assert type(fl.Scorer("mse")).__module__ == "fastloss.scoring.scorer"
+    scorer = fl.Scorer(["mae"])
+    scorer.update([1.0, 2.0], [2.0, 5.0], groups=["a", "b"])
+    copy = pickle.loads(pickle.dumps(scorer))
+    assert copy.result().to_dict() == scorer.result().to_dict()
 
 
 # ---- errors ------------------------------------------------------------------------------------
