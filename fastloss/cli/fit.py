@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastloss.cli.errors import Failure, Interrupted
-from fastloss.cli.options import Command
+from fastloss.cli.errors import Failure, Interrupted, tell
+from fastloss.cli.options import Command, named_loss
 from fastloss.cli.output import check_out, told
 from fastloss.cli.progress import progress
-from fastloss.losses import Loss, get_loss
+from fastloss.losses import Loss
 from fastloss.tables import TableError
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def fit(
     """
     from fastloss.cli.report import print_fit
 
-    loss = _loss(spec)
+    loss = named_loss(f"--loss {spec}", spec)
     check_out("--out", out, files)
     began = time.monotonic()
     try:
@@ -182,14 +181,7 @@ def fit(
         raise Interrupted("interrupted") from None
     print_fit(estimator, samples.rows, time.monotonic() - began)
     for note in notes:
-        print(f"fastloss: {note}", file=sys.stderr)
-
-
-def _loss(spec: str) -> Loss:
-    try:
-        return get_loss(spec)
-    except (ValueError, TypeError) as error:
-        raise Failure(f"--loss {spec}: {error}") from error
+        tell(note)
 
 
 def _columns(

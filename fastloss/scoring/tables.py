@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from fastloss.tables import (
 
 MISSING = "(missing)"
 
+MAX_COUNTED = 1 << 20  # so many combinations of keys are counted, more are sorted
+
 Label = str | int
 
 
@@ -37,27 +40,54 @@ class Groups:
     """The group of each row: ``categories[codes[i]]``."""
 
     codes: NDArray[np.integer[Any]]
-    categories: Sequence[Label]
+    categories: Sequence[Label] | Sequence[tuple[Label, ...]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive rows of one file: its number columns by name, and the group column if any."""
+    """Consecutive rows of one file: its number columns and its key columns, by name."""
 
     path: str
     start: int  # rows of this file that came before
     rows: int
     numbers: Mapping[str, NDArray[Any]]
-    groups: Groups | None
+    keys: Mapping[str, Groups]
     done: float  # share of all files read so far
 
+    @cached_property
+    def groups(self) -> Groups | None:
+        """The rows by all keys together: of several, the labels are tuples."""
+        return combined([*self.keys.values()]) if self.keys else None
 
-def read(paths: Sequence[str], numbers: Sequence[str], by: str | None = None) -> Iterator[Batch]:
-    """Yield the rows of all files in turn. Without paths the columns are themselves .npy files."""
+
+def combined(keys: Sequence[Groups]) -> Groups:
+    """Rows grouped by several keys, by those combinations that occur."""
+    first, *others = keys
+    if not others:
+        return first
+    codes: NDArray[np.integer[Any]] = first.codes
+    labels: list[Any] = [(label,) for label in first.categories]
+    for key in others:
+        width = len(key.categories)
+        pairs = codes.astype(np.int64) * width + key.codes
+        if len(labels) * width <= MAX_COUNTED:
+            occurs = np.bincount(pairs, minlength=len(labels) * width) > 0
+            found, codes = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[pairs]
+        else:
+            found, codes = np.unique(pairs, return_inverse=True)
+        places = zip((found // width).tolist(), (found % width).tolist(), strict=True)
+        labels = [(*labels[i], key.categories[k]) for i, k in places]
+    return Groups(codes, labels)
+
+
+def read(paths: Sequence[str], numbers: Sequence[str], by: Sequence[str] = ()) -> Iterator[Batch]:
+    """Yield the rows of all files in turn. Without paths the columns are themselves .npy files.
+
+    ``numbers`` are read as numbers, ``by`` as keys; a column may be both.
+    """
     numbers = list(dict.fromkeys(numbers))
     columns: dict[str, Form] = dict.fromkeys(numbers, "number")
-    if by and by not in columns:
-        columns[by] = "label"
+    columns |= dict.fromkeys([name for name in by if name not in columns], "label")
     sources: list[tuple[str, Reader, int]]
     if paths:
         readers = [reader_of(path) for path in paths]
@@ -68,14 +98,14 @@ def read(paths: Sequence[str], numbers: Sequence[str], by: str | None = None) ->
     return map(lambda piece: _batch(piece, numbers, by), pieces(sources, columns))
 
 
-def _batch(piece: Piece, numbers: Sequence[str], by: str | None) -> Batch:
+def _batch(piece: Piece, numbers: Sequence[str], by: Sequence[str]) -> Batch:
     with naming(piece.path):
         return Batch(
             piece.path,
             piece.start,
             piece.rows,
             {name: numbers_of(name, piece.columns[name]) for name in numbers},
-            _groups(by, piece.columns[by]) if by else None,
+            {name: _groups(name, piece.columns[name]) for name in by},
             piece.done,
         )
 
