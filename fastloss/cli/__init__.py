@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +17,9 @@ from fastloss.version import __version__
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, by default with the process's arguments; the exit status."""
-    if sys.stdout is None:  # its number may by now be that of a file
+    if sys.stderr is None:  # closed: no file may have its number, which libraries write to
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
         tell("standard output is closed")
         return 2
     if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is escaped

@@ -21,7 +21,6 @@ class Interrupted(click.ClickException):
 
 
 def tell(message: str) -> None:
-    """Say something in one line on standard error, where that is open."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(f"fastloss: {' '.join(message.split())}", file=sys.stderr)
+    """Say something in one line on standard error, if that can be written."""
+    with suppress(OSError):
+        print(f"fastloss: {' '.join(message.split())}", file=sys.stderr)

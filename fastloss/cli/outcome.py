@@ -84,15 +84,20 @@ class Outcome:
             if dropped := self.dropped(model):
                 of_rows = f"{dropped:,} of {self.rows:,} rows{self.of(model)}"
                 found.append(f"{of_rows} dropped: missing or NaN")
+            names: dict[str, list[str]] = {}
             for name in self.non_finite(model):
                 where = _where(scores, scores.names.index(name))
-                found.append(f"{name}{self.of(model)} is not finite{where}")
+                names.setdefault(where, []).append(name)
+            for where, alike in names.items():
+                verb = "is" if len(alike) == 1 else "are"
+                found.append(f"{', '.join(alike)}{self.of(model)} {verb} not finite{where}")
         if self.weight_0:
             found.append(f"{self.weight_0:,} of {self.rows:,} rows have weight 0")
         return "; ".join(found)
 
 
 def _where(scores: Scores, place: int) -> str:
+    """Of which rows a loss is not finite, in words."""
     if scores.groups is None:
         return ""
     groups = np.count_nonzero(~np.isfinite(scores.group_values[:, place]))

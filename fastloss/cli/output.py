@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastloss.cli.errors import Failure
@@ -16,6 +16,8 @@ def check_out(option: str, out: Path, files: Iterable[str]) -> None:
     real = os.path.realpath(out)
     if os.path.isdir(real):
         raise Failure(f"{option} {out}: this is a directory")
+    with told(option, out), suppress(FileNotFoundError):
+        os.stat(real)
     if any(real == os.path.realpath(file) for file in files):
         raise Failure(f"{option} {out}: this is one of the files to read")
     if not os.path.isdir(os.path.dirname(real)):

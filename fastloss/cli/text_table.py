@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 GAP = "   "
-LEAST = 8  # cells that a column of texts keeps on a narrow screen, where it has several lines
+LEAST = 9  # cells that a column of texts keeps on a narrow screen, where it has several lines
 CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column's name and cells, and the width that it has on the screen."""
+    """A column's name and cells, all as wide as the column is on the screen."""
 
     lines: Sequence[str]
     width: int
@@ -27,7 +27,9 @@ def texts(name: str, cells: Sequence[object]) -> Column:
     from rich.cells import cell_len
 
     lines = [_shown(str(cell)) for cell in (name, *cells)]
-    return Column(lines, max(map(cell_len, lines)))
+    widths = [*map(cell_len, lines)]
+    width = max(widths)
+    return Column([t + " " * (width - n) for t, n in zip(lines, widths, strict=True)], width)
 
 
 def numbers(name: str, cells: Sequence[str]) -> Column:
@@ -41,19 +43,24 @@ def print_table(
 ) -> None:
     """Print rows of texts, on the left, and numbers, with a line above those at ``ruled``.
 
-    Numbers that the screen has no room for stand in tables below, with the texts again.
+    On a narrow screen texts have several lines, though not to make them narrower than half of it;
+    numbers that then have no room stand in tables below, with the texts again.
     """
     screen = shutil.get_terminal_size().columns
-    taken = sum(column.width + len(GAP) for column in left)
+    widths = [len(GAP) + column.width for column in right]
+    taken = sum(column.width + len(GAP) for column in left) - len(GAP)
+    most = min(max(screen - sum(widths), screen // 2), screen - max(widths))
+    if taken > most:
+        left = _narrowed(left, taken - most)
     first = 0
     while first < len(right):
-        last, room = first + 1, screen - taken - right[first].width
-        while last < len(right) and len(GAP) + right[last].width <= room:
-            room -= len(GAP) + right[last].width
+        last, room = first + 1, screen - min(taken, most) - widths[first]
+        while last < len(right) and widths[last] <= room:
+            room -= widths[last]
             last += 1
         if first:
             print()
-        print("\n".join(_lines(_narrowed(left, -room), right[first:last], ruled)))
+        print("\n".join(_lines([*left, *right[first:last]], ruled)))
         first = last
 
 
@@ -63,34 +70,38 @@ def _narrowed(columns: Sequence[Column], cells: int) -> list[Column]:
     for _ in range(cells):
         if max(widths) > LEAST:
             widths[widths.index(max(widths))] -= 1
-    return [Column(column.lines, width) for column, width in zip(columns, widths, strict=True)]
+    return [
+        column if width == column.width else _folded(column, width)
+        for column, width in zip(columns, widths, strict=True)
+    ]
 
 
-def _lines(
-    left: Sequence[Column], right: Sequence[Column], ruled: Collection[int]
-) -> Iterator[str]:
-    columns = [*left, *right]
+def _folded(column: Column, width: int) -> Column:
+    """A column whose texts have several lines where one is too short."""
+    from rich.cells import chop_cells, set_cell_size
+
+    return Column(
+        [
+            "\n".join(set_cell_size(piece, width) for piece in chop_cells(text.rstrip(), width))
+            for text in column.lines
+        ],
+        width,
+    )
+
+
+def _lines(columns: Sequence[Column], ruled: Collection[int]) -> Iterator[str]:
     rule = _rule() * (sum(column.width + len(GAP) for column in columns) - len(GAP))
     for place, cells in enumerate(zip(*(column.lines for column in columns), strict=True)):
         if place == 1 or place - 1 in ruled:
             yield rule
-        folded = [_folded(text, column.width) for text, column in zip(cells, left, strict=False)]
-        yield GAP.join([*(pieces[0] for pieces in folded), *cells[len(left) :]])
-        below = [pieces[1:] for pieces in folded]
-        for pieces in zip_longest(*below):
-            blanks = (" " * column.width for column in left)
+        row = GAP.join(cells)
+        if "\n" not in row:
+            yield row
+            continue
+        for line in zip_longest(*(cell.split("\n") for cell in cells)):
             yield GAP.join(
-                blank if piece is None else piece
-                for piece, blank in zip(pieces, blanks, strict=True)
+                piece or " " * column.width for piece, column in zip(line, columns, strict=True)
             ).rstrip()
-
-
-def _folded(text: str, width: int) -> list[str]:
-    """A text in pieces of the same width."""
-    from rich.cells import cell_len, chop_cells
-
-    pieces = [text] if cell_len(text) <= width else chop_cells(text, width)
-    return [piece + " " * (width - cell_len(piece)) for piece in pieces]
 
 
 def _shown(text: str) -> str:

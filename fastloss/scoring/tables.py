@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,7 @@ def _groups(name: str, column: Any) -> Groups:
     return Groups(numbers_of(name, codes), labels)
 
 
+@lru_cache(1 << 16, typed=True)
 def _label(value: object) -> Label:
     """A group by its name: an integer is the same as a number, of any type, and as text."""
     if value is None or value == "" or value != value:
