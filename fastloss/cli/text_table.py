@@ -80,17 +80,16 @@ def _folded(column: Column, width: int) -> Column:
     """A column whose texts have several lines where one is too short."""
     from rich.cells import chop_cells, set_cell_size
 
-    return Column(
-        [
-            "\n".join(set_cell_size(piece, width) for piece in chop_cells(text.rstrip(), width))
-            for text in column.lines
-        ],
-        width,
-    )
+    def fold(text: str) -> str:
+        pieces = chop_cells(text.rstrip(), width) or [""]
+        return "\n".join(set_cell_size(piece, width) for piece in pieces)
+
+    return Column([*map(fold, column.lines)], width)
 
 
 def _lines(columns: Sequence[Column], ruled: Collection[int]) -> Iterator[str]:
-    rule = _rule() * (sum(column.width + len(GAP) for column in columns) - len(GAP))
+    width = sum(column.width + len(GAP) for column in columns) - len(GAP)
+    rule = ("─" if _shown("─") == "─" else "-") * width
     for place, cells in enumerate(zip(*(column.lines for column in columns), strict=True)):
         if place == 1 or place - 1 in ruled:
             yield rule
@@ -107,12 +106,5 @@ def _lines(columns: Sequence[Column], ruled: Collection[int]) -> Iterator[str]:
 def _shown(text: str) -> str:
     """A text in one line, with escapes for what the output's encoding lacks."""
     text = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
-    return text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
-
-
-def _rule() -> str:
-    try:
-        "─".encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        return "-"
-    return "─"
+    encoding = sys.stdout.encoding or "utf-8"  # a StringIO has none
+    return text.encode(encoding, "backslashreplace").decode(encoding)
