@@ -39,15 +39,16 @@ class Outcome:
     def rows_of(self, model: str) -> Iterator[Row]:
         """Its groups, then all rows."""
         scores = self.scores[model]
-        for group, values, weight, count in zip(
-            scores.groups or (),
-            scores.group_values.tolist(),
-            scores.group_weights.tolist(),
-            scores.group_counts.tolist(),
-            strict=True,
-        ):
-            labels = group if isinstance(group, tuple) else (group,)
-            yield Row(model, labels, values, weight, count)
+        if scores.groups is not None:
+            for group, values, weight, count in zip(
+                scores.groups,
+                scores.group_values.tolist(),
+                scores.group_weights.tolist(),
+                scores.group_counts.tolist(),
+                strict=True,
+            ):
+                labels = group if isinstance(group, tuple) else (group,)
+                yield Row(model, labels, values, weight, count)
         yield Row(model, (), scores.values.tolist(), scores.weight, scores.count)
 
     @property
@@ -74,7 +75,9 @@ class Outcome:
     def non_finite(self, model: str) -> list[str]:
         """The losses that are NaN or infinite, of all rows or of a group."""
         scores = self.scores[model]
-        finite = np.isfinite(scores.values) & np.isfinite(scores.group_values).all(axis=0)
+        finite = np.isfinite(scores.values)
+        if scores.groups is not None:
+            finite &= np.isfinite(scores.group_values).all(axis=0)
         return [name for name, fine in zip(scores.names, finite, strict=True) if not fine]
 
     def notes(self) -> str:

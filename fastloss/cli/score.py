@@ -38,15 +38,15 @@ DEFAULT_LOSSES = ("mse", "rmse", "mae")
     required=True,
     multiple=True,
     metavar="COL[,COL...]",
-    help="Column of predictions; of several classes a column for each. Given again: of another "
-    "model, which is scored beside.",
+    help="Column of predictions; of several classes a column for each. May be repeated: each is a "
+    "model.",
 )
 @click.option("--weight", metavar="COL", help="Column of sample weights.")
 @click.option(
     "--by",
     multiple=True,
     metavar="COL",
-    help="Score each value of this column too; given again, each combination of values.",
+    help="Score each value of this column too; if repeated, each combination of values.",
 )
 @click.option(
     "--loss",
@@ -128,7 +128,8 @@ def score(
     CSV file's header is not a row. JSON shows values that it cannot express as "NaN", "Infinity"
     and "-Infinity".
 
-    The exit status is 0, or 3 if a bound of --fail-above or --fail-below is crossed, or 2 if
+    Rows that are dropped or of weight 0, and scores that are not finite, are told on standard
+    error. The exit status is 0, or 3 if a bound of --fail-above or --fail-below is crossed, or 2 if
     something else is wrong.
     """
     from fastloss.cli.report import print_scores
