@@ -40,7 +40,7 @@ class Groups:
     """The group of each row: ``categories[codes[i]]``."""
 
     codes: NDArray[np.integer[Any]]
-    categories: Sequence[Label] | Sequence[tuple[Label, ...]]
+    categories: Sequence[Any]  # labels; of several keys together, tuples of them
 
 
 @dataclass(frozen=True)
