@@ -20,7 +20,7 @@ from fastloss.tables import TableError
 class Plan:
     """What is asked for, checked as far as it can be before anything is read."""
 
-    losses: Mapping[str, Any]  # by the names that their columns have
+    losses: Mapping[str, Any]
     y_true: Sequence[str]
     models: Mapping[str, Sequence[str]]  # the columns of each, by what --y-pred calls them
     weight: str | None
@@ -51,17 +51,27 @@ class Plan:
         return Scorer(self.losses.values(), nan_policy=self.nan_policy)
 
 
+def read_losses(specs: Sequence[str]) -> dict[str, Any]:
+    """The losses by the names that their columns have."""
+    losses: dict[str, Any] = {}
+    for spec in specs:
+        loss = named_loss(f"--loss {spec}", spec)
+        if loss.spec in losses:
+            raise Failure(f"--loss {spec}: this loss is asked for twice")
+        losses[loss.spec] = loss
+    return losses
+
+
 def make_plan(
     files: Sequence[str],
+    losses: Mapping[str, Any],
     y_true: str,
     y_pred: Sequence[str],
     weight: str | None,
     by: Sequence[str],
-    specs: Sequence[str],
     nan_policy: str,
 ) -> Plan:
     """Read the options; an error says which of them does not fit."""
-    losses = _losses(specs)
     for option, names in (("--y-pred", y_pred), ("--by", by)):
         for name, times in Counter(names).items():
             if times > 1:
@@ -84,16 +94,6 @@ def make_plan(
     except ValueError as error:  # losses that do not go together, or have weights of their own
         raise Failure(str(error).replace("sample_weight", "--weight")) from error
     return found
-
-
-def _losses(specs: Sequence[str]) -> dict[str, Any]:
-    losses: dict[str, Any] = {}
-    for spec in specs:
-        loss = named_loss(f"--loss {spec}", spec)
-        if loss.spec in losses:
-            raise Failure(f"--loss {spec}: this loss is asked for twice")
-        losses[loss.spec] = loss
-    return losses
 
 
 def _check_columns(losses: Mapping[str, Any], y_true: list[str], y_pred: list[str]) -> None:

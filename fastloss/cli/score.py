@@ -15,7 +15,7 @@ from fastloss.cli.errors import Failure, Interrupted, tell
 from fastloss.cli.options import Command
 from fastloss.cli.outcome import Outcome
 from fastloss.cli.per_row import row_writer
-from fastloss.cli.plan import Plan, make_plan
+from fastloss.cli.plan import Plan, make_plan, read_losses
 from fastloss.cli.progress import progress
 from fastloss.scoring import Scorer, Scores
 from fastloss.scoring.tables import read
@@ -135,10 +135,11 @@ def score(
     from fastloss.cli.report import print_scores
     from fastloss.cli.score_formats import check_scores_file, write_scores
 
-    plan = make_plan(files, y_true, y_pred, weight, by, specs, nan_policy)
-    bounds = read_bounds(fail_above, fail_below, plan.losses)
+    losses = read_losses(specs)
+    bounds = read_bounds(fail_above, fail_below, losses)
     if out is not None:
         check_scores_file(out, files, per_row)
+    plan = make_plan(files, losses, y_true, y_pred, weight, by, nan_policy)
     try:
         outcome = _score(plan, files, per_row, threads or get_num_threads())
     except TableError as error:
