@@ -17,11 +17,12 @@ from fastloss.cli.errors import Failure, Interrupted
 from fastloss.cli.options import Command
 from fastloss.cli.output import check_out, told
 from fastloss.cli.progress import progress
+from fastloss.cli.reading import reading_options
 from fastloss.losses import DomainError, get_loss
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring import Scorer, Scores
-from fastloss.scoring.tables import Batch, read, split_columns
-from fastloss.tables import TableError
+from fastloss.scoring.tables import Batch, class_labels, read, split_columns
+from fastloss.tables import Options, TableError, names_in, open_sources
 from fastloss.threads import get_num_threads, num_threads
 
 T = TypeVar("T")
@@ -77,6 +78,13 @@ DEFAULT_LOSSES = ("mse", "rmse", "mae")
     metavar="OUT.parquet",
     help="Write each row's losses and gradients, times its weight, to this file.",
 )
+@click.option(
+    "--classes",
+    metavar="LABEL,LABEL[,...]",
+    help="Labels of the classes in the column of targets, in the order of the columns of "
+    "predictions; of a single column the second label is the class that is predicted.",
+)
+@reading_options
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads that compute.")
 def score(
     files: tuple[str, ...],
@@ -88,17 +96,23 @@ def score(
     nan_policy: str,
     form: str,
     per_row: Path | None,
+    classes: str | None,
+    options: Options,
     threads: int | None,
 ) -> None:
     """Score the predictions in FILE..., which together are one data set.
 
-    FILE is CSV (.csv, .csv.gz), Parquet (.parquet, .pq), Arrow (.feather, .arrow, .arrows, .ipc)
-    or .npz, where the columns are the arrays' names. Without FILE the columns are .npy files:
+    FILE is text (.csv, .tsv, .txt), JSON lines (.jsonl, .ndjson), Parquet (.parquet, .pq), ORC
+    (.orc), Arrow (.feather, .arrow, .arrows, .ipc) or .npz, where the columns are the arrays'
+    names; any of them may be compressed (.gz, .zst, .bz2, .xz). It may be a pipe, - for standard
+    input, a URL (s3://, gs://, https://), or a folder, of which all files are read, and where
+    date=2026-01-01/ is a column. Without FILE the columns are .npy files:
 
     \b
         fastloss score --y-true y.npy --y-pred p.npy --loss log_loss
 
-    An array of two axes, stored row by row, stands for its columns: p[0], p[1], ...
+    A column of lists, or an array of two axes, stored row by row, stands for its columns: p[0],
+    p[1], ... A name that has a comma stands in quotes: --y-pred '"a,b",c'.
 
     Files are read piece by piece and may be larger than memory. Missing numbers are NaN, and rows
     without a group are the group "(missing)". Messages count the rows of each file from 1, and a
@@ -111,13 +125,20 @@ def score(
     if by == "":
         raise Failure("--by '': the name of the column is empty")
     try:
-        columns = {
-            "y_true": split_columns(files, y_true.split(",")),
-            "y_pred": split_columns(files, y_pred.split(",")),
-        }
+        given = {"y_true": names_in(y_true), "y_pred": names_in(y_pred)}
+        others = [name for name in (weight, by) if name is not None]
+        sources = open_sources(files, options, sum(given.values(), others))
+        columns = {name: split_columns(sources, names) for name, names in given.items()}
+        _check_columns(losses, columns["y_true"], columns["y_pred"])
+        labels = {}
+        if len(columns["y_true"]) == 1 and (classes is not None or _of_classes(losses)):
+            (target,) = columns["y_true"]
+            known = class_labels(sources, target, columns["y_pred"], classes)
+            labels = {} if known is None else {target: known}
+        elif classes is not None:
+            raise Failure("--classes: the targets have a column for each class, not labels")
     except TableError as error:
         raise Failure(str(error)) from error
-    _check_columns(losses, columns["y_true"], columns["y_pred"])
     if weight is not None:
         columns["sample_weight"] = [weight]
     work = partial(_score_batch, losses, columns, nan_policy, per_row is not None)
@@ -127,7 +148,7 @@ def score(
         raise Failure(str(error).replace("sample_weight", "--weight")) from error
     threads = threads or get_num_threads()
     try:
-        batches = read(files, sum(columns.values(), []), by)
+        batches = read(sources, sum(columns.values(), []), by, labels)
         with (
             _row_writer(per_row, files, losses, columns, by) as write,
             progress() as show,
