@@ -12,17 +12,19 @@ from fastloss.cli.errors import Failure
 from fastloss.cli.options import named_loss
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring import Scorer
-from fastloss.scoring.tables import split_columns
-from fastloss.tables import TableError
+from fastloss.scoring.tables import Label, class_labels, split_columns
+from fastloss.tables import Options, Source, names_in, open_sources
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is asked for, checked as far as it can be before anything is read."""
 
+    sources: Sequence[Source]
     losses: Mapping[str, Any]
     y_true: Sequence[str]
     models: Mapping[str, Sequence[str]]  # the columns of each, by what --y-pred calls them
+    classes: Mapping[str, Sequence[Label]]  # the labels of a column of targets
     weight: str | None
     by: Sequence[str]
     nan_policy: str
@@ -38,8 +40,7 @@ class Plan:
     @property
     def of_classes(self) -> bool:
         """Whether the targets are classes."""
-        takes = any("labels" in getattr(loss, "_takes", ()) for loss in self.losses.values())
-        return takes and len(self.y_true) == 1
+        return len(self.y_true) == 1 and _of_labels(self.losses)
 
     @property
     def columns(self) -> list[str]:
@@ -64,28 +65,32 @@ def read_losses(specs: Sequence[str]) -> dict[str, Any]:
 
 def make_plan(
     files: Sequence[str],
+    options: Options,
     losses: Mapping[str, Any],
     y_true: str,
     y_pred: Sequence[str],
+    classes: str | None,
+    *,
     weight: str | None,
     by: Sequence[str],
-    nan_policy: str,
+    policy: str,
 ) -> Plan:
-    """Read the options; an error says which of them does not fit."""
+    """Read the options, and what the files say of them; an error says which does not fit."""
     for option, names in (("--y-pred", y_pred), ("--by", by)):
         for name, times in Counter(names).items():
             if times > 1:
                 raise Failure(f"{option} {name}: this is asked for twice")
     if "" in by:
         raise Failure("--by '': the name of the column is empty")
-    try:
-        targets = split_columns(files, y_true.split(","))
-        models = {text: split_columns(files, text.split(",")) for text in y_pred}
-    except TableError as error:
-        raise Failure(str(error)) from error
+    targets, models = names_in(y_true), {text: names_in(text) for text in y_pred}
+    wanted = [*targets, *chain.from_iterable(models.values()), *by]
+    sources = open_sources(files, options, wanted if weight is None else [*wanted, weight])
+    targets = split_columns(sources, targets)
+    models = {text: split_columns(sources, names) for text, names in models.items()}
     for columns in models.values():
         _check_columns(losses, targets, columns)
-    found = Plan(losses, targets, models, weight, by, nan_policy)
+    labels = _classes(sources, losses, targets, models, classes)
+    found = Plan(sources, losses, targets, models, labels, weight, by, policy)
     for name, times in Counter(found.columns).items():
         if times > 1:
             raise Failure(f"--by {name}: the scores have a column of this name; rename one")
@@ -94,6 +99,35 @@ def make_plan(
     except ValueError as error:  # losses that do not go together, or have weights of their own
         raise Failure(str(error).replace("sample_weight", "--weight")) from error
     return found
+
+
+def _classes(
+    sources: Sequence[Source],
+    losses: Mapping[str, Any],
+    targets: Sequence[str],
+    models: Mapping[str, Sequence[str]],
+    given: str | None,
+) -> dict[str, Sequence[Label]]:
+    """The labels of the column of targets, if it holds classes that are not numbers."""
+    if len(targets) > 1:
+        if given is not None:
+            raise Failure("--classes: the targets have a column for each class, not labels")
+        return {}
+    if given is None and not _of_labels(losses):
+        return {}
+    found = {
+        model: class_labels(sources, targets[0], columns, given)
+        for model, columns in models.items()
+    }
+    first, labels = next(iter(found.items()))
+    for model, others in found.items():
+        if others != labels:
+            raise Failure(f"--y-pred {model}: its classes are not those of {first}, in their order")
+    return {} if labels is None else {targets[0]: labels}
+
+
+def _of_labels(losses: Mapping[str, Any]) -> bool:
+    return any("labels" in getattr(loss, "_takes", ()) for loss in losses.values())
 
 
 def _check_columns(losses: Mapping[str, Any], y_true: list[str], y_pred: list[str]) -> None:

@@ -17,9 +17,10 @@ from fastloss.cli.outcome import Outcome
 from fastloss.cli.per_row import row_writer
 from fastloss.cli.plan import Plan, make_plan, read_losses
 from fastloss.cli.progress import progress
+from fastloss.cli.reading import reading_options
 from fastloss.scoring import Scorer, Scores
 from fastloss.scoring.tables import read
-from fastloss.tables import TableError
+from fastloss.tables import Options, TableError
 from fastloss.threads import get_num_threads, num_threads
 
 DEFAULT_LOSSES = ("mse", "rmse", "mae")
@@ -97,6 +98,13 @@ DEFAULT_LOSSES = ("mse", "rmse", "mae")
     metavar="OUT.parquet",
     help="Write each row's losses and gradients, times its weight, to this file.",
 )
+@click.option(
+    "--classes",
+    metavar="LABEL,LABEL[,...]",
+    help="Labels of the classes in the column of targets, in the order of the columns of "
+    "predictions; of a single column the second label is the class that is predicted.",
+)
+@reading_options
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads that compute.")
 def score(
     files: tuple[str, ...],
@@ -111,17 +119,23 @@ def score(
     fail_above: tuple[str, ...],
     fail_below: tuple[str, ...],
     per_row: Path | None,
+    classes: str | None,
+    options: Options,
     threads: int | None,
 ) -> int:
     """Score the predictions in FILE..., which together are one data set.
 
-    FILE is CSV (.csv, .csv.gz), Parquet (.parquet, .pq), Arrow (.feather, .arrow, .arrows, .ipc)
-    or .npz, where the columns are the arrays' names. Without FILE the columns are .npy files:
+    FILE is text (.csv, .tsv, .txt), JSON lines (.jsonl, .ndjson), Parquet (.parquet, .pq), ORC
+    (.orc), Arrow (.feather, .arrow, .arrows, .ipc) or .npz, where the columns are the arrays'
+    names; any of them may be compressed (.gz, .zst, .bz2, .xz). It may be a pipe, - for standard
+    input, a URL (s3://, gs://, https://), or a folder, of which all files are read, and where
+    date=2026-01-01/ is a column. Without FILE the columns are .npy files:
 
     \b
         fastloss score --y-true y.npy --y-pred p.npy --loss log_loss
 
-    An array of two axes, stored row by row, stands for its columns: p[0], p[1], ...
+    A column of lists, or an array of two axes, stored row by row, stands for its columns: p[0],
+    p[1], ... A name that has a comma stands in quotes: --y-pred '"a,b",c'.
 
     Files are read piece by piece and may be larger than memory. Missing numbers are NaN, and rows
     without a group are the group "(missing)". Messages count the rows of each file from 1, and a
@@ -139,8 +153,10 @@ def score(
     bounds = read_bounds(fail_above, fail_below, losses)
     if out is not None:
         check_scores_file(out, files, per_row)
-    plan = make_plan(files, losses, y_true, y_pred, weight, by, nan_policy)
     try:
+        plan = make_plan(
+            files, options, losses, y_true, y_pred, classes, weight=weight, by=by, policy=nan_policy
+        )
         outcome = _score(plan, files, per_row, threads or get_num_threads())
     except TableError as error:
         raise Failure(str(error)) from error
@@ -159,7 +175,7 @@ def score(
 
 def _score(plan: Plan, files: Sequence[str], per_row: Path | None, threads: int) -> Outcome:
     """Score all rows, in one pass."""
-    batches = read(files, plan.numbers, plan.by)
+    batches = read(plan.sources, plan.numbers, plan.by, plan.classes)
     work = partial(score_batch, plan, per_row is not None)
     scorers = {model: plan.scorer() for model in plan.models}
     rows = weight_0 = 0

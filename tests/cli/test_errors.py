@@ -20,7 +20,6 @@ FIRST = str(columns_of(100)["g"][0])
     ("arguments", "message"),
     [
         (["none.csv", *COLUMNS], "none.csv: no such file or directory"),
-        ([".", *COLUMNS], ".: not a file type that is read here"),
         (["data.xlsx", *COLUMNS], "data.xlsx: not a file type that is read here (.csv, "),
         (["y.npy", "p.npy", *COLUMNS], "y.npy: name .npy files as the columns"),
         (["data.csv", "--y-pred", "p"], "Missing option '--y-true'."),
