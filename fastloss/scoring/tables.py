@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss.scoring.groups import codes_of
 from fastloss.tables import (
     Form,
     Piece,
@@ -31,8 +32,6 @@ from fastloss.tables.arrays import npy_header, open_npy, open_npz
 from fastloss.tables.kinds import NPY, NPZ
 
 MISSING = "(missing)"
-
-MAX_COUNTED = 1 << 20  # so many combinations of keys are counted, more are sorted
 
 Label = str | int
 
@@ -63,27 +62,10 @@ class Batch:
     @cached_property
     def groups(self) -> Groups | None:
         """The rows by all keys together: of several, the labels are tuples."""
-        return combined([*self.keys.values()]) if self.keys else None
-
-
-def combined(keys: Sequence[Groups]) -> Groups:
-    """Rows grouped by several keys, by those combinations that occur."""
-    first, *others = keys
-    if not others:
-        return first
-    codes: NDArray[np.integer[Any]] = first.codes
-    labels: list[Any] = [(label,) for label in first.categories]
-    for key in others:
-        width = len(key.categories)
-        pairs = codes.astype(np.int64) * width + key.codes
-        if len(labels) * width <= MAX_COUNTED:
-            occurs = np.bincount(pairs, minlength=len(labels) * width) > 0
-            found, codes = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[pairs]
-        else:
-            found, codes = np.unique(pairs, return_inverse=True)
-        places = zip((found // width).tolist(), (found % width).tolist(), strict=True)
-        labels = [(*labels[i], key.categories[k]) for i, k in places]
-    return Groups(codes, labels)
+        if not self.keys:
+            return None
+        labels, codes = codes_of(self.keys, (self.rows,))
+        return Groups(codes, labels)
 
 
 def read(

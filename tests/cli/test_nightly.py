@@ -14,7 +14,6 @@ from pyarrow import parquet
 from tables import BOTH, COLUMNS, FASTLOSS, FILES, close, columns_of, expected, save
 
 import fastloss
-from fastloss.scoring.tables import MAX_COUNTED, Groups, combined
 
 MODELS = [*COLUMNS, "--y-pred", "q"]
 KEYS = ["--by", "g", "--by", "h"]
@@ -137,20 +136,6 @@ def test_keys_are_columns_of_every_format(command):
     shown = [line.split() for line in command(*options)[1].splitlines()]
     assert shown[0] == ["g", "h", "rows", "mae"]
     assert [line[:2] for line in shown[2:] if line[1:]] == [row[:2] for row in (*groups, total)]
-
-
-@pytest.mark.parametrize("sizes", [(3, 4, 5), (2000, 1500, 3), (1, 1)])
-def test_combinations_of_keys(sizes):
-    rng = np.random.default_rng(0)
-    keys = [
-        Groups(rng.integers(0, size, 500, dtype=np.int32), [f"{k}-{i}" for i in range(size)])
-        for k, size in enumerate(sizes)
-    ]
-    found = combined(keys)
-    rows = [tuple(key.categories[key.codes[i]] for key in keys) for i in range(500)]
-    assert [found.categories[code] for code in found.codes] == rows
-    assert {*found.categories} == {*rows}
-    assert (np.prod(sizes[:2]) > MAX_COUNTED) == (sizes[0] == 2000)
 
 
 # Bounds.
