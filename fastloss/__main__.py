@@ -20,6 +20,8 @@ def main() -> None:
         from fastloss.cli import run
 
         sys.exit(run())
+    except KeyboardInterrupt:  # while this was imported
+        sys.exit(130)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in EXTRAS:

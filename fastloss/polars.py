@@ -32,7 +32,8 @@ from fastloss._core import DomainError
 from fastloss.losses.base import Loss, as_loss, get_loss
 from fastloss.losses.regression import SquaredError
 from fastloss.losses.rows import RowLoss
-from fastloss.scoring.row_scores import check_losses
+from fastloss.scoring.columns import check_rows
+from fastloss.scoring.measures import OfLoss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,7 +152,7 @@ class LossOfColumns:
         if reduction not in ("none", "mean", "sum"):
             raise ValueError(f'reduction must be "none", "mean" or "sum"; got {reduction!r}')
         if reduction != "none":
-            check_losses([self.loss])
+            check_rows([OfLoss(self.loss)])
         targets, predictions = self._columns(y_true, "y_true"), self._columns(y_pred, "y_pred")
         weights = [] if sample_weight is None else [_expression(sample_weight)]
         plan = _Plan(self.loss, reduction, len(targets), len(predictions))

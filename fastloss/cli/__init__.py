@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -9,12 +10,20 @@ from collections.abc import Sequence
 import click
 
 from fastloss.cli import about, bench, fit, predict, score
-from fastloss.cli.errors import Interrupted
+from fastloss.cli.errors import Interrupted, tell
+from fastloss.cli.output import leave_stdout, reason
 from fastloss.version import __version__
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, by default with the process's arguments; the exit status."""
+    if sys.stderr is None:  # closed: no file may have its number, which libraries write to
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        tell("standard output is closed")
+        return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(arguments, prog_name="fastloss", standalone_mode=False)
         sys.stdout.flush()
@@ -22,13 +31,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return 2
     except click.ClickException as error:
-        print(f"fastloss: {' '.join(error.format_message().split())}", file=sys.stderr)
+        tell(error.format_message())
         return error.exit_code
     except click.Abort:
+        tell("interrupted")
         return Interrupted.exit_code
-    except BrokenPipeError:  # the reader of the output left; Python would complain at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of the output left
+        leave_stdout()
         return 1
+    except OSError as error:
+        leave_stdout()
+        tell(reason(error))
+        return 2
     return status if isinstance(status, int) else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fastloss.cli.output import printing
 from fastloss.config import show_config
 from fastloss.losses import get_loss, loss_names
 
@@ -11,7 +12,8 @@ from fastloss.losses import get_loss, loss_names
 @click.command()
 def info() -> None:
     """Show the version, instruction set and threads in use."""
-    show_config()
+    with printing():
+        show_config()
 
 
 @click.command()

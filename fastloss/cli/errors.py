@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
+
 import click
 
 
@@ -15,3 +18,9 @@ class Interrupted(click.ClickException):
     """Ctrl-C."""
 
     exit_code = 130
+
+
+def tell(message: str) -> None:
+    """Say something in one line on standard error, if that can be written."""
+    with suppress(OSError):
+        print(f"fastloss: {' '.join(message.split())}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastloss.cli.errors import Failure, Interrupted
-from fastloss.cli.options import Command
+from fastloss.cli.errors import Failure, Interrupted, tell
+from fastloss.cli.options import Command, named_loss
 from fastloss.cli.output import check_out, told
 from fastloss.cli.progress import progress
-from fastloss.losses import Loss, get_loss
-from fastloss.tables import TableError
+from fastloss.cli.reading import reading_options
+from fastloss.losses import Loss
+from fastloss.tables import Options, TableError
 
 if TYPE_CHECKING:
     from fastloss.cli.samples import Table
@@ -126,6 +126,7 @@ def _or_none(context: Any, option: Any, given: str) -> str | None:
 @click.option(
     "--seed", "random_state", type=int, metavar="N", help="For the order of mini-batches."
 )
+@reading_options
 @click.option(
     "--out",
     required=True,
@@ -141,6 +142,7 @@ def fit(
     spec: str,
     classify: bool | None,
     class_weight: str | None,
+    options: Options,
     out: Path,
     **parameters: Any,
 ) -> None:
@@ -149,22 +151,23 @@ def fit(
     \b
         fastloss fit data/*.parquet --target y --features 'x*' --loss logistic --out model.json
 
-    FILE is CSV (.csv, .csv.gz), Parquet (.parquet, .pq) or Arrow (.feather, .arrow, .arrows, .ipc).
-    Integers, decimals, true and false are numbers. A target of text or categories has classes, of
-    which a classifier of two predicts the last in alphabetical order; one of numbers has classes if
-    the loss is one of classes, and they must be whole. Values that are missing, NaN or infinite are
-    errors.
+    FILE is text (.csv, .tsv, .txt), JSON lines (.jsonl, .ndjson), Parquet (.parquet, .pq), ORC
+    (.orc) or Arrow (.feather, .arrow, .arrows, .ipc), compressed or not, a pipe, - for standard
+    input, a folder or a URL; `fastloss score --help` says more. Integers, decimals, true and false
+    are numbers. A target of text or categories has classes, of which a classifier of two predicts
+    the last in alphabetical order; one of numbers has classes if the loss is one of classes, and
+    they must be whole. Values that are missing, NaN or infinite are errors.
 
     Up to 1 GiB of features is read once, in float32 where that holds all of them as they are and in
     float64 where not. More than that is read anew, a few rows at a time, for each iteration.
     """
     from fastloss.cli.report import print_fit
 
-    loss = _loss(spec)
+    loss = named_loss(f"--loss {spec}", spec)
     check_out("--out", out, files)
     began = time.monotonic()
     try:
-        table, chosen = _columns(files, target, features, weight)
+        table, chosen = _columns(files, options, target, features, weight)
         classify = _is_classifier(table, target, loss, classify)
         estimator = _estimator(classify, loss, class_weight, parameters)
         with progress() as show:
@@ -182,25 +185,23 @@ def fit(
         raise Interrupted("interrupted") from None
     print_fit(estimator, samples.rows, time.monotonic() - began)
     for note in notes:
-        print(f"fastloss: {note}", file=sys.stderr)
-
-
-def _loss(spec: str) -> Loss:
-    try:
-        return get_loss(spec)
-    except (ValueError, TypeError) as error:
-        raise Failure(f"--loss {spec}: {error}") from error
+        tell(note)
 
 
 def _columns(
-    files: tuple[str, ...], target: str, features: str | None, weight: str | None
+    files: tuple[str, ...],
+    options: Options,
+    target: str,
+    features: str | None,
+    weight: str | None,
 ) -> tuple[Table, list[str]]:
     """The table, and the columns that are features, after a look at what columns there are."""
     from fastloss.cli.samples import Table, is_number
 
-    table = Table(files)
+    needed = [target] if weight is None else [target, weight]
+    table = Table(files, options, needed)
     others = {target, weight}
-    table.check_columns([target] if weight is None else [target, weight])
+    table.check_columns(needed)
     if features is not None:
         chosen = [name for name in table.chosen("--features", features) if name not in others]
     else:

@@ -1,10 +1,13 @@
-"""Options that are given once, or say that they were given twice."""
+"""What the commands' options have in common: given once, or an error; and losses by name."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import click
+
+from fastloss.cli.errors import Failure
+from fastloss.losses import Loss, get_loss
 
 
 class Command(click.Command):
@@ -17,3 +20,12 @@ class Command(click.Command):
                 name = parameter.opts[0]
                 raise click.UsageError(f"{name} is given {times} times; it takes one value", ctx)
         return super().parse_args(ctx, args)
+
+
+def named_loss(given: str, spec: str) -> Loss:
+    """A loss by its name; an error tells the option as it was given."""
+    try:
+        return get_loss(spec)
+    except (ValueError, TypeError) as error:
+        message = str(error).replace("loss_names()", "`fastloss losses`")
+        raise Failure(f"{given}: {message}") from error

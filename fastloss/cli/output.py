@@ -1,10 +1,11 @@
-"""The file that a command writes, which is none of those that it reads."""
+"""Where a command writes: a file that is none of those that it reads, and standard output."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastloss.cli.errors import Failure
@@ -15,6 +16,8 @@ def check_out(option: str, out: Path, files: Iterable[str]) -> None:
     real = os.path.realpath(out)
     if os.path.isdir(real):
         raise Failure(f"{option} {out}: this is a directory")
+    with told(option, out), suppress(FileNotFoundError):
+        os.stat(real)
     if any(real == os.path.realpath(file) for file in files):
         raise Failure(f"{option} {out}: this is one of the files to read")
     if not os.path.isdir(os.path.dirname(real)):
@@ -27,4 +30,27 @@ def told(option: str, out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Failure(f"{option} {out}: {(error.strerror or str(error)).lower()}") from error
+        raise Failure(f"{option} {out}: {reason(error)}") from error
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """What goes wrong in printing is told as such; a reader who left is no error of ours."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        leave_stdout()
+        raise Failure(f"standard output: {reason(error)}") from error
+
+
+def leave_stdout() -> None:
+    """Let what is yet to be flushed go nowhere: Python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def reason(error: OSError) -> str:
+    """What the system says of an error."""
+    return (error.strerror or str(error)).lower()

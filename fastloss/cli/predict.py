@@ -13,8 +13,9 @@ from fastloss.cli.errors import Failure, Interrupted
 from fastloss.cli.options import Command
 from fastloss.cli.output import check_out, told
 from fastloss.cli.progress import Show, progress
+from fastloss.cli.reading import reading_options
 from fastloss.files import written_whole
-from fastloss.tables import Form, Piece, TableError, read_type
+from fastloss.tables import Form, Options, Piece, TableError, read_type
 
 if TYPE_CHECKING:
     from fastloss.cli.samples import Table
@@ -66,7 +67,10 @@ WRITERS: dict[str, Callable[[Any, Any], Any]] = {
     metavar="COL[,COL...]",
     help="Columns of the files to keep, or patterns as 'x*'; '' for none.  [default: all]",
 )
-def predict(model: Path, files: tuple[str, ...], out: Path, patterns: str | None) -> None:
+@reading_options
+def predict(
+    model: Path, files: tuple[str, ...], out: Path, patterns: str | None, options: Options
+) -> None:
     """Predict with MODEL.json for each row in FILE..., which together are one data set.
 
     \b
@@ -74,8 +78,8 @@ def predict(model: Path, files: tuple[str, ...], out: Path, patterns: str | None
         fastloss score scored.parquet --y-true y --y-pred probability --loss log_loss
 
     MODEL.json is what `fastloss fit` wrote, or the method save of an estimator that was fitted with
-    names. FILE is CSV, Parquet or Arrow, and has columns of these names, in any order; missing
-    values, NaN and infinities in them are errors.
+    names. FILE is what `fastloss score` reads, but for .npz, and has columns of these names, in any
+    order; missing values, NaN and infinities in them are errors.
 
     OUT has the rows in their order, with the columns that are kept, and
 
@@ -94,7 +98,7 @@ def predict(model: Path, files: tuple[str, ...], out: Path, patterns: str | None
     check_out("--out", out, [*files, str(model)])
     try:
         with told("--out", out), progress() as show:
-            _predict(estimator, features, files, out, patterns, show)
+            _predict(estimator, features, files, options, out, patterns, show)
     except TableError as error:
         raise Failure(str(error)) from error
     except KeyboardInterrupt:
@@ -105,6 +109,7 @@ def _predict(
     estimator: Any,
     features: list[str],
     files: Sequence[str],
+    options: Options,
     out: Path,
     patterns: str | None,
     show: Show,
@@ -113,7 +118,7 @@ def _predict(
 
     from fastloss.cli.samples import Table, fill
 
-    table = Table(files)
+    table = Table(files, options, features)
     table.check_there(features, "the model's features")
     table.check_numbers(features)
     columns = _kept(table, patterns)
@@ -149,7 +154,7 @@ def _schema(table: Table, columns: list[str], forms: Mapping[str, Form], blank: 
         )
     fields = []
     for name in columns:
-        type_ = read_type(table.paths[0], table.type_of(name), forms[name])
+        type_ = read_type(table.sources[0], name, table.type_of(name), forms[name])
         fields.append((name, type_.value_type if pa.types.is_dictionary(type_) else type_))
     return pa.schema([*fields, *((name, pa.array(column).type) for name, column in blank.items())])
 

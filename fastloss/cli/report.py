@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import shutil
-import sys
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
+from fastloss.cli.outcome import Outcome
+from fastloss.cli.output import printing
+from fastloss.cli.score_formats import csv_of, json_of
+from fastloss.cli.text_table import numbers, print_table, texts
 from fastloss.losses import Loss
-from fastloss.scoring import Scores
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 INDENT = "    "
 MOST_ROWS, MOST_COLUMNS = 10, 4  # of coefficients
 
 
-def print_scores(scores: Scores, by: str | None, form: str) -> None:
+@printing()
+def print_scores(outcome: Outcome, form: str) -> None:
     """Print to standard output as "table", "json" or "csv"."""
     if form == "json":
-        print(json.dumps(_finite(scores.to_dict()), indent=2, allow_nan=False))
+        print(json_of(outcome), end="")
     elif form == "csv":
-        _print_csv(scores, by)
-    elif by is None:
-        _print_plain(scores)
+        print(csv_of(outcome), end="")
+    elif outcome.by or len(outcome.scores) > 1:
+        _print_rows(outcome)
     else:
-        _print_grouped(scores, by)
+        _print_losses_of(outcome)
 
 
+@printing()
 def print_fit(estimator: Any, samples: int, seconds: float) -> None:
     """Print what was fitted to standard output, and the largest coefficients."""
     import numpy as np
@@ -55,17 +54,18 @@ def print_fit(estimator: Any, samples: int, seconds: float) -> None:
     if len(coef) == 1 and len(columns) == 2:
         columns = [f"towards {columns[1]}"]
     if len(coef) <= MOST_COLUMNS:
-        table = _table("feature", numbers=columns)
         order = np.argsort(-np.abs(coef).max(axis=0), kind="stable")[:MOST_ROWS]
-        for place in order:
-            table.add_row(str(features[place]), *map(_number, coef[:, place]))
-        table.add_row("(intercept)", *map(_number, np.atleast_1d(estimator.intercept_)))
+        rows = np.column_stack([coef[:, order], np.atleast_1d(estimator.intercept_)])
         print()
-        _print(table)
+        print_table(
+            [texts("feature", [*features[order], "(intercept)"])],
+            [numbers(name, [*map(_number, row)]) for name, row in zip(columns, rows, strict=True)],
+        )
         if len(order) < len(features):
             print(f"\nand {len(features) - len(order):,} smaller ones")
 
 
+@printing()
 def print_losses(losses: Iterable[Loss]) -> None:
     """Print each loss as --loss takes it, with its default parameters, and its formula."""
     width = shutil.get_terminal_size().columns
@@ -85,99 +85,29 @@ def print_losses(losses: Iterable[Loss]) -> None:
         )
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no infinities: they and NaN become "Infinity", "-Infinity" and "NaN"."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
+def _print_losses_of(outcome: Outcome) -> None:
+    """Losses as rows, where there is one model and no groups."""
+    (row,) = outcome
+    print_table([texts("loss", outcome.names)], [numbers("value", [*map(_number, row.values)])])
+    weight = f", weight {row.weight:.7g}" if row.weight != row.count else ""
+    print(f"\n{row.count:,} rows{weight}")
 
 
-def _print_csv(scores: Scores, by: str | None) -> None:
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow([*([] if by is None else [by]), *scores.names, "weight", "count"])
-    for label, values, weight, count in _rows(scores):
-        group = [] if by is None else [scores.total_label if label is None else label]
-        out.writerow([*group, *map(float, values), weight, count])
-
-
-def _print_plain(scores: Scores) -> None:
-    table = _table("loss", numbers=["value"])
-    for name, value in zip(scores.names, scores.values, strict=True):
-        table.add_row(name, _number(value))
-    _print(table)
-    weight = f", weight {scores.weight:.7g}" if _weighted(scores) else ""
-    print(f"\n{scores.count:,} rows{weight}")
-
-
-def _print_grouped(scores: Scores, by: str) -> None:
-    """Groups as rows, losses as columns: one table under the other where the screen is narrow."""
-    from rich.console import Console
-
-    console = Console()
-    unbounded = console.options.update(max_width=1 << 16)
-    first = 0
-    while first < len(scores.names):
-        last = first + 1
-        while last < len(scores.names):
-            wider = _group_table(scores, by, slice(first, last + 1))
-            if console.measure(wider, options=unbounded).maximum > console.width:
-                break
-            last += 1
-        if first:
-            print()
-        _print(_group_table(scores, by, slice(first, last)))
-        first = last
-
-
-def _group_table(scores: Scores, by: str, part: slice) -> Table:
-    weighted = _weighted(scores)
-    table = _table(by, numbers=["rows", *(["weight"] if weighted else []), *scores.names[part]])
-    for label, values, weight, count in _rows(scores):
-        if label is None:
-            table.add_section()
-        sizes = [f"{count:,}", f"{weight:.7g}"][: 1 + weighted]
-        table.add_row(
-            scores.total_label if label is None else str(label), *sizes, *map(_number, values[part])
-        )
-    return table
-
-
-def _weighted(scores: Scores) -> bool:
-    return bool(scores.weight != scores.count)
-
-
-def _rows(scores: Scores) -> Iterable[tuple[Any, Any, float, int]]:
-    """Label, values, weight and count of each group, then of all rows, whose label is None."""
-    if scores.groups is not None:
-        yield from zip(
-            scores.groups,
-            scores.group_values,
-            map(float, scores.group_weights),
-            map(int, scores.group_counts),
-            strict=True,
-        )
-    yield None, scores.values, float(scores.weight), int(scores.count)
+def _print_rows(outcome: Outcome) -> None:
+    """Models and their groups as rows, losses as columns."""
+    rows, total = [*outcome], outcome.total_label
+    left = [texts("model", [row.model for row in rows])] if len(outcome.scores) > 1 else []
+    for place, key in enumerate(outcome.by):
+        left.append(texts(key, [row.group[place] if row.group else total for row in rows]))
+    right = [numbers("rows", [f"{row.count:,}" for row in rows])]
+    if any(row.weight != row.count for row in rows):
+        right.append(numbers("weight", [f"{row.weight:.7g}" for row in rows]))
+    for place, name in enumerate(outcome.names):
+        right.append(numbers(name, [_number(row.values[place]) for row in rows]))
+    totals = [place for place, row in enumerate(rows) if not row.group]
+    between = {*totals, *(place + 1 for place in totals)} - {len(rows)}
+    print_table(left, right, between if outcome.by else ())
 
 
 def _number(value: float) -> str:
     return f"{value:#.7g}" if math.isfinite(value) else str(float(value))
-
-
-def _table(*texts: str, numbers: Sequence[str] = ()) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False)
-    for name in texts:
-        table.add_column(name, overflow="fold")
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console(highlight=False, markup=False).print(table)

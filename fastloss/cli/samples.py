@@ -11,16 +11,17 @@ import numpy as np
 from fastloss.cli.errors import Failure
 from fastloss.tables import (
     Forms,
+    Options,
     Piece,
     TableError,
     check_columns,
     has_types,
+    names_in,
     naming,
     numbers_of,
+    open_sources,
     pieces,
-    reader_of,
     schema_of,
-    size_of,
 )
 
 if TYPE_CHECKING:
@@ -37,21 +38,31 @@ class Table:
     Parameters
     ----------
     paths : sequence of str
-        CSV, Parquet or Arrow files, at least one.
+        Files that have columns with types, or text; at least one.
+    options : Options
+        How text is read.
+    wanted : sequence of str
+        Columns that there must be.
+
+    Attributes
+    ----------
+    paths : list of str
+        The files: of folders, those that are in them.
     """
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        self.paths = list(paths)
+    def __init__(self, paths: Sequence[str], options: Options, wanted: Sequence[str]) -> None:
         try:
-            self.schemas = [schema_of(path) for path in paths]
+            self.sources = open_sources(paths, options, wanted, again=True)
+            self.schemas = [schema_of(source) for source in self.sources]
         except TableError as error:
             raise Failure(str(error)) from error
+        self.paths = [source.name for source in self.sources]
         self.names: list[str] = self.schemas[0].names
 
     def chosen(self, option: str, patterns: str) -> list[str]:
         """The columns that patterns with commas between them name, in their own order."""
         found = set()
-        for pattern in patterns.split(","):
+        for pattern in names_in(patterns):
             fits = [pattern] if pattern in self.names else self._like(pattern)
             if not fits:
                 raise Failure(
@@ -88,14 +99,13 @@ class Table:
     def check_numbers(self, names: Sequence[str]) -> None:
         """An error for a column that holds anything but numbers.
 
-        Of CSV files reading tells, with the row.
+        Of text reading tells, with the row.
         """
-        for path, schema in zip(self.paths, self.schemas, strict=True):
+        for source, schema in zip(self.sources, self.schemas, strict=True):
             for name in names:
-                if has_types(path) and not is_number(schema.field(name).type):
-                    raise Failure(
-                        f"{path}: column {name!r} holds {schema.field(name).type}, not numbers"
-                    )
+                type_ = schema.field(name).type
+                if has_types(source) and not is_number(type_):
+                    raise Failure(f"{source.name}: column {name!r} holds {type_}, not numbers")
 
     def dtype(self, names: Sequence[str]) -> Any:
         """float32 if it holds all numbers of the columns as they are, else float64."""
@@ -104,8 +114,7 @@ class Table:
 
     def pieces(self, columns: Forms) -> Iterator[Piece]:
         """Yield the rows of all files in turn."""
-        sources = [(path, reader_of(path), size_of(path)) for path in self.paths]
-        return pieces(sources, columns)
+        return pieces(self.sources, columns)
 
 
 def is_number(type_: Any) -> bool:

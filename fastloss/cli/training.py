@@ -11,7 +11,7 @@ from fastloss.cli.errors import Failure
 from fastloss.cli.progress import Show
 from fastloss.cli.samples import Table, column, fill, is_number, refusal
 from fastloss.losses import DomainError, Loss
-from fastloss.tables import Form, Piece, batch_rows
+from fastloss.tables import Form, Piece, batch_rows, is_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,8 +112,7 @@ def kind_of(type_: Any) -> str | None:
     import pyarrow as pa
 
     kind = pa.types
-    texts = (kind.is_dictionary, kind.is_string, kind.is_large_string, kind.is_string_view)
-    if any(is_(type_) for is_ in texts):
+    if kind.is_dictionary(type_) or is_text(type_):
         return "label"
     if kind.is_boolean(type_):
         return "bool"

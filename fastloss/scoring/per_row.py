@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 from fastloss.files import written_whole
 from fastloss.scoring.tables import Groups
 
-Write = Callable[[Mapping[str, NDArray[Any]], Groups | None], None]
+Write = Callable[[Mapping[str, NDArray[Any]], Mapping[str, Groups]], None]
 
 
 @contextmanager
-def parquet_writer(path: Path, numbers: list[str], by: str | None) -> Iterator[Write]:
+def parquet_writer(path: Path, numbers: list[str], texts: list[str]) -> Iterator[Write]:
     """A function that appends rows; the file has its name only once it is whole."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    texts = [] if by is None else [by]
     schema = pa.schema(
         [pa.field(name, pa.string()) for name in texts]
         + [pa.field(name, pa.float64()) for name in numbers]
     )
 
-    def write(columns: Mapping[str, NDArray[Any]], groups: Groups | None) -> None:
-        arrays = [pa.array(columns[name].astype(np.float64, copy=False)) for name in numbers]
-        if groups is not None:
-            labels = pa.array([str(label) for label in groups.categories], pa.string())
-            arrays.insert(0, labels.take(pa.array(groups.codes)))
+    def write(columns: Mapping[str, NDArray[Any]], keys: Mapping[str, Groups]) -> None:
+        arrays = []
+        for name in texts:
+            labels = pa.array([str(label) for label in keys[name].categories], pa.string())
+            arrays.append(labels.take(pa.array(keys[name].codes)))
+        arrays += [pa.array(columns[name].astype(np.float64, copy=False)) for name in numbers]
         writer.write_batch(pa.record_batch(arrays, schema=schema))
 
     with (

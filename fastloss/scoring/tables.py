@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss.scoring.groups import MISSING
+from fastloss.scoring.groups import MISSING, codes_of
 from fastloss.tables import (
     Form,
     Piece,
-    Reader,
+    Source,
+    TableError,
+    first_rows,
+    is_list,
+    is_text,
+    names_in,
     naming,
-    npy_header,
+    npy_source,
     numbers_of,
-    open_npy,
-    open_npz,
     pieces,
-    places_of,
-    read_npy,
-    read_npz,
-    reader_of,
-    size_of,
+    schema_of,
 )
+from fastloss.tables.arrays import npy_header, open_npy, open_npz
+from fastloss.tables.kinds import NPY, NPZ
 
 Label = str | int
 
@@ -36,68 +39,181 @@ class Groups:
     """The group of each row: ``categories[codes[i]]``."""
 
     codes: NDArray[np.integer[Any]]
-    categories: Sequence[Label]
+    categories: Sequence[Any]  # labels; of several keys together, tuples of them
+
+    def labels(self) -> set[Label]:
+        """Those that occur, but for what is missing."""
+        return {self.categories[code] for code in np.unique(self.codes)} - {MISSING}
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive rows of one file: its number columns by name, and the group column if any."""
+    """Consecutive rows of one file: its number columns and its key columns, by name."""
 
     path: str
     start: int  # rows of this file that came before
     rows: int
     numbers: Mapping[str, NDArray[Any]]
-    groups: Groups | None
+    keys: Mapping[str, Groups]
     done: float  # share of all files read so far
 
+    @cached_property
+    def groups(self) -> Groups | None:
+        """The rows by all keys together: of several, the labels are tuples."""
+        if not self.keys:
+            return None
+        labels, codes = codes_of(self.keys, (self.rows,))
+        return Groups(codes, labels)
 
-def read(paths: Sequence[str], numbers: Sequence[str], by: str | None = None) -> Iterator[Batch]:
-    """Yield the rows of all files in turn. Without paths the columns are themselves .npy files."""
+
+def read(
+    sources: Sequence[Source],
+    numbers: Sequence[str],
+    by: Sequence[str] = (),
+    classes: Mapping[str, Sequence[Label]] | None = None,
+) -> Iterator[Batch]:
+    """Yield the rows of all files in turn. Without files the columns are themselves .npy files.
+
+    ``numbers`` are read as numbers, ``by`` as keys; a column may be both. ``classes`` has the
+    labels of columns that hold classes, which then become numbers.
+    """
+    classes = classes or {}
     numbers = list(dict.fromkeys(numbers))
-    columns: dict[str, Form] = dict.fromkeys(numbers, "number")
-    if by and by not in columns:
-        columns[by] = "label"
-    sources: list[tuple[str, Reader, int]]
-    if paths:
-        readers = [reader_of(path) for path in paths]
-        sources = [(path, read, size_of(path)) for path, read in zip(paths, readers, strict=True)]
-    else:
-        files = list(dict.fromkeys(name for name, _ in places_of(columns).values()))
-        sources = [(", ".join(files), read_npy, sum(map(size_of, files)))]
-    return map(lambda piece: _batch(piece, numbers, by), pieces(sources, columns))
+    columns: dict[str, Form] = {name: "label" if name in classes else "number" for name in numbers}
+    columns |= dict.fromkeys([name for name in by if name not in columns], "label")
+    sources = sources or [npy_source(columns)]
+    return map(lambda piece: _batch(piece, numbers, by, classes), pieces(sources, columns))
 
 
-def _batch(piece: Piece, numbers: Sequence[str], by: str | None) -> Batch:
+def _batch(
+    piece: Piece, numbers: Sequence[str], by: Sequence[str], classes: Mapping[str, Sequence[Label]]
+) -> Batch:
     with naming(piece.path):
         return Batch(
             piece.path,
             piece.start,
             piece.rows,
-            {name: numbers_of(name, piece.columns[name]) for name in numbers},
-            _groups(by, piece.columns[by]) if by else None,
+            {
+                name: _places(piece, name, classes[name])
+                if name in classes
+                else numbers_of(name, piece.columns[name])
+                for name in numbers
+            },
+            {name: _groups(name, piece.columns[name]) for name in by},
             piece.done,
         )
 
 
-def split_columns(paths: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names, with those of arrays of two axes in .npz and .npy files split into columns.
+def split_columns(sources: Sequence[Source], names: Sequence[str]) -> list[str]:
+    """The names, with those of columns whose rows are lists or arrays split into columns.
 
-    An array ``p`` stands for ``p[0]``, ``p[1]``, ...; what the first file holds decides.
+    Such a column ``p`` stands for ``p[0]``, ``p[1]``, ...; what the first file holds decides.
     """
-    if paths and reader_of(paths[0]) is not read_npz:
-        return list(names)
-    for path in paths[:1] or names:
-        size_of(path)
-    with (
-        naming(paths[0] if paths else ", ".join(names)),
-        open_npz(paths[0], names) if paths else open_npy(names) as files,
-    ):
-        shapes = {name: npy_header(name, file)[0] for name, file in files.items()}
+    with naming(sources[0].name if sources else ", ".join(names)):
+        widths = _widths(sources[0] if sources else npy_source(names), names)
     found = []
     for name in names:
-        _, *width = shapes[name]
-        found += [f"{name}[{k}]" for k in range(width[0])] if width else [name]
+        width = widths.get(name)
+        found += [name] if width is None else [f"{name}[{k}]" for k in range(width)]
     return found
+
+
+def _widths(source: Source, names: Sequence[str]) -> dict[str, int]:
+    """The lengths of the rows of those columns that have some."""
+    if source.kind in (NPZ, NPY):
+        with open_npz(source, names) if source.kind is NPZ else open_npy(names) as files:
+            shapes = {name: npy_header(name, file)[0] for name, file in files.items()}
+        return {name: shape[1] for name, shape in shapes.items() if len(shape) == 2}
+    schema = schema_of(source)
+    wide = [name for name in names if name in schema.names and is_list(schema.field(name).type)]
+    rows = first_rows(source, wide) if wide else {}
+    return {name: _width(name, rows.get(name)) for name in wide}
+
+
+def _width(name: str, lists: Any) -> int:
+    import pyarrow.compute as pc
+
+    width = pc.max(pc.list_value_length(lists)).as_py() if lists is not None else None
+    if not width:
+        raise TableError(f"column {name!r} holds no numbers in the first rows")
+    return int(width)
+
+
+def class_labels(
+    sources: Sequence[Source], y_true: str, y_pred: Sequence[str], given: str | None
+) -> list[Label] | None:
+    """The labels of the classes in a column, in the order of the columns of predictions.
+
+    They are those that are given, or, if the column holds text, those that the columns of
+    predictions are named by, as in p_cat,p_dog. None of a column of numbers.
+
+    Raises
+    ------
+    TableError
+        If the column holds text that no names of columns are, or there are more or fewer labels
+        than classes.
+    """
+    if given is not None:
+        labels = [_label(name) for name in names_in(given)]
+        if MISSING in labels or len({*labels}) < len(labels):
+            raise TableError(f"--classes {given}: labels must differ, and none be empty")
+        if len(labels) != max(len(y_pred), 2):
+            raise TableError(
+                f"--classes {given}: {len(labels)} labels for {max(len(y_pred), 2)} classes"
+            )
+        return labels
+    source = sources[0] if sources else npy_source([y_true])
+    with naming(source.name):
+        seen = _first_labels(source, y_true)
+        if seen is None:
+            return None
+        for known in _named_by(y_pred):
+            if seen <= {*known}:
+                return known
+        raise TableError(
+            f"column {y_true!r} holds text, as {min(map(str, seen))!r}: say which class each of "
+            "the columns of predictions is of, as in --classes cat,dog"
+        )
+
+
+def _first_labels(source: Source, name: str) -> set[Label] | None:
+    """The labels in the first rows of a column of text."""
+    if source.kind in (NPZ, NPY):
+        with open_npz(source, [name]) if source.kind is NPZ else open_npy([name]) as files:
+            _, dtype = npy_header(name, files[name])
+        if dtype.kind not in "US":
+            return None
+        rows = next(pieces([source], {name: "label"})).columns
+    else:
+        schema = schema_of(source)
+        if name not in schema.names or not is_text(schema.field(name).type):
+            return None
+        rows = first_rows(source, [name])
+    return _groups(name, rows[name]).labels() if name in rows else set()
+
+
+def _named_by(names: Sequence[str]) -> Iterator[list[Label]]:
+    """What the labels may be for which columns are named: all of a name, or what follows p_."""
+    start = os.path.commonprefix([*names])
+    for cut in [0, *(i + 1 for i, letter in enumerate(start) if letter == "_")]:
+        yield [_label(name[cut:]) for name in names]
+
+
+def _places(piece: Piece, name: str, labels: Sequence[Label]) -> NDArray[np.float64]:
+    """The numbers of the classes that labels name; of a missing one it is NaN."""
+    groups = _groups(name, piece.columns[name])
+    known = {label: float(place) for place, label in enumerate(labels)} | {MISSING: np.nan}
+    places = np.array([known.get(label, -1.0) for label in groups.categories])
+    numbers: NDArray[np.float64] = places[groups.codes]
+    wrong = np.flatnonzero(numbers == -1)
+    if len(wrong):
+        label = groups.categories[groups.codes[wrong[0]]]
+        shown = ", ".join(map(str, labels[:8])) + ", ..." * (len(labels) > 8)
+        raise TableError(
+            f"row {piece.start + wrong[0] + 1}: column {name!r} holds {label!r}, which is none of "
+            f"the classes {shown}"
+        )
+    return numbers
 
 
 def _groups(name: str, column: Any) -> Groups:
@@ -117,6 +233,7 @@ def _groups(name: str, column: Any) -> Groups:
     return Groups(numbers_of(name, codes), labels)
 
 
+@lru_cache(1 << 16, typed=True)
 def _label(value: object) -> Label:
     """A group by its name: an integer is the same as a number, of any type, and as text."""
     if value is None or value == "" or value != value:

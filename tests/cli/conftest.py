@@ -22,12 +22,15 @@ def command(capsys, monkeypatch, tmp_path):
 
 @pytest.fixture
 def scores(command):
-    """The scores of a command that must succeed."""
+    """The scores of a command that must succeed, and tell of rows and values if it has to."""
 
     def call(*arguments):
         status, out, err = command("score", *arguments, "--format", "json")
-        assert (status, err) == (0, "")
-        return json.loads(out)
+        found = json.loads(out)
+        told = [found.pop(name) for name in ("dropped", "weight_0", "non_finite")]
+        assert found.pop("rows") == found["count"] + told[0] + told[1]
+        assert (status, err.count("\n")) == (0, any(told))
+        return found
 
     return call
 

@@ -20,13 +20,16 @@ FIRST = str(columns_of(100)["g"][0])
     ("arguments", "message"),
     [
         (["none.csv", *COLUMNS], "none.csv: no such file or directory"),
-        ([".", *COLUMNS], ".: not a file type that is read here"),
         (["data.xlsx", *COLUMNS], "data.xlsx: not a file type that is read here (.csv, "),
         (["y.npy", "p.npy", *COLUMNS], "y.npy: name .npy files as the columns"),
         (["data.csv", "--y-pred", "p"], "Missing option '--y-true'."),
-        (["data.csv", *COLUMNS, "--y-pred", "w"], "--y-pred is given 2 times; it takes one value"),
+        (["data.csv", *COLUMNS, "--y-true", "w"], "--y-true is given 2 times; it takes one value"),
+        (["data.csv", *COLUMNS, *["--weight", "w"] * 3], "--weight is given 3 times; it takes one"),
+        (["data.csv", *COLUMNS, *["--format", "csv"] * 2], "--format is given 2 times; it takes"),
+        (["data.csv", *COLUMNS, *["--out", "s.csv"] * 2], "--out is given 2 times; it takes one"),
+        (["data.csv", *COLUMNS, "--y-pred", "p"], "--y-pred p: this is asked for twice"),
+        (["data.csv", *COLUMNS, *["--by", "g"] * 2], "--by g: this is asked for twice"),
         (["data.csv", *COLUMNS, "--by", ""], "--by '': the name of the column is empty"),
-        (["data.csv", *COLUMNS, *["--by", "g"] * 3], "--by is given 3 times; it takes one value"),
         (["data.csv", *COLUMNS, *["--threads", "1"] * 2], "--threads is given 2 times"),
         (["data.csv", *COLUMNS, "--loss", "huber:delta=1,delta=2"], "--loss huber:delta=1,del"),
         (
@@ -174,7 +177,8 @@ def test_arrays_of_two_axes_that_do_not_fit(failure):
     message = failure(*start, "b.npz", "--y-true", "y", "--y-pred", "p", *loss)
     assert message == "b.npz: array 'p' has shape (3, 3), not 2 columns"
     message = failure(*start, *COLUMNS, "--loss", "mae")
-    assert message.endswith("one of predictions; got --y-true y --y-pred p[0],p[1]")
+    got = "got --y-true y --y-pred p[0],p[1]; models have a --y-pred each"
+    assert message.endswith(f"one of predictions; {got}")
     message = failure(*start, "--y-true", "y", "--y-pred", "p,p", *loss)
     assert message == "--y-pred: column 'p[0]' is named twice"
     np.savez("c.npz", y=y, p=-p)
