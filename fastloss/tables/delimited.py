@@ -27,7 +27,7 @@ def read_delimited(source: Source, columns: Forms) -> Iterator[Part]:
     options = source.options
     schema, block = _guess(source)
     names = schema.names
-    check_columns(columns, names)
+    check_columns(columns, [*names, *source.keys])
     types = {name: read_as(schema.field(name).type, form) for name, form in columns.items()}
     convert = {"include_columns": list(columns), "column_types": types}
     places = places_of(columns, names)

@@ -26,11 +26,12 @@ def guess(source: Source, opened: Callable[[Any, int], Any]) -> tuple[Any, int]:
         head, complete = source.text_head(block + 1)
         check_text(head, complete)
         try:
-            return opened(pa.BufferReader(head), max(len(head) - (not complete), 1)), block
+            if complete or b"\n" in head or b"\r" in head:
+                return opened(pa.BufferReader(head), max(len(head) - (not complete), 1)), block
         except pa.ArrowInvalid as error:
             if complete or not _is_small(error):
                 raise
-            block = _larger(block, 1)
+        block = _larger(block, 1)
 
 
 def blocks(
