@@ -133,7 +133,9 @@ class Source:
         import pyarrow as pa
 
         encoding, stream = self.encoding(), self.stream()
-        return stream if encoding is None else pa.transcoding_input_stream(stream, encoding, "utf8")
+        if encoding is not None:
+            stream = pa.transcoding_input_stream(stream, encoding, "utf8")
+        return stream if isinstance(stream, pa.OSFile) else _native(Ahead(b"", stream))
 
     def text_head(self, size: int) -> tuple[bytes, bool]:
         """The first bytes as UTF-8, and whether they are all."""
@@ -186,11 +188,12 @@ class Ahead:
         self.start, self.rest = start, rest
 
     def read(self, size: int = -1) -> bytes:
-        if not self.start:
-            return bytes(self.rest.read(size))
-        size = size if size >= 0 else len(self.start)
+        """As many bytes as are asked for: Arrow takes fewer for a block, which may hold no row."""
+        if size < 0:
+            found, self.start = self.start + self.rest.read(), b""
+            return bytes(found)
         found, self.start = self.start[:size], self.start[size:]
-        return found
+        return found + read_fully(self.rest, size - len(found))
 
     def readable(self) -> bool:
         return True

@@ -172,6 +172,21 @@ def test_standard_input(suffix, compressed, encoded, stdin, scores):
     check(scores("-", *ALL))
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_long_pipe(suffix, scores, stdin):
+    lines = KINDS[suffix]({**SMALL, "text": ["x" * 50_000] * 3}).splitlines(keepends=True)
+    head, rows = (lines[:1], lines[1:]) if suffix == ".csv" else ([], lines)
+    stdin(joined(*head, *rows * 240))  # more than two blocks of 16 MiB
+    found = scores("-", *COLUMNS, *MAE)
+    assert (found["mae"], found["count"]) == (close(1 / 3), 720)
+
+
+@pytest.mark.parametrize("first", ["PK", "ORC", "PAR1", "ARROW1", "BZh9"])
+def test_names_of_columns_that_are_how_files_begin(first, stdin, scores):
+    stdin(as_csv({first: [1, 2, 3], **SMALL}))
+    assert scores("-", *COLUMNS, *MAE)["mae"] == close(1 / 3)
+
+
 def test_standard_input_that_cannot_be_read(stdin, failure):
     stdin(b"")
     assert failure("score", "-", *ALL) == "-: the pipe is empty"
