@@ -35,11 +35,16 @@ def guess(source: Source, opened: Callable[[Any, int], Any]) -> tuple[Any, int]:
 
 
 def blocks(
-    source: Source, block: int, opened: Callable[[Any, int], Any], words: Callable[[str, int], str]
+    source: Source,
+    block: int,
+    opened: Callable[[Any, int], Any],
+    words: Callable[[str, int], str],
+    end: bytes = b"",
 ) -> Iterator[Any]:
     """Batches of rows, read anew with larger blocks where a row is longer than one.
 
-    ``words(text, rows)`` says in this package's words what Arrow does after so many rows.
+    ``words(text, rows)`` says in this package's words what Arrow does after so many rows; ``end``
+    is read as if it were the end of the file.
     """
     import pyarrow as pa
 
@@ -47,7 +52,7 @@ def blocks(
     while True:
         rows = 0
         try:
-            with source.text() as stream:
+            with source.text(end) as stream:
                 for batch in opened(stream, block):
                     rows += batch.num_rows
                     if rows > done:

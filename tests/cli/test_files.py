@@ -474,6 +474,25 @@ def test_headers_longer_than_a_megabyte(megabytes, scores, stdin, failure):
     assert scores("-", *COLUMNS, *MAE)["mae"] == 0.75
 
 
+@pytest.mark.parametrize("rows", [1, 5, 100_000])
+def test_a_quotation_mark_that_is_not_closed(rows, failure):
+    text = "y,p,t\n" + "1,0.5,a\n" * rows + '1,0.25,"b\n' + "1,0.75,c\n" * 5
+    Path("data.csv").write_text(text)
+    message = failure("score", "data.csv", *COLUMNS)
+    end = "a quotation mark is not closed until the end of the file"
+    assert message == f"data.csv: row {rows + 1}: {end}"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n\n", '\n1,0.5,5" tube', '\n1,0.5,"a\nb"'])
+def test_ends_of_files(end, scores):
+    Path("data.csv").write_bytes(("y,p,t\n1,0.5,a\n,,\n1,0.5," + end).encode())
+    found = scores("data.csv", *COLUMNS, *MAE, "--nan-policy", "omit")
+    assert (found["mae"], found["count"]) == (0.5, 2 + ("0.5" in end))
+    Path("one.csv").write_text('y\n1\n""\n3')
+    found = scores("one.csv", "--y-true", "y", "--y-pred", "y", *MAE, "--nan-policy", "omit")
+    assert (found["mae"], found["count"]) == (0.0, 2)
+
+
 # JSON lines.
 
 
