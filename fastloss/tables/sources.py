@@ -277,7 +277,8 @@ def _near(name: str, options: Options) -> Iterator[Source]:
             return
         file = open(name, "rb")
     except OSError as error:
-        raise TableError((error.strerror or str(error)).lower()) from error
+        inner = f": {error.filename}" if error.filename not in (None, name) else ""
+        raise TableError((error.strerror or str(error)).lower() + inner) from error
     if stat.S_ISREG(found.st_mode):
         file.close()
         yield Source(name, name, options, size=found.st_size)

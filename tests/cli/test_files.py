@@ -276,6 +276,13 @@ def test_a_folder_of_mixed_kinds(scores, failure):
     assert failure("score", "none", *ALL) == "none: there are no files in this folder"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="links need rights elsewhere")
+def test_a_folder_with_a_link_to_nothing(failure):
+    Path("d").mkdir()
+    Path("d/a.csv").symlink_to("nothing.csv")
+    assert failure("score", "d", *ALL) == "d: no such file or directory: d/a.csv"
+
+
 def test_urls(scores, failure, tmp_path):
     fsspec = pytest.importorskip("fsspec", reason="fsspec opens memory://")
     files = fsspec.filesystem("memory")
