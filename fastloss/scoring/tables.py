@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -26,7 +26,6 @@ from fastloss.tables import (
     npy_source,
     numbers_of,
     pieces,
-    schema_of,
 )
 from fastloss.tables.arrays import npy_header, open_npy, open_npz
 from fastloss.tables.kinds import NPY, NPZ
@@ -109,8 +108,9 @@ def split_columns(sources: Sequence[Source], names: Sequence[str]) -> list[str]:
 
     Such a column ``p`` stands for ``p[0]``, ``p[1]``, ...; what the first file holds decides.
     """
-    with naming(sources[0].name if sources else ", ".join(names)):
-        widths = _widths(sources[0] if sources else npy_source(names), names)
+    source = sources[0] if sources else npy_source(names)
+    with naming(source.name):
+        widths = _widths(source, names)
     found = []
     for name in names:
         width = widths.get(name)
@@ -124,10 +124,15 @@ def _widths(source: Source, names: Sequence[str]) -> dict[str, int]:
         with open_npz(source, names) if source.kind is NPZ else open_npy(names) as files:
             shapes = {name: npy_header(name, file)[0] for name, file in files.items()}
         return {name: shape[1] for name, shape in shapes.items() if len(shape) == 2}
-    schema = schema_of(source)
-    wide = [name for name in names if name in schema.names and is_list(schema.field(name).type)]
+    wide = _of_type(source, names, is_list)
     rows = first_rows(source, wide) if wide else {}
     return {name: _width(name, rows.get(name)) for name in wide}
+
+
+def _of_type(source: Source, names: Sequence[str], is_type: Callable[[Any], bool]) -> list[str]:
+    """Which of the columns of a file are there, and of a type."""
+    found = [(field.name, field.type) for field in source.kind.schema(source)]
+    return [name for name in names for other, type_ in found if other == name and is_type(type_)]
 
 
 def _width(name: str, lists: Any) -> int:
@@ -185,8 +190,7 @@ def _first_labels(source: Source, name: str) -> set[Label] | None:
             return None
         rows = next(pieces([source], {name: "label"})).columns
     else:
-        schema = schema_of(source)
-        if name not in schema.names or not is_text(schema.field(name).type):
+        if not _of_type(source, [name], is_text):
             return None
         rows = first_rows(source, [name])
     return _groups(name, rows[name]).labels() if name in rows else set()

@@ -13,7 +13,7 @@ from fastloss.tables.sources import Source
 def read_parquet(source: Source, columns: Forms) -> Iterator[Part]:
     from pyarrow import parquet
 
-    places = list_places(columns, parquet_schema(source))
+    places = list_places(columns, parquet_schema(source), source.keys)
     names = list(dict.fromkeys(name for name, _ in places.values()))
     labels = [name for name, form in columns.items() if form == "label"]
     # pre_buffer would keep what it has read until the end of the file
@@ -40,7 +40,7 @@ def read_orc(source: Source, columns: Forms) -> Iterator[Part]:
 
     with source.open() as opened:
         file = orc.ORCFile(opened)
-        places = list_places(columns, file.schema)
+        places = list_places(columns, file.schema, source.keys)
         names = list(dict.fromkeys(name for name, _ in places.values()))
         rows = 0
         for stripe in range(file.nstripes):
@@ -63,7 +63,7 @@ def read_arrow(source: Source, columns: Forms) -> Iterator[Part]:
 
     with source.open() as file:
         schema = _open_arrow(file).schema
-        places = list_places(columns, schema)
+        places = list_places(columns, schema, source.keys)
         options = pa.ipc.IpcReadOptions(
             included_fields=sorted({schema.names.index(name) for name, _ in places.values()}),
             use_threads=False,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 BATCH_ROWS = 1 << 16
 BATCH_NUMBERS = 1 << 23  # of wide tables fewer rows are read together
+MANY = 2000  # names, of which it would take long to find those that are like another
 UNREADABLE = (  # what pyarrow, zipfile and NumPy raise for a broken file
     OSError,
     EOFError,
@@ -59,7 +60,7 @@ def batch_rows(columns: Sized) -> int:
 def check_columns(wanted: Iterable[str], names: list[str]) -> None:
     for name in wanted:
         if name not in names:
-            near = get_close_matches(name, names, n=3)
+            near = get_close_matches(name, names, n=3) if len(names) <= MANY else []
             shown = ", ".join(map(_shown, near or names[:8]))
             shown += ", ..." if not near and names[8:] else ""
             raise TableError(

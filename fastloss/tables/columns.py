@@ -31,11 +31,14 @@ def places_of(
     }
 
 
-def list_places(columns: Forms, schema: Any) -> Places:
-    """The places of columns in a table with an Arrow schema; an error for one that is not there."""
+def list_places(columns: Forms, schema: Any, others: Iterable[str]) -> Places:
+    """The places of columns in a table with an Arrow schema; an error for one that is not there.
+
+    It lists the ``others`` that there are, too.
+    """
     wide = {field.name for field in schema if is_list(field.type)}
     places = places_of(columns, schema.names, wide)
-    check_columns((name for name, _ in places.values()), schema.names)
+    check_columns((name for name, _ in places.values()), [*schema.names, *others])
     return places
 
 

@@ -27,17 +27,41 @@ def read_delimited(source: Source, columns: Forms) -> Iterator[Part]:
     options = source.options
     schema, block = _guess(source)
     names = schema.names
-    check_columns(columns, names)
+    check_columns(columns, [*names, *source.keys])
     types = {name: read_as(schema.field(name).type, form) for name, form in columns.items()}
     convert = {"include_columns": list(columns), "column_types": types}
     places = places_of(columns, names)
-    for batch in blocks(
+    batches = blocks(
         source,
         block,
         lambda stream, size: _open(stream, size, options, **convert),
         lambda text, rows: _message(text, names, options),
-    ):
+        _blank_row(len(names), options),
+    )
+    for batch in _without_last_row(batches):
         yield columns_of(batch, places, 0), source.share
+
+
+def _blank_row(width: int, options: Options) -> bytes:
+    """A row to put behind the last: it is not seen if a quotation mark is open until there."""
+    blank = '""' if width == 1 else str(options.sep) * (width - 1)
+    return f"\n{blank}\n".encode()
+
+
+def _without_last_row(batches: Iterator[Any]) -> Iterator[Any]:
+    """The batches without the blank row at the end; an error if it is not there."""
+    rows, last = 0, None
+    for batch in batches:
+        if last is not None:
+            yield last
+        rows, last = rows + batch.num_rows, batch
+    if last is None or not all(_is_blank(column[-1]) for column in last.columns):
+        raise TableError(f"row {rows}: a quotation mark is not closed until the end of the file")
+    yield last.slice(0, last.num_rows - 1)
+
+
+def _is_blank(value: Any) -> bool:
+    return value.as_py() in (None, "")
 
 
 def delimited_schema(source: Source) -> Any:

@@ -16,7 +16,7 @@ def read_json_lines(source: Source, columns: Forms) -> Iterator[Part]:
     import pyarrow as pa
 
     schema, block = _guess(source)
-    places = list_places(columns, schema)
+    places = list_places(columns, schema, source.keys)
     types = {
         name: read_as(schema.field(name).type, columns[column])
         for column, (name, _) in places.items()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,18 +131,21 @@ def _kind_of(source: Source) -> Kind:
         return kind
     if not source.head(1):
         raise TableError("the pipe is empty")
-    return kind_begun(source.head(8))
+    return _by_ending(source.name) or kind_begun(source.head(64))
 
 
 def kind_named(name: str) -> Kind:
     """The kind by the ending of a name."""
-    name = stem(name)
-    for suffix, kind in KINDS.items():
-        if name.endswith(suffix):
-            return kind
-    if name.endswith(".npy"):
+    kind = _by_ending(name)
+    if kind is not None:
+        return kind
+    if stem(name).endswith(".npy"):
         raise TableError("name .npy files as the columns: --y-true y.npy --y-pred p.npy")
     raise TableError(f"not a file type that is read here {_listed(KINDS)}")
+
+
+def _by_ending(name: str) -> Kind | None:
+    return next((kind for ending, kind in KINDS.items() if stem(name).endswith(ending)), None)
 
 
 def _listed(suffixes: Iterable[str]) -> str:
@@ -149,9 +154,13 @@ def _listed(suffixes: Iterable[str]) -> str:
 
 def kind_begun(start: bytes) -> Kind:
     """The kind by the first bytes, for pipes, whose names say nothing."""
-    kinds = (kind for kind in KINDS.values() if kind.magic)
-    start = start.removeprefix(b"\xef\xbb\xbf")
-    return next((kind for kind in kinds if start.lstrip().startswith(kind.magic)), DELIMITED)
+    if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(JSON_LINES.magic):
+        return JSON_LINES
+    if re.search(rb"[\x00-\x08\x0e-\x1f]", start):  # no text, whose first column may be named PK
+        for kind in (PARQUET, ORC, ARROW, ARROW_STREAM, NPZ):
+            if start.startswith(kind.magic):
+                return kind
+    return DELIMITED
 
 
 def npy_source(columns: Iterable[str]) -> Source:

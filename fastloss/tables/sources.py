@@ -33,6 +33,7 @@ MARKS = {  # how texts begin that say how they are encoded; UTF-8 needs no chang
     codecs.BOM_UTF16_BE: "utf-16",
 }
 COPIED = 1 << 20  # bytes at a time
+MOST = 1 << 30  # bytes that a stream is asked for
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # how Hive and Spark name the folder of a missing key
 
 
@@ -93,7 +94,9 @@ class Source:
     @property
     def share(self) -> float:
         """How much of it has been read."""
-        return self._raw.tell() / self.size if self.size else 0.0
+        if not self.size:
+            return 0.0
+        return 1.0 if self._raw.closed else self._raw.tell() / self.size
 
     def open(self) -> Any:
         """The bytes as a file in which one can go back."""
@@ -128,12 +131,15 @@ class Source:
         self._ahead += read_fully(self._begun(), size - len(self._ahead))
         return self._ahead[:size]
 
-    def text(self) -> Any:
-        """The bytes as a stream of UTF-8."""
+    def text(self, end: bytes = b"") -> Any:
+        """The bytes as a stream of UTF-8, after which ``end`` comes."""
         import pyarrow as pa
 
         encoding, stream = self.encoding(), self.stream()
-        return stream if encoding is None else pa.transcoding_input_stream(stream, encoding, "utf8")
+        if encoding is not None:
+            stream = pa.transcoding_input_stream(stream, encoding, "utf8")
+        plain = isinstance(stream, pa.OSFile) and not end
+        return stream if plain else _native(Ahead(b"", stream, end))
 
     def text_head(self, size: int) -> tuple[bytes, bool]:
         """The first bytes as UTF-8, and whether they are all."""
@@ -178,18 +184,25 @@ USED = object()  # in place of a pipe that has been read
 
 
 class Ahead:
-    """A stream of which the first bytes have been read already, as a file for pyarrow."""
+    """A stream of which the first bytes have been read already, as a file for pyarrow.
+
+    ``end`` comes after its last bytes.
+    """
 
     closed = False
 
-    def __init__(self, start: bytes, rest: Any) -> None:
-        self.start, self.rest = start, rest
+    def __init__(self, start: bytes, rest: Any, end: bytes = b"") -> None:
+        self.start, self.rest, self.end = start, rest, end
 
     def read(self, size: int = -1) -> bytes:
-        if not self.start:
-            return bytes(self.rest.read(size))
-        size = size if size >= 0 else len(self.start)
+        """As many bytes as are asked for: Arrow takes fewer for a block, which may hold no row."""
+        if size < 0:
+            size = sys.maxsize
         found, self.start = self.start[:size], self.start[size:]
+        found += read_fully(self.rest, size - len(found))
+        if len(found) < size:
+            more = size - len(found)
+            found, self.end = found + self.end[:more], self.end[more:]
         return found
 
     def readable(self) -> bool:
@@ -211,7 +224,7 @@ def _native(file: Any) -> Any:
 def read_fully(stream: Any, size: int) -> bytes:
     """So many bytes, unless the stream ends before."""
     parts = []
-    while size > 0 and (part := stream.read(size)):
+    while size > 0 and (part := stream.read(min(size, MOST))):
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
@@ -264,7 +277,8 @@ def _near(name: str, options: Options) -> Iterator[Source]:
             return
         file = open(name, "rb")
     except OSError as error:
-        raise TableError((error.strerror or str(error)).lower()) from error
+        inner = f": {error.filename}" if error.filename not in (None, name) else ""
+        raise TableError((error.strerror or str(error)).lower() + inner) from error
     if stat.S_ISREG(found.st_mode):
         file.close()
         yield Source(name, name, options, size=found.st_size)

@@ -26,19 +26,25 @@ def guess(source: Source, opened: Callable[[Any, int], Any]) -> tuple[Any, int]:
         head, complete = source.text_head(block + 1)
         check_text(head, complete)
         try:
-            return opened(pa.BufferReader(head), max(len(head) - (not complete), 1)), block
+            if complete or b"\n" in head or b"\r" in head:
+                return opened(pa.BufferReader(head), max(len(head) - (not complete), 1)), block
         except pa.ArrowInvalid as error:
             if complete or not _is_small(error):
                 raise
-            block = _larger(block, 1)
+        block = _larger(block, 1)
 
 
 def blocks(
-    source: Source, block: int, opened: Callable[[Any, int], Any], words: Callable[[str, int], str]
+    source: Source,
+    block: int,
+    opened: Callable[[Any, int], Any],
+    words: Callable[[str, int], str],
+    end: bytes = b"",
 ) -> Iterator[Any]:
     """Batches of rows, read anew with larger blocks where a row is longer than one.
 
-    ``words(text, rows)`` says in this package's words what Arrow does after so many rows.
+    ``words(text, rows)`` says in this package's words what Arrow does after so many rows; ``end``
+    is read as if it were the end of the file.
     """
     import pyarrow as pa
 
@@ -46,7 +52,7 @@ def blocks(
     while True:
         rows = 0
         try:
-            with source.text() as stream:
+            with source.text(end) as stream:
                 for batch in opened(stream, block):
                     rows += batch.num_rows
                     if rows > done:

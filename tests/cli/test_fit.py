@@ -472,7 +472,7 @@ def test_models_of_python(command, predict):
     ("arguments", "message"),
     [
         (["none.parquet", *LOGISTIC], "none.parquet: no such file or directory"),
-        (["data.npz", *LOGISTIC], "data.npz: not a file type that is read here (.csv, .csv.gz, "),
+        (["data.npz", *LOGISTIC], "data.npz: not a file type that is read here (.csv, .tsv, "),
         (LOGISTIC, "Missing argument 'FILE...'."),
         (["data.parquet", "--loss", "mse"], "Missing option '--target'."),
         (["data.parquet", "--target", "y"], "Missing option '--loss'."),
@@ -535,6 +535,7 @@ def test_models_of_python(command, predict):
 def test_wrong_arguments_of_fit(arguments, message, failure):
     save("data.parquet")
     save("data.csv")
+    np.savez("data.npz", **DATA)
     assert failure("fit", *arguments, "--out", "m.json").startswith(message)
     assert not Path("m.json").exists()
 
