@@ -115,6 +115,11 @@ def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
     if hasattr(frame, "column_names") or hasattr(frame, "get_columns"):  # pyarrow, polars
         _check(names, list(getattr(frame, "column_names", None) or frame.columns))
         frame = frame.select(names)
+        objects = [
+            c.name for c in getattr(frame, "get_columns", list)() if str(c.dtype) == "Object"
+        ]
+        if objects:  # Arrow has nothing but their addresses
+            raise TypeError(f"column {objects[0]!r} holds objects of Python; give it another type")
     reader = pa.RecordBatchReader.from_stream(frame)
     _check(names, reader.schema.names)
     return _tables(reader, names)
@@ -183,7 +188,10 @@ def _array(name: str, column: Any, labels: bool = False) -> NDArray[Any]:
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        values = column.dictionary
+        if pa.types.is_string_view(values.type):  # which take() does not know
+            values = values.cast(pa.large_string())
+        column = values.take(column.indices)
     kind = str(column.type).partition("<")[0]
     if "list" in kind:
         return _rows(name, column)

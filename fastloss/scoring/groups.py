@@ -340,8 +340,8 @@ def _arrow(column: Any) -> Any:
     dtype = getattr(column, "dtype", None)
     within = hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
     streams = hasattr(column, "__arrow_c_stream__") and not hasattr(column, "iloc")
-    if not (within or streams or hasattr(column, "__arrow_c_array__")):
-        return None
+    if not (within or streams or hasattr(column, "__arrow_c_array__")) or str(dtype) == "Object":
+        return None  # in Arrow, objects of polars are their addresses
     try:
         import pyarrow as pa
     except ImportError:  # polars can do without

@@ -355,6 +355,7 @@ SERIES = {
     "dates": lambda pl: pl.Series([dt.date(2026, 2, 1), dt.date(2026, 1, 1), dt.date(2026, 2, 1)]),
     "times": lambda pl: pl.Series([MOMENT, START, MOMENT]),
     "durations": lambda pl: pl.Series([MOMENT - START, START - START, MOMENT - START]),
+    "objects": lambda pl: pl.Series(["b", 1, "b"], dtype=pl.Object),
     "decimals": lambda pl: pl.Series([Decimal("1.5"), Decimal("2.5"), Decimal("1.5")]),
 }
 
@@ -370,6 +371,7 @@ def test_groups_in_a_series_of_polars(kind):
     }
 
 
+@pytest.mark.filterwarnings("ignore:`cut` is deprecated")
 def test_bins_and_enumerations_of_polars_have_an_order():
     pl = pytest.importorskip("polars", reason="its columns are groups too; CI installs it")
     y = np.zeros(4)
