@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from scipy import sparse
 
+from fastloss._core import DomainError
 from fastloss.linear_model.problem import LEAST, Problem
 from fastloss.linear_model.smoothing import Smoothed
 
@@ -183,6 +184,13 @@ class Stream(Problem):
 
     def loss_hess(self, w: Vector, least: float = LEAST) -> Vector:
         return self._means("loss_hess", w, least)[0]  # type: ignore[no-any-return]
+
+    def measure(self, w: Vector) -> None:
+        try:
+            super().measure(w)
+        except DomainError:  # of a row of the sample: the chunk that it is of says more
+            self.loss_value(w)
+            raise
 
     def check_data(self) -> None:
         for _ in self.source.answers("check_data"):
