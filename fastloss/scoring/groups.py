@@ -1,67 +1,473 @@
-"""The groups of samples: which labels there are, in which order, and where each sample belongs."""
+"""The groups of samples: which labels there are, in which order, and where each sample belongs.
+
+Labels are plain values of Python: numbers, texts, dates and times, `Level`, and tuples of those
+where there are several keys. What has no label is the one group `MISSING`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import datetime as dt
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss._core import input_array
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_SPREAD = 1 << 20  # integer groups in a range up to this are counted, not sorted
+MISSING = "(missing)"
+MAX_SPREAD = 1 << 20  # integers in a range up to this are counted, not sorted
+EPOCH = dt.datetime(1970, 1, 1)
+SECOND = 1_000_000  # in microseconds
+
+Labels = list[Any]
+Key = tuple[Labels, "NDArray[np.intp]"]  # the labels that occur, and each sample's place among them
 
 
-def sort_key(label: Hashable) -> tuple[bool, Any]:
-    """Numbers in their order before strings in theirs."""
-    number = isinstance(label, (int, float))
-    return (not number, label if number else str(label))
+class Level(str):
+    """The label of an ordered category or of a bin: a text, with its rank among the others.
+
+    Examples
+    --------
+    >>> from fastloss.scoring.groups import Level, sort_key
+    >>> sorted([Level("(5, 10]", 1), Level("(10, 15]", 2), Level("(0, 5]", 0)], key=sort_key)
+    ['(0, 5]', '(5, 10]', '(10, 15]']
+    """
+
+    __slots__ = ("rank",)
+    rank: int
+
+    def __new__(cls, text: str, rank: int) -> Level:
+        level = super().__new__(cls, text)
+        level.rank = rank
+        return level
+
+    def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]
+        return str.__str__(self), self.rank
 
 
-def codes_of(groups: Any, shape: tuple[int, ...]) -> tuple[list[Hashable], NDArray[np.intp]]:
-    """The labels that occur, and each sample's place among them."""
-    if hasattr(groups, "cat") and hasattr(groups.cat, "codes"):  # a pandas Series of categories
-        groups = groups.cat
-    labels: list[Hashable]
-    if hasattr(groups, "codes") and hasattr(groups, "categories"):
-        codes = np.asarray(groups.codes)
-        if (codes < 0).any():
-            raise ValueError(f"groups[{int(np.flatnonzero(codes < 0)[0])}] is missing")
-        categories = list(groups.categories)
-        found, places = _compact(codes)
-        labels = [categories[i] for i in found]
+@dataclass(frozen=True)
+class Groups:
+    """The group of each sample: ``categories[codes[i]]``; a code below 0 is a missing one."""
+
+    codes: NDArray[np.integer[Any]]
+    categories: Sequence[Hashable]
+
+
+def sort_key(label: Hashable) -> tuple[int, Any]:
+    """What to sort labels by: numbers, times, durations, levels by rank, texts, missing ones.
+
+    Examples
+    --------
+    >>> from fastloss.scoring.groups import MISSING, sort_key
+    >>> sorted([MISSING, "b", 10, "a", 2.5], key=sort_key)
+    [2.5, 10, 'a', 'b', '(missing)']
+    """
+    if isinstance(label, tuple):
+        return 6, tuple(map(sort_key, label))
+    if isinstance(label, Level):
+        return 3, (label.rank, str.__str__(label))
+    if isinstance(label, str):
+        return (7, "") if label == MISSING else (4, label)
+    if isinstance(label, (int, float)):
+        return 0, label
+    if isinstance(label, dt.date):
+        return 1, _microseconds(label)
+    if isinstance(label, dt.timedelta):
+        return 2, label
+    return 5, label
+
+
+def _microseconds(date: dt.date) -> int:
+    """Since the first day there is, in UTC, which may lie outside of what datetime can hold."""
+    day = date.toordinal() * 86_400 * SECOND
+    if not isinstance(date, dt.datetime):
+        return day
+    offset = date.utcoffset() or dt.timedelta()
+    clock = dt.timedelta(0, date.hour * 3600 + date.minute * 60 + date.second, date.microsecond)
+    return day + (clock - offset) // dt.timedelta(microseconds=1)
+
+
+def codes_of(groups: Any, shape: tuple[int, ...]) -> Key:
+    """The labels that occur, and each sample's place among them.
+
+    Parameters
+    ----------
+    groups : array_like, categories, frame, mapping or list of columns
+        A key, or several, for samples of this shape.
+    shape : tuple of int
+
+    Raises
+    ------
+    TypeError
+        If there is something among the groups that is no label.
+    ValueError
+        If a key has another shape.
+    """
+    found = []
+    for name, column in _columns(groups, shape):
+        labels, places = _key(column, name)
+        if places.shape != shape:
+            raise ValueError(f"{name} must have y_true's shape {shape}; got {places.shape}")
+        found.append((labels, places))
+    labels, places = found[0] if len(found) == 1 else _crossed(found)
+    return labels, np.ascontiguousarray(places, np.intp)
+
+
+# ---- one key or several ------------------------------------------------------------------------
+
+
+def _columns(groups: Any, shape: tuple[int, ...]) -> Iterable[tuple[str, Any]]:
+    """The keys, and what each is called in messages."""
+    columns: Any = None
+    if isinstance(groups, Mapping):
+        columns = groups.items()
+    elif isinstance(groups, (list, tuple)):
+        if len(shape) > 1 and np.shape(stacked := np.array(groups, object)) == shape:
+            groups = stacked
+        elif groups and all(map(_is_column, groups)):
+            columns = enumerate(groups)
+    elif hasattr(groups, "levels") and hasattr(groups, "codes"):  # a MultiIndex of pandas
+        pairs = zip(groups.codes, groups.levels, strict=True)
+        columns = enumerate(Groups(np.asarray(codes), level) for codes, level in pairs)
+    elif hasattr(groups, "iloc") and hasattr(groups, "columns"):  # pandas
+        columns = ((name, groups.iloc[:, i]) for i, name in enumerate(groups.columns))
+    elif hasattr(groups, "get_columns"):  # polars
+        columns = ((column.name, column) for column in groups.get_columns())
+    elif hasattr(groups, "column_names"):  # pyarrow
+        columns = zip(groups.column_names, groups.columns, strict=True)
+    elif isinstance(groups, np.ndarray) and groups.shape[:-1] == shape and groups.ndim > len(shape):
+        columns = enumerate(np.moveaxis(groups, -1, 0))
     else:
-        array = input_array(groups, "groups")
-        kind = array.dtype.kind
-        if kind in "iub" or array.size == 0:
-            labels, places = _compact(array)
-        elif kind in "UST" or kind == "O" and all(isinstance(item, str) for item in array.flat):
-            distinct, places = np.unique(array, return_inverse=True)
-            labels = distinct.tolist()
-        else:
-            raise TypeError(
-                f"groups must be integers, strings or categories; got dtype {array.dtype}"
-            )
-    if places.shape != shape:
-        raise ValueError(f"groups must have y_true's shape {shape}; got {places.shape}")
-    return labels, np.ascontiguousarray(places, dtype=np.intp)
+        array = _arrow(groups)
+        if array is not None and str(array.type).startswith("struct"):
+            columns = enumerate(array.flatten())
+    if columns is None:
+        return [("groups", groups)]
+    named = [(f"groups[{name!r}]", column) for name, column in columns]
+    if not named:
+        raise ValueError("groups has no columns")
+    return named
 
 
-def _compact(codes: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
+def _is_column(item: Any) -> bool:
+    """Whether it is many labels, not one: a tuple is a label of several keys."""
+    return hasattr(item, "__len__") and not isinstance(item, (str, bytes, tuple))
+
+
+def _crossed(keys: list[Key]) -> Key:
+    """The combinations of labels that occur, as tuples."""
+    first, places = keys[0]
+    labels: Labels = [(label,) for label in first]
+    for own, codes in keys[1:]:
+        pairs, places = _compact(places * len(own) + codes)
+        labels = [(*labels[pair // len(own)], own[pair % len(own)]) for pair in pairs]
+    return labels, places
+
+
+# ---- columns -----------------------------------------------------------------------------------
+
+
+def _key(column: Any, name: str) -> Key:
+    """A column's distinct labels, and each element's place among them."""
+    if hasattr(column, "cat") and hasattr(column.cat, "codes"):  # a pandas Series of categories
+        column = column.cat
+    if hasattr(column, "codes") and hasattr(column, "categories"):
+        labels, places = _key(column.categories, name)
+        categories = [labels[place] for place in places]
+        if getattr(column, "ordered", False):
+            categories = _ranked(categories)
+        return _coded(np.asarray(column.codes), categories, name)
+    arrow = _arrow(column)
+    if arrow is not None:
+        return _of_arrow(arrow, name)
+    if isinstance(column, (list, tuple)):
+        return _of_items(list(column), name)
+    if isinstance(column, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array; pass its data, and the mask as sample_weight=~mask"
+        )
+    if type(getattr(column, "dtype", None)).__module__.split(".")[0] == "pandas":
+        codes, distinct = column.factorize()
+        return _coded(codes, _plain_labels(distinct, name), name)
+    return _of_array(np.asarray(column), name)
+
+
+def _of_array(array: NDArray[Any], name: str, zone: dt.tzinfo | None = None) -> Key:
+    kind = array.dtype.kind
+    if kind in "iu":
+        return _compact(array)
+    if kind == "b":
+        labels, places = _compact(array.view(np.uint8))
+        return [bool(label) for label in labels], places
+    if kind == "f":
+        return _around_gaps(array, np.isnan(array), _of_numbers)
+    if kind in "mM":
+        return _around_gaps(array, np.isnat(array), lambda times: _of_times(times, zone))
+    if kind in "OUST":
+        labels, places = _of_items(array.ravel().tolist(), name)
+        return labels, places.reshape(array.shape)
+    raise _no_label(name, f"dtype {array.dtype}")
+
+
+def _around_gaps(array: NDArray[Any], gaps: NDArray[np.bool_], key_of: Any) -> Key:
+    """The key of what is there, with the rest in the group of what is missing."""
+    if not gaps.any():
+        key: Key = key_of(array)
+        return key
+    labels, inner = key_of(array[~gaps])
+    places = np.full(array.shape, len(labels), np.intp)
+    places[~gaps] = inner
+    return [*labels, MISSING], places
+
+
+def _of_numbers(floats: NDArray[Any]) -> Key:
+    doubles = floats.astype(np.float64, copy=False)
+    if (np.abs(doubles) < 2.0**53).all():
+        whole = doubles.astype(np.int64)
+        if (whole == doubles).all():
+            return _compact(whole)
+    distinct, places = np.unique(doubles, return_inverse=True)
+    return [_number(number) for number in distinct.tolist()], places
+
+
+def _of_times(times: NDArray[Any], zone: dt.tzinfo | None) -> Key:
+    native = times.astype(times.dtype.newbyteorder("="), copy=False)
+    found, places = _compact(native.view(np.int64))
+    return _moments(np.array(found, np.int64).view(native.dtype), zone), places
+
+
+def _moments(times: NDArray[Any], zone: dt.tzinfo | None = None) -> Labels:
+    """Labels of times or durations."""
+    return [_moment(time, zone) for time in times]
+
+
+def _moment(time: Any, zone: dt.tzinfo | None) -> Any:
+    """A date, datetime or timedelta; a text with a rank where these are too short or too coarse."""
+    if np.isnat(time):
+        return MISSING
+    coarse = time.astype(f"{time.dtype.kind}8[us]") if isinstance(time.item(), int) else time
+    moment = coarse.item()
+    if coarse != time or isinstance(moment, int):
+        return Level(str(time), int(time.astype(np.int64)))
+    if zone is not None and isinstance(moment, dt.datetime):
+        return moment.replace(tzinfo=dt.UTC).astimezone(zone)
+    return moment
+
+
+class _Places(dict[Any, int]):
+    """Numbers things in the order in which they are first asked for."""
+
+    def __missing__(self, item: Any) -> int:
+        place = self[item] = len(self)
+        return place
+
+
+def _of_items(items: list[Any], name: str) -> Key:
+    """The key of Python objects: by a dictionary, as strings are slow to sort."""
+    places = _Places()
+    try:
+        codes = np.fromiter(map(places.__getitem__, items), np.intp, len(items))
+    except TypeError:
+        bad = next(item for item in items if not _is_hashable(item))
+        raise _no_label(name, f"a {type(bad).__name__}") from None
+    return _merged(_plain_labels(places, name), codes)
+
+
+def _is_hashable(item: Any) -> bool:
+    try:
+        hash(item)
+    except TypeError:
+        return False
+    return True
+
+
+def _coded(codes: NDArray[Any], categories: Labels, name: str) -> Key:
+    """The key of places among categories, of which some may be the same or not occur."""
+    if codes.size and int(codes.max()) >= len(categories):
+        raise ValueError(f"{name} has code {codes.max()}, but {len(categories)} categories")
+    if codes.size and codes.min() < 0:
+        codes = np.where(codes < 0, len(categories), codes)
+        categories = [*categories, MISSING]
+    found, places = _compact(codes)
+    return _merged([categories[i] for i in found], places)
+
+
+def _ranked(categories: Labels) -> Labels:
+    """Ordered categories: texts as levels, others too unless they are in natural order anyway."""
+    keys = [sort_key(label) for label in categories]
+    if not any(isinstance(label, str) for label in categories) and keys == sorted(keys):
+        return categories
+    return [Level(str(label), rank) for rank, label in enumerate(categories)]
+
+
+def _merged(labels: Labels, places: NDArray[np.intp]) -> Key:
+    """With each label once."""
+    first = _Places()
+    code = [first[label] for label in labels]
+    if len(first) == len(labels):
+        return labels, places
+    return list(first), np.array(code, np.intp)[places]
+
+
+def _compact(codes: NDArray[Any]) -> Key:
     """The distinct integers among codes, in order, and each one's place."""
     if codes.size == 0:
         return [], np.zeros(codes.shape, np.intp)
     low, high = int(codes.min()), int(codes.max())
-    if high - low >= MAX_SPREAD or codes.dtype.kind == "b":
+    if high - low >= max(MAX_SPREAD, codes.size):
         distinct, places = np.unique(codes, return_inverse=True)
         return distinct.tolist(), places
     if codes.dtype.kind == "u":
         offsets = (codes - codes.dtype.type(low)).astype(np.intp)
     else:
-        offsets = codes.astype(np.intp) - low
+        offsets = codes.astype(np.intp, copy=False)
+        offsets = offsets - low if low else offsets
     occurs = np.bincount(offsets.ravel()) > 0
-    rank = np.cumsum(occurs) - 1
-    return [int(i) + low for i in np.flatnonzero(occurs)], rank[offsets]
+    labels = (np.flatnonzero(occurs)).tolist()
+    places = offsets if len(labels) == len(occurs) else (np.cumsum(occurs) - 1)[offsets]
+    return [label + low for label in labels] if low else labels, places
+
+
+# ---- Arrow -------------------------------------------------------------------------------------
+
+
+def _arrow(column: Any) -> Any:
+    """A pyarrow array of what lies in Arrow's memory already; None of all else."""
+    dtype = getattr(column, "dtype", None)
+    within = hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
+    streams = hasattr(column, "__arrow_c_stream__") and not hasattr(column, "iloc")
+    if not (within or streams or hasattr(column, "__arrow_c_array__")):
+        return None
+    try:
+        import pyarrow as pa
+    except ImportError:  # polars can do without
+        return None
+    if isinstance(column, (pa.Array, pa.ChunkedArray)):
+        return column
+    return pa.chunked_array(column) if streams else pa.array(column)
+
+
+def _of_arrow(column: Any, name: str) -> Key:
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _of_arrow(column.cast(kind.storage_type), name)
+    if types.is_dictionary(kind):
+        return _of_dictionary(column, name)
+    if types.is_temporal(kind) and not types.is_time(kind):
+        column = column.cast(pa.date32()) if types.is_date64(kind) else column
+        zone = getattr(kind, "tz", None)
+        return _of_array(column.to_numpy(**_copying(column)), name, zone and _zone(zone))
+    if types.is_nested(kind):
+        raise _no_label(name, f"{kind}")
+    if types.is_null(kind) or types.is_boolean(kind) or column.null_count:
+        return _of_dictionary(column.dictionary_encode(), name)
+    if types.is_integer(kind) or types.is_floating(kind):
+        return _of_array(column.to_numpy(**_copying(column)), name)
+    return _of_dictionary(column.dictionary_encode(), name)
+
+
+def _copying(column: Any) -> dict[str, bool]:
+    """Arrays have to be told that a copy may be made; columns in chunks know."""
+    return {} if hasattr(column, "chunks") else {"zero_copy_only": False}
+
+
+def _of_dictionary(column: Any, name: str) -> Key:
+    """The key of a dictionary-encoded column."""
+    from pyarrow import types
+
+    if hasattr(column, "chunks"):
+        column = column.unify_dictionaries()
+        chunks = column.chunks
+        if not chunks:
+            return [], np.zeros(0, np.intp)
+    else:
+        chunks = [column]
+    values = chunks[0].dictionary
+    kind = values.type
+    if types.is_temporal(kind) and not types.is_time(kind) or types.is_nested(kind):
+        labels, places = _of_arrow(values, name)
+        categories = [labels[place] for place in places]
+    else:
+        categories = _plain_labels(values.to_pylist(), name)
+    if column.type.ordered:
+        categories = _ranked(categories)
+    codes = [chunk.indices.fill_null(len(categories)).to_numpy() for chunk in chunks]
+    every = codes[0] if len(codes) == 1 else np.concatenate(codes)
+    return _coded(every, [*categories, MISSING], name)
+
+
+def _zone(name: str) -> dt.tzinfo:
+    """A time zone by its name, or by its distance from UTC, as +05:30."""
+    if name[:1] in "+-":
+        return dt.datetime.fromisoformat(f"2000-01-01T00:00{name}").tzinfo or dt.UTC
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(name)
+
+
+# ---- labels ------------------------------------------------------------------------------------
+
+
+def _plain_labels(items: Iterable[Any], name: str) -> Labels:
+    """Labels of objects, one for one."""
+    items = list(items)
+    spans = {item for item in items if hasattr(item, "left") and hasattr(item, "closed")}
+    ranks = {span: i for i, span in enumerate(sorted(spans, key=lambda x: (x.left, x.right)))}
+    return [Level(str(x), ranks[x]) if x in ranks else _plain(x, name) for x in items]
+
+
+def _plain(item: Any, name: str) -> Any:
+    """The label of an object."""
+    kind = type(item)
+    if kind is str or kind is int or kind is bool or kind is Level or kind is bytes:
+        return item
+    if item is None or kind.__name__ in ("NAType", "NaTType"):
+        return MISSING
+    if isinstance(item, tuple):
+        return tuple(_plain(part, name) for part in item)
+    if isinstance(item, str):
+        return str.__str__(item)
+    if isinstance(item, (np.datetime64, np.timedelta64)):
+        return _moment(item, None)
+    if isinstance(item, np.bool_):
+        return bool(item)
+    if isinstance(item, Integral):
+        return int(item)
+    if isinstance(item, (Real, Decimal)):
+        return _number(item)
+    if hasattr(item, "ordinal") and hasattr(item, "freqstr"):  # a Period of pandas
+        return Level(str(item), item.ordinal)
+    if hasattr(item, "to_datetime64") or hasattr(
+        item, "to_timedelta64"
+    ):  # a Timestamp, a Timedelta
+        time = item.to_datetime64() if hasattr(item, "to_datetime64") else item.to_timedelta64()
+        return _moment(time, getattr(item, "tzinfo", None))
+    if isinstance(item, (dt.date, dt.timedelta)):
+        return item
+    if isinstance(item, dt.time):
+        return item.isoformat()
+    raise _no_label(name, f"a {kind.__name__}")
+
+
+def _number(number: Any) -> Any:
+    """A number: an int if it is whole, so that 1.0 is 1."""
+    if number != number:
+        return MISSING
+    if math.isfinite(number) and abs(number) < 2**53 and number == int(number):
+        return int(number)
+    return float(number)
+
+
+def _no_label(name: str, got: str) -> TypeError:
+    return TypeError(
+        f"{name} must hold numbers, texts, dates, times or categories; got {got}. Several keys are "
+        "columns of one length, in a list, a mapping or a frame"
+    )

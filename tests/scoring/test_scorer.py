@@ -1,13 +1,11 @@
 """Scores of many losses at once: in all, by group, and of data that come in parts."""
 
 import pickle
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pandas as pd
 import pytest
 from samples import DTYPES, SIZES, defaults, typical
 
@@ -65,54 +63,6 @@ def test_scores_by_group_are_those_of_the_groups_rows(n, weighted):
     assert scores.count == n
 
 
-LABELS = np.array([3, 0, 3, 7, 0, 3])
-GROUPS = {
-    "int64": LABELS,
-    "int8": LABELS.astype(np.int8),
-    "negative": LABELS - 5,
-    "uint64": LABELS.astype(np.uint64) + np.uint64(2**64 - 8),
-    "far apart": LABELS * 2**60,
-    "the ends of int64": np.where(LABELS == 0, -(2**63), np.where(LABELS == 3, 0, 2**63 - 1)),
-    "bool": LABELS > 0,
-    "strings": np.array(["d", "a", "d", "h", "a", "d"]),
-    "objects": np.array(["d", "a", "d", "h", "a", "d"], object),
-    "StringDType": np.array(["d", "a", "d", "h", "a", "d"], np.dtypes.StringDType()),
-    "list of strings": ["d", "a", "d", "h", "a", "d"],
-    "list of integers": LABELS.tolist(),
-    "bytes": np.array([b"d", b"a", b"d", b"h", b"a", b"d"]),
-    "Series": pd.Series(["d", "a", "d", "h", "a", "d"], index=range(6, 0, -1)),
-    "Categorical": pd.Categorical(["d", "a", "d", "h", "a", "d"]),
-    "categories": pd.Series(["d", "a", "d", "h", "a", "d"], dtype="category"),
-    "ordered": pd.Categorical(list("dadhad"), categories=list("adhz"), ordered=True),
-    "CategoricalIndex": pd.CategoricalIndex(list("dadhad")),
-    "integer categories": pd.Categorical(LABELS),
-}
-
-
-@pytest.mark.parametrize("kind", GROUPS)
-def test_groups_of_every_kind(kind):
-    groups = GROUPS[kind]
-    y, z = np.zeros(6), np.arange(6.0)
-    scores = fl.score(y, z, ["mae"], groups=groups)
-    labels = list(groups.tolist() if isinstance(groups, np.ndarray) else groups)
-    expected = {
-        label: np.mean([z[i] for i in range(6) if labels[i] == label]) for label in set(labels)
-    }
-    assert scores.groups == tuple(sorted(expected))
-    got = dict(zip(scores.groups, scores.group_values[:, 0], strict=True))
-    assert got == pytest.approx(expected)
-    assert scores.group_counts.tolist() == [labels.count(label) for label in scores.groups]
-
-
-def test_groups_may_have_the_shape_of_the_array():
-    y, z, w, groups = data(600)
-    flat = fl.score(y, z, LOSSES, sample_weight=w, groups=groups)
-    shaped = fl.score(*(x.reshape(20, 30) for x in (y, z)), LOSSES,
-                      sample_weight=w.reshape(20, 30), groups=groups.reshape(20, 30))  # fmt: skip
-    np.testing.assert_array_equal(flat.group_values, shaped.group_values)
-    np.testing.assert_array_equal(flat.values, shaped.values)
-
-
 def test_strided_groups_and_inputs():
     y, z, w, groups = data(3000)
     np.testing.assert_array_equal(
@@ -120,42 +70,6 @@ def test_strided_groups_and_inputs():
         fl.score(*(x[::3].copy() for x in (y, z)), LOSSES,
                  sample_weight=w[::3].copy(), groups=groups[::3].copy()).group_values,
     )  # fmt: skip
-
-
-@pytest.mark.parametrize("empty", [[], np.array([], int), np.array([], str), pd.Categorical([])],
-                         ids=["list", "integers", "strings", "Categorical"])  # fmt: skip
-def test_a_part_without_rows_has_no_groups(empty):
-    # a crash would take this process with it
-    code = "import sys, pickle, fastloss as fl\ngroups = pickle.load(sys.stdin.buffer)\n"
-    code += "fl.Scorer('mse').update([], [], groups=groups)"
-    subprocess.run([sys.executable, "-c", code], input=pickle.dumps(empty), check=True, timeout=60)
-
-
-def test_as_many_groups_as_rows():
-    y, z, _, _ = data(50_000)
-    scores = fl.score(y, z, ["mae"], groups=np.arange(50_000))
-    np.testing.assert_allclose(scores.group_values[:, 0], abs(y - z), rtol=1e-15)
-    np.testing.assert_array_equal(scores.group_counts, 1)
-
-
-@pytest.mark.parametrize("groups", [
-    [1.5, 2.0], [1j, 2], [None, "a"], [["a"], ["b"]], np.array([1, 2, 3]),
-    np.array(["2020", "2021"], "M8[Y]"), pd.Categorical(["a", None]), pd.Series([1, None]), "ab",
-], ids=str)  # fmt: skip
-def test_bad_groups_raise(groups):
-    with pytest.raises((TypeError, ValueError), match="groups"):
-        fl.score([1.0, 2.0], [1.0, 2.0], ["mse"], groups=groups)
-
-
-def test_groups_are_measured_by_the_array_not_by_what_it_says_of_itself():
-    class Liar:
-        shape = (4,)
-
-        def __array__(self, dtype=None, copy=None):
-            return np.zeros(300_000)
-
-    with pytest.raises(ValueError, match="groups"):
-        fl.score(Liar(), np.zeros(300_000), ["mse"], groups=np.array([0, 1, 0, 1]))
 
 
 # ---- weights and NaN ---------------------------------------------------------------------------
@@ -376,27 +290,6 @@ def test_a_group_named_all_keeps_its_row():
     assert scores.to_dict()["mae"] == 2.0 and scores.to_dict()["groups"]["all"]["mae"] == 1.0
     scores = fl.score([0.0, 0.0], [1.0, 3.0], ["mae"], groups=["all", "(all)"])
     assert [line.split()[0] for line in str(scores).splitlines()[1:]] == ["(all)", "all", "((all))"]
-
-
-SERIES = {
-    "strings": lambda pl: pl.Series(["b", "a", "b"]),
-    "categories": lambda pl: pl.Series(["b", "a", "b"], dtype=pl.Categorical),
-    "an enumeration": lambda pl: pl.Series(["b", "a", "b"], dtype=pl.Enum(["b", "a"])),
-    "integers": lambda pl: pl.Series([7, 3, 7], dtype=pl.Int8),
-    "unsigned integers": lambda pl: pl.Series([7, 3, 7], dtype=pl.UInt64),
-    "booleans": lambda pl: pl.Series([True, False, True]),
-}
-
-
-@pytest.mark.parametrize("kind", SERIES)
-def test_groups_in_a_series_of_polars(kind):
-    pl = pytest.importorskip("polars", reason="its columns are groups too; CI installs it")
-    groups = SERIES[kind](pl)
-    scores = fl.score([0.0, 0.0, 0.0], [1.0, 2.0, 5.0], "mae", groups=groups)
-    assert dict(zip(scores.groups, scores.group_values[:, 0], strict=True)) == {
-        groups[0]: 3.0,
-        groups[1]: 2.0,
-    }
 
 
 def test_threads_may_update_and_merge_one_scorer():
