@@ -21,6 +21,7 @@ from dask.delayed import Delayed
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from fastloss.dask.frames import partitions_of
 from fastloss.linear_model.chunks import Rows, Sample, Stream, answer, stacked
 from fastloss.linear_model.classifier import LinearClassifier as Classifier, _has_probabilities
 from fastloss.linear_model.estimators import LinearModel
@@ -251,7 +252,7 @@ def _blocks(X: Any, y: Any, sample_weight: Any) -> tuple[Sequence[Any], ...]:
 
 def _rows_of(name: str, given: Any, like: Any = None) -> Sequence[Any]:
     if isinstance(given, (dd.DataFrame, dd.Series)):
-        return given.to_delayed()  # type: ignore[no-any-return]
+        return partitions_of(given)
     if not isinstance(given, da.Array):
         raise TypeError(f"{name} must be an array or frame of Dask; got {type(given).__name__}")
     given = _whole_rows(given)

@@ -9,6 +9,7 @@ import dask
 import dask.dataframe as dd
 from dask.delayed import Delayed
 
+from fastloss.dask.frames import partitions_of
 from fastloss.losses.base import Loss
 from fastloss.partitions import Task, in_partition
 from fastloss.scoring.scorer import Scorer
@@ -85,7 +86,7 @@ def score(
     task = Task(losses, nan_policy, stderr, columns)
     task.check_columns(ddf.columns)
     scored, merged = dask.delayed(_scored), dask.delayed(Task.merged)
-    frames = ddf[task.names].to_delayed()
+    frames = partitions_of(ddf[task.names])
     scorers: list[Delayed] = [scored(task, place, frame) for place, frame in enumerate(frames)]
     while len(scorers) > 1:
         firsts = range(0, len(scorers), _TOGETHER)

@@ -431,7 +431,7 @@ def test_chunks_in_an_order(data):
 def test_chunks_that_do_not_count(data):
     X, y = data["X"], data["real"]
     none, all_of_it = np.zeros(200), np.ones(N)
-    for loss in ("mse", "mae"):
+    for loss in ("mse", "mae", "quantile:q=0.8"):
         ours = LinearRegressor(loss).fit([(X[:200] + 1, y[:200], none), (X, y, all_of_it)])
         np.testing.assert_allclose(ours.coef_, LinearRegressor(loss).fit(X, y).coef_, atol=1e-5)
     with pytest.raises(ValueError, match="a sample of non-zero weight; got none"):
