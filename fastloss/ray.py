@@ -70,8 +70,8 @@ def score(
     --------
     >>> import fastloss.ray
     >>> import ray.data
-    >>> ds = ray.data.from_items([{"y": 1, "p": 0.9}, {"y": 0, "p": 0.2}])  # doctest: +SKIP
-    >>> fastloss.ray.score(ds, "brier", y_true="y", y_pred="p")["brier"]  # doctest: +SKIP
+    >>> ds = ray.data.from_items([{"y": 1, "p": 0.9}, {"y": 0, "p": 0.2}])
+    >>> fastloss.ray.score(ds, "brier", y_true="y", y_pred="p")["brier"]
     0.025
     """
     if not isinstance(ds, ray.data.Dataset):

@@ -29,6 +29,9 @@ ROOMS = {
     "lightgbm": {"boosting", "losses"},
     "xgboost": {"boosting", "losses"},
     "catboost": {"boosting", "losses"},
+    "dask": {"losses", "penalties", "optim", "scoring", "files", "linear_model"},
+    "spark": {"losses", "scoring", "files"},
+    "ray": {"losses", "scoring", "files"},
 }
 # These make up the command; all else is used from outside.
 FACE = {"fastloss", "fastloss.__main__"}
