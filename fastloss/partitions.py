@@ -24,7 +24,9 @@ class Task:
         self.options: dict[str, Any] = {"nan_policy": nan_policy}
         if stderr:
             self.options["stderr"] = True
-        self.losses: tuple[Loss, ...] = Scorer(losses, **self.options).losses
+        one = isinstance(losses, (str, Loss)) or not isinstance(losses, Iterable)
+        self.losses = losses if one else [*losses]
+        self.new()  # raises what is wrong with these here
         self.columns = columns
         given = [[name] if isinstance(name, str) else name or [] for name in columns.values()]
         self.names = list(dict.fromkeys(name for names in given for name in names))
