@@ -4,6 +4,7 @@
 
 import importlib
 import os
+from decimal import Decimal
 from numbers import Integral, Real
 
 import numpy as np

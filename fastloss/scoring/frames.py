@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +73,7 @@ def parts(
             if role == "by":
                 shape = (len(columns[own[0]]),)
                 labels, codes = codes_of({name: columns[name] for name in own}, shape)
-                arrays["groups"] = Groups(codes, labels)
+                arrays["groups"] = Groups(codes, labels, tuple(own))
             elif isinstance(roles[role], str):
                 arrays[role] = _array(own[0], columns[own[0]], labels=role == "y_true")
             else:
@@ -83,16 +84,14 @@ def parts(
 
 
 def _names(role: str, given: Names) -> list[str]:
-    names = [given] if isinstance(given, str) else list(given)
+    if isinstance(given, str):
+        return [given]
     several = role in ("y_pred", "by")
-    if (
-        not names
-        or not all(isinstance(name, str) for name in names)
-        or not (several or isinstance(given, str))
-    ):
-        expected = "the name of a column" + " or a sequence of names" * several
-        raise TypeError(f"{role} must be {expected}; got {given!r}")
-    return names
+    if several and isinstance(given, (list, tuple)) and given:
+        if all(isinstance(name, str) for name in given):
+            return list(given)
+    expected = "the name of a column" + " or a list of names" * several
+    raise TypeError(f"{role} must be {expected}; got {reprlib.repr(given)}")
 
 
 def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
@@ -104,16 +103,23 @@ def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
             f"tables of pyarrow have; got {type(frame).__name__}{remedy}"
         )
     if hasattr(frame, "iloc"):  # through Arrow, pandas looks for gaps in all numbers
-        _check(names, list(frame.columns))
-        starts = range(0, max(len(frame), 1), ROWS)
+        columns = list(map(str, frame.columns))  # as Arrow would name them
+        _check(names, columns)
+        places = {name: columns.index(name) for name in names}
         return (
-            {name: frame[name].iloc[start : start + ROWS] for name in names} for start in starts
+            {name: frame.iloc[start : start + ROWS, place] for name, place in places.items()}
+            for start in range(0, len(frame), ROWS)
         )
     import pyarrow as pa
 
     if hasattr(frame, "column_names") or hasattr(frame, "get_columns"):  # pyarrow, polars
         _check(names, list(getattr(frame, "column_names", None) or frame.columns))
         frame = frame.select(names)
+        objects = [
+            c.name for c in getattr(frame, "get_columns", list)() if str(c.dtype) == "Object"
+        ]
+        if objects:  # Arrow has nothing but their addresses
+            raise TypeError(f"column {objects[0]!r} holds objects of Python; give it another type")
     reader = pa.RecordBatchReader.from_stream(frame)
     _check(names, reader.schema.names)
     return _tables(reader, names)
@@ -182,8 +188,11 @@ def _array(name: str, column: Any, labels: bool = False) -> NDArray[Any]:
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    kind = str(column.type)
+        values = column.dictionary
+        if pa.types.is_string_view(values.type):  # which take() does not know
+            values = values.cast(pa.large_string())
+        column = values.take(column.indices)
+    kind = str(column.type).partition("<")[0]
     if "list" in kind:
         return _rows(name, column)
     if labels and ("string" in kind or "binary" in kind):

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 MISSING = "(missing)"
 MAX_SPREAD = 1 << 20  # integers in a range up to this are counted, not sorted
-EPOCH = dt.datetime(1970, 1, 1)
-SECOND = 1_000_000  # in microseconds
 
 Labels = list[Any]
 Key = tuple[Labels, "NDArray[np.intp]"]  # the labels that occur, and each sample's place among them
@@ -56,6 +54,7 @@ class Groups:
 
     codes: NDArray[np.integer[Any]]
     categories: Sequence[Hashable]
+    names: tuple[str, ...] = ()  # of the columns of keys
 
 
 def sort_key(label: Hashable) -> tuple[int, Any]:
@@ -84,7 +83,7 @@ def sort_key(label: Hashable) -> tuple[int, Any]:
 
 def _microseconds(date: dt.date) -> int:
     """Since the first day there is, in UTC, which may lie outside of what datetime can hold."""
-    day = date.toordinal() * 86_400 * SECOND
+    day = date.toordinal() * 86_400_000_000
     if not isinstance(date, dt.datetime):
         return day
     offset = date.utcoffset() or dt.timedelta()
@@ -341,8 +340,8 @@ def _arrow(column: Any) -> Any:
     dtype = getattr(column, "dtype", None)
     within = hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", "") == "pyarrow"
     streams = hasattr(column, "__arrow_c_stream__") and not hasattr(column, "iloc")
-    if not (within or streams or hasattr(column, "__arrow_c_array__")):
-        return None
+    if not (within or streams or hasattr(column, "__arrow_c_array__")) or str(dtype) == "Object":
+        return None  # in Arrow, objects of polars are their addresses
     try:
         import pyarrow as pa
     except ImportError:  # polars can do without

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from fastloss.losses.base import Loss
@@ -19,7 +18,6 @@ USAGE = (
     "score takes (y_true, y_pred, losses), which are arrays, or (frame, losses, y_true=, y_pred=), "
     "with the names of columns"
 )
-ARRAYS = ("y_true", "y_pred", "losses")
 Losses = Iterable[str | Loss] | str | Loss
 
 
@@ -132,24 +130,15 @@ def score(
     """
     of_frame = bool(data) and y_true is not None  # the first of arrays would be y_true itself
     given = {"y_true": y_true, "y_pred": y_pred, "losses": losses}
-    for name, value in zip_longest(("frame", "losses") if of_frame else ARRAYS, data):
-        if value is None:
-            continue
-        if name is None or given.get(name) is not None:
-            raise TypeError(f"{USAGE}; got {name or 'an argument'} too many")
-        given[name] = value
-    for name in given:
-        if given[name] is None:
-            raise TypeError(f"{USAGE}; got no {name}")
+    _bind(given, data, ["frame", "losses"] if of_frame else list(given))
     for name, value in {**given, "sample_weight": sample_weight, "groups": groups}.items():
         _check_here(name, value)
     if of_frame and groups is not None:
         raise TypeError("groups is for arrays; of a frame pass by=, the names of its columns")
     if not of_frame and by is not None:
         raise TypeError("by names columns of a frame; for arrays pass groups=, an array of labels")
-    scorer = Scorer(
-        given.pop("losses"), nan_policy=nan_policy, **({"stderr": True} if stderr else {})
-    )
+    options: Any = {"stderr": True} if stderr else {}
+    scorer = Scorer(given.pop("losses"), nan_policy=nan_policy, **options)
     if of_frame:
         from fastloss.scoring.frames import parts
 
@@ -158,6 +147,20 @@ def score(
     else:
         scorer.update(**given, sample_weight=sample_weight, groups=groups)
     return scorer.result()
+
+
+def _bind(given: dict[str, Any], data: tuple[Any, ...], places: list[str]) -> None:
+    """Put what was given by place where it would be by name."""
+    twice = [name for name, _ in zip(places, data, strict=False) if given.get(name) is not None]
+    given.update(zip(places, data, strict=False))
+    absent = [name for name, value in given.items() if value is None]
+    for problem in (
+        "too many arguments" * (len(data) > len(places)),
+        *(f"{name} twice" for name in twice),
+        *(f"no {name}" for name in absent),
+    ):
+        if problem:
+            raise TypeError(f"{USAGE}; got {problem}")
 
 
 def _check_here(name: str, value: Any) -> None:

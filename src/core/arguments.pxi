@@ -36,12 +36,49 @@ cdef cnp.ndarray as_array(object given, str name):
     if is_masked(given):
         raise TypeError(
             f"{name} is a masked array; pass its data, and the mask as sample_weight=~mask")
-    array = np.asarray(given)
+    try:
+        array = np.asarray(given)
+    except (TypeError, RuntimeError) as error:
+        if not hasattr(given, "detach"):
+            raise
+        raise TypeError(f"{name} is a tensor that NumPy cannot read ({error}); pass "
+                        f"{name}.detach().cpu().float()") from error
     if type(given) is list and array.dtype.kind == "f" and np.isnan(array).any() and (
             any([item is np.ma.masked for item in given])):     # asarray makes NaN of it
         raise TypeError(
             f"{name} holds numpy.ma.masked; put a number there, and 0 in sample_weight")
+    if cnp.PyArray_TYPE(array) == cnp.NPY_OBJECT and cnp.PyArray_NDIM(array) > 0:
+        return numbers_of(array)    # of a list or a column with gaps, whose dtype is not NumPy's
     return array
+
+
+cdef cnp.ndarray numbers_of(cnp.ndarray objects):
+    """Objects that are real numbers or gaps as numbers, with NaN for gaps; all else, as labels of
+    classes, and integers that would be rounded, as it is."""
+    items = objects.ravel().tolist()
+    kinds = {*map(type, items)}
+    if not all([is_gap(kind) or is_real(kind) for kind in kinds]):
+        return objects
+    if kinds == {int}:
+        numbers = np.array(items)
+        return numbers.reshape(shape_of(objects)) if numbers.dtype.kind in "iu" else objects
+    try:
+        floats = [np.nan if is_gap(type(item)) else float(item) for item in items]
+    except OverflowError:
+        return objects
+    for item, number in zip(items, floats):
+        if isinstance(item, Integral) and item != number:
+            return objects
+    return np.array(floats).reshape(shape_of(objects))
+
+
+cdef bint is_gap(object kind):
+    """Whether a type is that of None or of pandas.NA."""
+    return kind is type(None) or kind.__name__ == "NAType"
+
+
+cdef bint is_real(object kind):
+    return issubclass(kind, (Real, Decimal, np.bool_))
 
 
 cdef bint is_masked(object given) except -1:
@@ -68,7 +105,19 @@ cdef int compute_type(cnp.ndarray array, str name) except -1:
         return cnp.NPY_DOUBLE
     if cnp.PyTypeNum_ISUSERDEF(type_num) and array.dtype.name == "bfloat16":
         return cnp.NPY_FLOAT
-    raise TypeError(f"{name} must hold real, integer or bool values; got dtype {array.dtype}")
+    raise TypeError(f"{name} must hold real, integer or bool values; got dtype {array.dtype}"
+                    f"{remedy(array, type_num, name)}")
+
+
+cdef str remedy(cnp.ndarray array, int type_num, str name):
+    """What to do about numbers of other dtypes, or which object is none."""
+    if type_num == cnp.NPY_OBJECT:
+        for index, item in np.ndenumerate(array):
+            if not (is_gap(type(item)) or is_real(type(item))):
+                return f": {name}[{', '.join(map(str, index))}] is {item!r}" if index else ""
+    elif type_num != cnp.NPY_LONGDOUBLE:
+        return ""
+    return f"; pass {name}.astype(numpy.float64)"
 
 
 cdef bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:

@@ -1,14 +1,26 @@
 """Groups of every kind: their labels, their order, and what is missing."""
 
+import datetime as dt
 import pickle
 import subprocess
 import sys
+import zoneinfo
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import fastloss as fl
+from fastloss.scoring.groups import MISSING, Groups, Level, codes_of
+
+
+def found(groups, n=None):
+    """The rows of each group."""
+    labels, codes = codes_of(groups, (len(groups) if n is None else n,))
+    assert len(set(labels)) == len(labels)
+    return {label: np.flatnonzero(codes == i).tolist() for i, label in enumerate(labels)}
+
 
 LABELS = np.array([3, 0, 3, 7, 0, 3])
 GROUPS = {
@@ -87,6 +99,252 @@ def test_groups_are_measured_by_the_array_not_by_what_it_says_of_itself():
         fl.score(Liar(), np.zeros(300_000), ["mse"], groups=np.array([0, 1, 0, 1]))
 
 
+MIXED_GAPS = {
+    "objects": ["a", None, float("nan"), pd.NA, pd.NaT, "a"],
+    "an array of objects": np.array(["a", None, np.nan, pd.NA, pd.NaT, "a"], object),
+    "pandas texts": pd.Series(["a", None, None, None, None, "a"]),
+    "texts of Python": pd.array(["a", *[None] * 4, "a"], pd.StringDtype("python")),
+    "categories": pd.Categorical(["a", *[None] * 4, "a"]),
+}
+
+
+@pytest.mark.parametrize("kind", MIXED_GAPS)
+def test_what_is_missing_is_one_group(kind):
+    assert found(MIXED_GAPS[kind]) == {"a": [0, 5], MISSING: [1, 2, 3, 4]}
+
+
+DAY = dt.date(2026, 1, 31)
+START = dt.datetime(2026, 1, 31)
+NANO = "1970-01-01T00:00:00.000000001"  # too fine for a datetime
+MOMENT = dt.datetime(2026, 1, 31, 12, 30)
+ZONE = zoneinfo.ZoneInfo("Europe/Berlin")
+KINDS = {  # groups of three rows, and the labels of the three in order of the rows
+    "floats": (np.array([2.5, np.nan, 1.0]), [2.5, MISSING, 1]),
+    "whole floats": (np.array([10.0, 9.0, -0.0], np.float32), [10, 9, 0]),
+    "large floats": ([1e300, np.inf, -np.inf], [1e300, np.inf, -np.inf]),
+    "float16": (np.array([2.5, 65504, 1], np.float16), [2.5, 65504, 1]),
+    "numbers and texts": ([1, "1", 1.5], [1, "1", 1.5]),
+    "object integers": (np.array([3, 1, 2], object), [3, 1, 2]),
+    "integers beyond 64 bits": ([2**70, 1, -(2**70)], [2**70, 1, -(2**70)]),
+    "Decimals": ([Decimal("1.50"), Decimal("NaN"), Decimal("2")], [1.5, MISSING, 2]),
+    "NumPy's numbers": ([np.int8(3), np.float32(0.5), np.bool_(True)], [3, 0.5, True]),
+    "bools with gaps": (pd.Series([True, None, False], dtype="boolean"), [True, MISSING, False]),
+    "large integers with gaps": (
+        pd.Series([2**60 + 1, None, 2**60], dtype="Int64"),
+        [2**60 + 1, MISSING, 2**60],
+    ),
+    "dates": ([DAY, None, dt.date(2025, 1, 1)], [DAY, MISSING, dt.date(2025, 1, 1)]),
+    "days": (np.array([DAY, "NaT", "2025-01-01"], "M8[D]"), [DAY, MISSING, dt.date(2025, 1, 1)]),
+    "big-endian times": (np.array([MOMENT, "NaT", DAY], ">M8[s]"), [MOMENT, MISSING, START]),
+    "pandas times": (pd.Series([MOMENT, None, START]), [MOMENT, MISSING, START]),
+    "times in a zone": (
+        pd.Series([MOMENT, None, START]).dt.tz_localize("Europe/Berlin"),
+        [MOMENT.replace(tzinfo=ZONE), MISSING, START.replace(tzinfo=ZONE)],
+    ),
+    "Timestamps": ([pd.Timestamp(MOMENT), pd.NaT, pd.Timestamp(START)], [MOMENT, MISSING, START]),
+    "durations": (
+        np.array([90, 0, 3600], "m8[s]"),
+        [dt.timedelta(minutes=1.5), dt.timedelta(), dt.timedelta(hours=1)],
+    ),
+    "pandas durations": (
+        pd.to_timedelta(["90s", None, "1h"]),
+        [dt.timedelta(minutes=1.5), MISSING, dt.timedelta(hours=1)],
+    ),
+    "clocks": ([dt.time(9), dt.time(8, 30), None], ["09:00:00", "08:30:00", MISSING]),
+    "nanoseconds": (
+        np.array([1, 2000, 1], "M8[ns]"),
+        [NANO, dt.datetime(1970, 1, 1, 0, 0, 0, 2), NANO],
+    ),
+    "years far off": (
+        np.array([20_000, 30_000, 0], "M8[Y]"),
+        ["21970", "31970", dt.date(1970, 1, 1)],
+    ),
+    "periods": (
+        pd.Series(pd.PeriodIndex(["2026-02", None, "2025-12"], freq="M")),
+        ["2026-02", MISSING, "2025-12"],
+    ),
+    "intervals": (
+        pd.Series(pd.arrays.IntervalArray.from_tuples([(10, 15), (0, 5), (5, 10)])),
+        ["(10, 15]", "(0, 5]", "(5, 10]"],
+    ),
+    "tuples": ([("a", 1), ("b", None), ("a", 1)], [("a", 1), ("b", MISSING), ("a", 1)]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_are_plain_values(kind):
+    groups, labels = KINDS[kind]
+    assert found(groups) == {x: [i for i in range(3) if labels[i] == x] for x in labels}
+    types = {
+        type(label) for label in fl.score(np.zeros(3), np.zeros(3), "mae", groups=groups).groups
+    }
+    assert types <= {str, int, float, bool, dt.date, dt.datetime, dt.timedelta, Level, tuple}
+
+
+WESTERN = dt.timezone(dt.timedelta(hours=-5))
+ORDERS = {
+    "numbers, texts": ([10, 9, "b", None, "a", 2.5], [2.5, 9, 10, "a", "b", MISSING]),
+    "bins": (pd.cut([12, 7, 1, 99], [0, 5, 10, 15]), ["(0, 5]", "(5, 10]", "(10, 15]", MISSING]),
+    "a column of bins": (pd.Series(pd.cut([12, 7], [0, 5, 10, 15])), ["(5, 10]", "(10, 15]"]),
+    "ordered": (
+        pd.Categorical(["mid", "low", "high"], ["low", "mid", "high"], ordered=True),
+        ["low", "mid", "high"],
+    ),
+    "not ordered": (pd.Categorical(["b", "a"], ["b", "a"]), ["a", "b"]),
+    "ordered numbers": (pd.Categorical([10, 9], [9, 10], ordered=True), [9, 10]),
+    "numbers in another order": (pd.Categorical([9, 10], [10, 9], ordered=True), ["10", "9"]),
+    "periods": (
+        pd.PeriodIndex(["2026-10", "2026-9", "2025-12"], freq="M"),
+        ["2025-12", "2026-09", "2026-10"],
+    ),
+    "dates and times": ([MOMENT, DAY, dt.date(2025, 5, 1)], [dt.date(2025, 5, 1), DAY, MOMENT]),
+    "zones": (
+        [START.replace(tzinfo=WESTERN), MOMENT, START.replace(tzinfo=ZONE)],
+        [START.replace(tzinfo=ZONE), START.replace(tzinfo=WESTERN), MOMENT],
+    ),
+    "the last moment there is": (
+        [dt.datetime.max.replace(tzinfo=WESTERN), dt.datetime.max],
+        [dt.datetime.max, dt.datetime.max.replace(tzinfo=WESTERN)],
+    ),
+    "durations": ([dt.timedelta(hours=10), dt.timedelta(hours=9)], None),
+    "two keys": (
+        {"a": ["x", "x", "w"], "b": [10, 9, None]},
+        [("w", MISSING), ("x", 9), ("x", 10)],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_groups_are_in_their_natural_order(kind):
+    groups, order = ORDERS[kind]
+    y = np.zeros(len(groups["a"] if isinstance(groups, dict) else groups))
+    order = [dt.timedelta(hours=9), dt.timedelta(hours=10)] if order is None else order
+    assert list(fl.score(y, y, "mae", groups=groups).groups) == order
+
+
+def test_ranks_stay_with_levels():
+    level = pickle.loads(pickle.dumps(Level("low", 2)))
+    assert (level, level.rank, hash(level)) == ("low", 2, hash("low"))
+    scorer = fl.Scorer("mae")
+    for part in (["mid"], ["high", "low"]):
+        groups = pd.Categorical(part, ["low", "mid", "high"], ordered=True)
+        scorer.update(np.zeros(len(part)), np.zeros(len(part)), groups=groups)
+    assert scorer.result().groups == ("low", "mid", "high")
+
+
+# ---- several keys ------------------------------------------------------------------------------
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+A, B = ["x", "y", "x", None], [1, 2, 1, 1]
+KEYS = {
+    "a list": [A, np.array(B)],
+    "a tuple": (A, B),
+    "a mapping": {"a": A, "b": pd.Series(B)},
+    "a frame": pd.DataFrame({"a": A, "b": B}),
+    "a frame of one name": pd.DataFrame(zip(A, B, strict=True), columns=["a", "a"]),
+    "categories": pd.DataFrame({"a": pd.Categorical(A), "b": pd.Categorical(B)}),
+    "an array": np.array([A, B], object).T,
+    "a MultiIndex": pd.MultiIndex.from_arrays([A, B]),
+    "tuples": list(zip(A, B, strict=True)),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_combinations_of_several_keys_are_tuples(kind):
+    assert found(KEYS[kind], 4) == {("x", 1): [0, 2], ("y", 2): [1], (MISSING, 1): [3]}
+
+
+def test_one_key_in_a_frame_is_no_tuple():
+    for one in (pd.DataFrame({"a": A}), {"a": A}, [A]):
+        assert found(one, 4) == found(A)
+
+
+def test_many_keys_of_many_values_do_not_overflow():
+    n, rng = 3000, np.random.default_rng(0)
+    keys = [rng.integers(0, 2000, n) for _ in range(12)]
+    twice = [np.concatenate([key, key]) for key in keys]
+    labels = set(zip(*(key.tolist() for key in keys), strict=True))
+    scores = fl.score(np.zeros(2 * n), np.zeros(2 * n), "mae", groups=twice)
+    assert set(scores.groups) == labels and len(labels) == n
+    assert (scores.group_counts == 2).all()
+
+
+@pytest.mark.parametrize("nested", [list, tuple, np.array])
+def test_keys_of_arrays_of_two_axes(nested):
+    y = np.zeros((2, 3))
+    a = nested([[1, 1, 2], [2, 1, 2]])
+    assert fl.score(y, y, "mae", groups=a).groups == (1, 2)
+    both = fl.score(y, y, "mae", groups=[np.array(a), np.array([["u", "v", "u"]] * 2)])
+    assert both.groups == ((1, "u"), (1, "v"), (2, "u"))
+
+
+# ---- Arrow -------------------------------------------------------------------------------------
+
+
+def arrow(kind):
+    pa = pytest.importorskip("pyarrow", reason="its arrays are groups too; CI installs it")
+    return {
+        "texts": (pa.array(["b", None, "a"]), ["b", MISSING, "a"]),
+        "views": (pa.array(["b", None, "a"], pa.string_view()), ["b", MISSING, "a"]),
+        "integers": (pa.array([2**60 + 1, None, 2**60]), [2**60 + 1, MISSING, 2**60]),
+        "floats": (pa.array([1.0, None, 2.5]), [1, MISSING, 2.5]),
+        "bools": (pa.array([True, None, False]), [True, MISSING, False]),
+        "nothing": (pa.nulls(3), [MISSING] * 3),
+        "decimals": (pa.array([Decimal("1.50"), None, Decimal("2.00")]), [1.5, MISSING, 2]),
+        "days": (pa.array([DAY, None, DAY]), [DAY, MISSING, DAY]),
+        "milliseconds of days": (pa.array([DAY, None, DAY], pa.date64()), [DAY, MISSING, DAY]),
+        "nanoseconds": (
+            pa.array([1, None, 2000], pa.timestamp("ns")),
+            [NANO, MISSING, dt.datetime(1970, 1, 1, 0, 0, 0, 2)],
+        ),
+        "a zone": (
+            pa.array([0, None, 0], pa.timestamp("s", "+05:30")),
+            [EPOCH, MISSING, EPOCH],
+        ),
+        "durations": (
+            pa.array([1, None, 2], pa.duration("s")),
+            [dt.timedelta(seconds=1), MISSING, dt.timedelta(seconds=2)],
+        ),
+        "clocks": (pa.array([dt.time(9), None, dt.time(8)]), ["09:00:00", MISSING, "08:00:00"]),
+        "bytes": (pa.array([b"b", None, b"a"]), [b"b", MISSING, b"a"]),
+        "dictionaries": (
+            pa.chunked_array([
+                pa.array(["b", None]).dictionary_encode(),
+                pa.array(["a", "b"]).dictionary_encode().slice(0, 1),
+            ]),
+            ["b", MISSING, "a"],
+        ),
+        "a dictionary with gaps and repetitions": (
+            pa.DictionaryArray.from_arrays([0, 1, 2], pa.array(["b", None, "b"])),
+            ["b", MISSING, "b"],
+        ),
+        "records": (
+            pa.array([{"a": "x", "b": 1}, {"a": None, "b": 2}, {"a": "x", "b": 1}]),
+            [("x", 1), (MISSING, 2), ("x", 1)],
+        ),
+        "a table": (
+            pa.table({"a": ["x", None, "x"], "b": [1, 2, 1]}),
+            [("x", 1), (MISSING, 2), ("x", 1)],
+        ),
+        "pandas": (
+            pd.Series(["b", None, "a"], dtype=pd.ArrowDtype(pa.string())),
+            ["b", MISSING, "a"],
+        ),
+        "no chunks": (pa.chunked_array([], pa.dictionary(pa.int8(), pa.string())), []),
+    }[kind]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [
+    "texts", "views", "integers", "floats", "bools", "nothing", "decimals", "days",
+    "milliseconds of days", "nanoseconds", "a zone", "durations", "clocks", "bytes", "dictionaries",
+    "a dictionary with gaps and repetitions", "records", "a table", "pandas", "no chunks",
+])  # fmt: skip
+def test_groups_in_arrays_of_arrow(kind):
+    groups, labels = arrow(kind)
+    n = len(labels)
+    assert found(groups, n) == {x: [i for i in range(n) if labels[i] == x] for x in labels}
+
+
 SERIES = {
     "strings": lambda pl: pl.Series(["b", "a", "b"]),
     "categories": lambda pl: pl.Series(["b", "a", "b"], dtype=pl.Categorical),
@@ -94,6 +352,11 @@ SERIES = {
     "integers": lambda pl: pl.Series([7, 3, 7], dtype=pl.Int8),
     "unsigned integers": lambda pl: pl.Series([7, 3, 7], dtype=pl.UInt64),
     "booleans": lambda pl: pl.Series([True, False, True]),
+    "dates": lambda pl: pl.Series([dt.date(2026, 2, 1), dt.date(2026, 1, 1), dt.date(2026, 2, 1)]),
+    "times": lambda pl: pl.Series([MOMENT, START, MOMENT]),
+    "durations": lambda pl: pl.Series([MOMENT - START, START - START, MOMENT - START]),
+    "objects": lambda pl: pl.Series(["b", 1, "b"], dtype=pl.Object),
+    "decimals": lambda pl: pl.Series([Decimal("1.5"), Decimal("2.5"), Decimal("1.5")]),
 }
 
 
@@ -108,3 +371,45 @@ def test_groups_in_a_series_of_polars(kind):
     }
 
 
+@pytest.mark.filterwarnings("ignore:`cut` is deprecated")
+def test_bins_and_enumerations_of_polars_have_an_order():
+    pl = pytest.importorskip("polars", reason="its columns are groups too; CI installs it")
+    y = np.zeros(4)
+    bins = pl.Series([12.0, None, 1.0, 7.0]).cut([5, 10])
+    order = ("(-inf, 5]", "(5, 10]", "(10, inf]", MISSING)
+    assert fl.score(y, y, "mae", groups=bins).groups == order
+    sizes = pl.Series(["small", "large", None, "large"], dtype=pl.Enum(["small", "large"]))
+    assert fl.score(y, y, "mae", groups=sizes).groups == ("small", "large", MISSING)
+    frame = pl.DataFrame({"size": sizes, "n": [2, 10, 2, 9]})
+    order = (("small", 2), ("large", 9), ("large", 10), (MISSING, 2))
+    for groups in (frame, frame.to_struct("both")):
+        assert fl.score(y, y, "mae", groups=groups).groups == order
+
+
+# ---- errors ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("groups", "error", "text"), [
+    ([1j, 2], TypeError, "groups must hold numbers, texts, .*; got a complex"),
+    (np.array([1j, 2]), TypeError, "got dtype complex128"),
+    ([{}, "a"], TypeError, "got a dict"),
+    ([object(), "a"], TypeError, "got a object"),
+    ([np.ma.masked, "a"], TypeError, "got a MaskedConstant"),
+    ({1, 2}, TypeError, "got a set"),
+    (np.ma.masked_array([1, 2], [0, 1]), TypeError, "groups is a masked array"),
+    ([np.ma.masked_array([1, 2]), [1, 2]], TypeError, r"groups\[0\] is a masked array"),
+    ("ab", ValueError, r"groups must have y_true's shape \(2,\); got \(\)"),
+    (np.array([1, 2, 3]), ValueError, r"got \(3,\)"),
+    ([["a"], ["b"]], ValueError, r"groups\[0\] must have y_true's shape \(2,\); got \(1,\)"),
+    ({"k": [1, 2], "l": [1]}, ValueError, r"groups\['l'\] must have"),
+    ({}, ValueError, "groups has no columns"),
+    (pd.DataFrame(index=[0, 1]), ValueError, "groups has no columns"),
+], ids=lambda value: type(value).__name__)  # fmt: skip
+def test_what_is_no_label_is_named(groups, error, text):
+    with pytest.raises(error, match=text):
+        fl.score([1.0, 2.0], [1.0, 2.0], ["mse"], groups=groups)
+
+
+def test_codes_that_are_no_category_raise():
+    with pytest.raises(ValueError, match="groups has code 2, but 2 categories"):
+        fl.score([1.0], [1.0], "mse", groups=Groups(np.array([2]), ["a", "b"]))
