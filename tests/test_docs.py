@@ -16,8 +16,9 @@ import fastloss as fl
 FOUND = pkgutil.walk_packages(fl.__path__, "fastloss.")
 DOCUMENTED = ["fastloss", *(module.name for module in FOUND if "._kernels" not in module.name)]
 
-# pages, and modules, that need the library
-BRIDGES = ("torch", "lightgbm", "xgboost", "catboost", "polars")
+# Pages, and modules, that need the library; and those whose tests run them, on what they start.
+BRIDGES = ("torch", "lightgbm", "xgboost", "catboost", "polars", "dask")
+SESSIONS = ("spark", "ray")
 
 
 def bridge_of(name):
@@ -26,7 +27,9 @@ def bridge_of(name):
 
 
 def needs(bridge):
-    """Skip a test whose examples need a library that is not there."""
+    """Skip a test whose examples need a library that is not there, or that are run elsewhere."""
+    if bridge in SESSIONS:
+        pytest.skip(f"tests/bridges/test_{bridge}.py runs them")
     if bridge in BRIDGES:
         pytest.importorskip(bridge, reason=f"fastloss.{bridge} needs it")
 
@@ -44,7 +47,7 @@ def test_the_examples_of_a_module(name):
 
 def test_there_are_examples():
     finder = doctest.DocTestFinder(exclude_empty=True)
-    own = [name for name in DOCUMENTED if bridge_of(name) not in BRIDGES]
+    own = [name for name in DOCUMENTED if bridge_of(name) not in BRIDGES + SESSIONS]
     found = [finder.find(importlib.import_module(name)) for name in own]
     assert sum(bool(test.examples) for tests in found for test in tests) > len(fl.loss_names())
 

@@ -30,6 +30,9 @@ ROOMS = {
     "xgboost": {"boosting", "losses"},
     "catboost": {"boosting", "losses"},
     "polars": {"losses", "scoring"},
+    "dask": {"losses", "penalties", "optim", "scoring", "files", "linear_model"},
+    "spark": {"losses", "scoring", "files"},
+    "ray": {"losses", "scoring", "files"},
 }
 # These make up the command; all else is used from outside.
 FACE = {"fastloss", "fastloss.__main__"}

@@ -19,7 +19,15 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastloss import optim
 from fastloss._core import linear_times
-from fastloss.linear_model.chunks import Sample, Stream, is_chunked, passes
+from fastloss.linear_model.chunks import (
+    Chunks,
+    Rows,
+    Sample,
+    Stream,
+    is_chunked,
+    passes,
+    stacked,
+)
 from fastloss.linear_model.history import History, empty_history
 from fastloss.linear_model.matrices import matrix_of
 from fastloss.linear_model.model_file import save
@@ -147,8 +155,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         self.__dict__.pop("_state", None)
         with threads_of_fits():
             if y is None and is_chunked(X):
-                problem = self._chunked(X)
-                return self._minimise(problem, None)
+                self._refuse_splits()
+                return self._minimise(self._chunked(X), None)
             X, y, sample_weight = self._validated(X, y, sample_weight)
             self._start(y, sample_weight)
             targets = self._code(y)
@@ -192,10 +200,16 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             n_outputs=self._n_outputs,
         )
 
-    def _chunked(self, chunks: Any) -> Problem:
-        """The problem of chunks, after a pass for what there is to predict."""
+    def _refuse_splits(self) -> None:
         if self.early_stopping:
             raise ValueError("early_stopping needs X and y in memory: chunks are not split")
+
+    def _coded_problem(self, X: Any, y: Any, weight: Any) -> Problem:
+        coded = self._code(y)
+        return self._problem(X, coded, self._weights_by_class(coded, weight))
+
+    def _chunked(self, chunks: Any) -> Problem:
+        """The problem of chunks, after a pass for what there is to predict."""
         one_pass = passes(chunks)
         n_rows, sample = 0, Sample()
         seen: list[Any] = []
@@ -203,21 +217,17 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             X, y, weight = self._validated(X, y, weight, reset=not seen)
             n_rows += X.shape[0]
             seen.append(self._seen(y, weight))
-            sample.add(X, y, weight)
+            sample.add(Rows(X, y, weight), X.shape[1])
         if not seen:
             raise ValueError("there must be at least one chunk; got none")
-        self._start_chunked(seen)
 
-        def parts() -> Iterator[Problem]:
+        def problems() -> Iterator[Problem]:
             for X, y, weight in one_pass():
-                X, y, weight = self._validated(X, y, weight, reset=False)
-                coded = self._code(y)
-                yield self._problem(X, coded, self._weights_by_class(coded, weight))
+                yield self._coded_problem(*self._validated(X, y, weight, reset=False))
 
-        X, y, weight = sample.rows()
-        coded = self._code(y)
-        some = self._problem(X, coded, self._weights_by_class(coded, weight))
-        return Stream(some, parts, n_rows)
+        self._start_chunked(seen)
+        some = self._coded_problem(*stacked(sample.kept))
+        return Stream(some, Chunks(problems), n_rows)
 
     def _seen(self, y: Any, sample_weight: Any) -> Any:
         """What of a chunk's targets is kept to learn from."""

@@ -219,15 +219,19 @@ class Problem:
         """Raise an error that says why a value or a gradient is not finite, if one is not."""
         if np.isfinite(value) and np.isfinite(grad).all():
             return
+        self.check_data()
+        raise FloatingPointError(
+            f"the objective of {self.loss!r} left the range of its numbers: scale the features, "
+            "make alpha greater, or, of mini-batches, learning_rate less"
+        )
+
+    def check_data(self) -> None:
+        """Raise an error if what is given is not finite."""
         for name, array in (("X", self.X), ("y", self.y), ("sample_weight", self.sample_weight)):
             numbers = array.data if hasattr(array, "tocsr") else array
             if numbers is not None and not np.isfinite(numbers).all():
                 kind = "NaN" if np.isnan(numbers).any() else "infinity"
                 raise ValueError(f"Input {name} contains {kind}.")
-        raise FloatingPointError(
-            f"the objective of {self.loss!r} left the range of its numbers: scale the features, "
-            "make alpha greater, or, of mini-batches, learning_rate less"
-        )
 
     @property
     def rounding(self) -> float:

@@ -81,16 +81,13 @@ class Smoothed(Problem):
 
     def _linear(self, loss: Loss, y: Any) -> tuple[Vector, float]:
         """Gradient and value at 0 of the linear term."""
-        zero = np.zeros(self.size)
-        if not _tilts(loss):
-            return zero, 0.0
+        zero, weight = np.zeros(self.size), self.sample_weight
+        if not _tilts(loss) or (weight is not None and not weight.any()):
+            return zero, 0.0  # there is none, or it is that of a chunk that does not count
         # the gradient of (z - t)^2 at z = 0 is -2 t: t is -1/2 of the slope wanted
         wanted = (0.5 - loss.parameters["q"]) if isinstance(loss, Quantile) else -0.5 * y
         target = np.broadcast_to(-0.5 * np.asarray(wanted, np.float64), y.shape)
         _, slope = self.sharp.with_loss(SquaredError(), np.ascontiguousarray(target)).smooth(zero)
-        weight = self.sample_weight
-        if weight is not None and not weight.any():
-            return slope, 0.0  # of a chunk that does not count
         means = np.average(y, axis=0, weights=weight)
         if isinstance(loss, Quantile):
             return slope, float(-(0.5 - loss.parameters["q"]) * np.sum(means))

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("sklearn", reason="the estimators are scikit-learn's kind")
 
 from fastloss.linear_model import LinearClassifier, LinearRegressor
-from fastloss.linear_model.chunks import Stream
+from fastloss.linear_model.chunks import Chunks, Stream
 from fastloss.linear_model.problem import Problem
 from fastloss.linear_model.smoothing import Smoothed
 from fastloss.losses import Hinge
@@ -52,7 +52,7 @@ def test_problems_of_chunks():
     y = np.sign(SCORES)
     whole = Problem(Hinge(), X, y, sample_weight=WEIGHT)
     parts = [Problem(Hinge(), *part[:2], sample_weight=part[2]) for part in chunks(y, WEIGHT)]
-    stream = Stream(parts[0], lambda: iter(parts), 900)
+    stream = Stream(parts[0], Chunks(lambda: iter(parts)), 900)
     w = RNG.normal(size=4)
     assert stream.total_weight == pytest.approx(WEIGHT.sum(), rel=1e-12)
     assert stream.value(w) == pytest.approx(whole.value(w), rel=1e-12)

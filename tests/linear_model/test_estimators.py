@@ -431,7 +431,7 @@ def test_chunks_in_an_order(data):
 def test_chunks_that_do_not_count(data):
     X, y = data["X"], data["real"]
     none, all_of_it = np.zeros(200), np.ones(N)
-    for loss in ("mse", "mae"):
+    for loss in ("mse", "mae", "quantile:q=0.8"):
         ours = LinearRegressor(loss).fit([(X[:200] + 1, y[:200], none), (X, y, all_of_it)])
         np.testing.assert_allclose(ours.coef_, LinearRegressor(loss).fit(X, y).coef_, atol=1e-5)
     with pytest.raises(ValueError, match="a sample of non-zero weight; got none"):
@@ -439,12 +439,16 @@ def test_chunks_that_do_not_count(data):
 
 
 def test_chunks_are_sampled_alike():
-    from fastloss.linear_model.chunks import Sample
+    from fastloss.linear_model.chunks import Rows, Sample, stacked
 
-    sample, d = Sample(), 4194  # numbers in a row, of which 1000 are kept
+    here, elsewhere, d = Sample(), Sample(), 4194  # numbers in a row, of which 1000 are kept
     for k in range(60):
-        sample.add(np.zeros((50, d), np.float32), np.full(50, k), None)
-    _, y, _ = sample.rows()
+        weight = np.arange(50) % 10 > 0 if k % 2 else None
+        rows = Rows(np.zeros((50, d), np.float32), np.full(50, k), weight)
+        here.add(rows, d)
+        elsewhere.add(np.flatnonzero(np.ones(50) if weight is None else weight), d)
+    _, y, _ = stacked(here.kept)
+    assert list(map(len, here.kept)) == list(map(len, elsewhere.kept))
     assert 500 < len(y) <= 1000
     counts = np.bincount(y, minlength=60).reshape(6, 10).sum(axis=1) / len(y)
     np.testing.assert_allclose(counts, 1 / 6, atol=0.05)
