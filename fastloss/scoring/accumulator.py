@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from fastloss.scoring.exact import BITS, ExactSums
+from fastloss.scoring.exact import ExactSums
 from fastloss.scoring.groups import sort_key
 from fastloss.scoring.label_json import label_from_json, label_to_json
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 _lock = threading.Lock()  # of what all scorers have seen
 

@@ -58,7 +58,7 @@ class Part:
         # of single predictions: the mean of each row, which all have as many elements
         if self.y_true.shape != self.y_pred.shape:
             raise ValueError(
-                f"{loss.spec} is not a loss of rows: beside one, it needs targets of y_pred's shape "
+                f"{loss.spec} is not a loss of rows: beside one it needs targets of y_pred's shape "
                 f"{self.y_pred.shape}; got {self.y_true.shape}"
             )
         if self.weight is not None:

@@ -101,7 +101,7 @@ class Comparison:
 
     @property
     def ranks(self) -> NDArray[np.intp]:
-        """Of each model by each loss, over all samples: 1 is the best; ties share the better one."""
+        """Of each model by each loss, over all samples: 1 is the best, which ties share."""
         values = self.total.values * self._signs
         better = values[None, :, :] < values[:, None, :]
         return np.asarray(1 + better.sum(axis=1))

@@ -236,7 +236,8 @@ def test_bytes_of_nothing_and_of_infinities():
 @pytest.mark.parametrize("damage", [
     lambda b: b"", lambda b: b[:-2], lambda b: b.replace(b"@", b"f@", 1), lambda b: b"[1, 2]",
     lambda b: b.replace(b'"version": 1', b'"version": 9'), lambda b: b"\xff" + b,
-    lambda b: b.replace(b'"counts":[2]', b'"counts":[3]'), lambda b: b.replace(b"scorer", b"scores"),
+    lambda b: b.replace(b'"counts":[2]', b'"counts":[3]'),
+    lambda b: b.replace(b"scorer", b"scores"),
 ])  # fmt: skip
 def test_other_bytes_are_refused(damage):
     scorer = fl.Scorer("mse")
