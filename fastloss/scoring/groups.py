@@ -117,6 +117,20 @@ def codes_of(groups: Any, shape: tuple[int, ...]) -> Key:
     return labels, np.ascontiguousarray(places, np.intp)
 
 
+def key_names(groups: Any) -> tuple[str, ...]:
+    """What the keys are called, if they have names that are texts."""
+    names: Any = ()
+    if isinstance(groups, Groups) or hasattr(groups, "levels"):  # a MultiIndex of pandas
+        names = groups.names
+    elif isinstance(groups, Mapping):
+        names = groups
+    elif hasattr(groups, "iloc") or hasattr(groups, "get_columns"):  # pandas, polars
+        names = getattr(groups, "columns", ())
+    elif hasattr(groups, "column_names"):  # pyarrow
+        names = groups.column_names
+    return tuple(names) if all(isinstance(name, str) for name in names) else ()
+
+
 # ---- one key or several ------------------------------------------------------------------------
 
 
