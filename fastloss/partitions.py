@@ -21,9 +21,7 @@ class Task:
     """
 
     def __init__(self, losses: Any, nan_policy: str, stderr: bool, columns: dict[str, Any]) -> None:
-        self.options: dict[str, Any] = {"nan_policy": nan_policy}
-        if stderr:
-            self.options["stderr"] = True
+        self.options: dict[str, Any] = {"nan_policy": nan_policy, "stderr": stderr}
         one = isinstance(losses, (str, Loss)) or not isinstance(losses, Iterable)
         self.losses = losses if one else [*losses]
         self.new()  # raises what is wrong with these here

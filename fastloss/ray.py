@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ except ImportError as error:
 
 from fastloss.losses.base import Loss
 from fastloss.partitions import Task
+from fastloss.scoring.scorer import Scorer
 from fastloss.scoring.scores import Scores
 
 __all__ = ["score"]
@@ -85,8 +85,8 @@ def score(
         batch_format="pyarrow",
         zero_copy_batch=True,
     )
-    return task.merged(pickle.loads(row["scorer"]) for row in states.iter_rows()).result()
+    return task.merged(Scorer.from_bytes(row["scorer"]) for row in states.iter_rows()).result()
 
 
 def _scored(task: Task, block: pa.Table) -> pa.Table:
-    return pa.table({"scorer": pa.array([pickle.dumps(task.scored(block))], pa.binary())})
+    return pa.table({"scorer": pa.array([task.scored(block).to_bytes()], pa.binary())})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -19,6 +18,7 @@ except ImportError as error:
 
 from fastloss.losses.base import Loss
 from fastloss.partitions import Task, in_partition
+from fastloss.scoring.scorer import Scorer
 from fastloss.scoring.scores import Scores
 
 __all__ = ["score"]
@@ -95,7 +95,7 @@ def score(
     # as many tasks as there is enough to merge for
     spread = scored.repartition("place")
     merged = spread.mapInArrow(functools.partial(_merged, task), "scorer binary")
-    return task.merged(pickle.loads(row.scorer) for row in merged.collect()).result()
+    return task.merged(Scorer.from_bytes(row.scorer) for row in merged.collect()).result()
 
 
 def _scored(task: Task, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -109,7 +109,7 @@ def _scored(task: Task, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Record
     )
     named = (batch.rename_columns(task.names) for batch in chain([first], batches))
     with in_partition(place):
-        state = pickle.dumps(task.scored(pa.RecordBatchReader.from_batches(schema, named)))
+        state = task.scored(pa.RecordBatchReader.from_batches(schema, named)).to_bytes()
     yield pa.RecordBatch.from_pydict({"place": pa.array([place], pa.int32()), "scorer": [state]})
 
 
@@ -117,5 +117,5 @@ def _merged(task: Task, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Record
     """One row for those of several partitions."""
     states = (state for batch in batches for state in batch["scorer"].to_pylist())
     yield pa.RecordBatch.from_pydict(
-        {"scorer": [pickle.dumps(task.merged(map(pickle.loads, states)))]}
+        {"scorer": [task.merged(map(Scorer.from_bytes, states)).to_bytes()]}
     )

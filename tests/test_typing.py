@@ -49,14 +49,24 @@ GOOD = """
     assert_type(fl.PolyLoss().epsilon, float)
     assert_type(fl.JensenShannon().axis, int)
 
+    class Frame:
+        def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+    frame = Frame()
     scores = fl.score(y, p, ["mse", loss], sample_weight=y, groups=["a", "b", "a"])
     assert_type(scores, fl.Scores)
+<<<<<<< HEAD
     assert_type(scores["mse"], Any)  # a group may have a name too
     assert_type(scores[loss], float)
     assert_type(scores[2024], fl.Scores)
     assert_type(scores["a", 1], fl.Scores)
     assert_type(scores.group("a"), fl.Scores)
     assert_type(scores.ci(), NDArray[np.float64])
+=======
+    assert_type(scores["mse"], float)
+    assert_type(fl.score(y_true=y, y_pred=p, losses="mse"), fl.Scores)
+    assert_type(fl.score(frame, "mse", y_true="y", y_pred=["a", "b"], by="g"), fl.Scores)
+>>>>>>> h14-groups
     assert_type(scores.count, int)
     assert_type(scores.values, NDArray[np.float64])
     assert_type(scores.group_counts, NDArray[np.int64])
@@ -101,6 +111,8 @@ BAD = """
     loss.grad_and_hess(y, p, out=out)
     loss.value_and_grad(y, p, out=3)
     fl.score(y, p, [3])
+    fl.score(y, "mse", y_true="y", y_pred="p")
+    fl.score(y, p, "mse", by="g")
     fl.num_threads("2")
     fl.optim.Adam(y, lr="0.1")
     fl.optim.Adam(y, maximum_norm=1.0)

@@ -50,8 +50,8 @@ def test_scores_of_files(files):
     frames = dd.read_parquet(folder, split_row_groups=False)
     assert frames.npartitions == 7
     same(score(frames, LOSSES, **ROLES, nan_policy="omit"), expected(whole, nan_policy="omit"))
-    found = score(frames.repartition(npartitions=20), LOSSES, **ROLES)
-    same(found, expected(whole))
+    found = score(frames.repartition(npartitions=20), LOSSES, **ROLES, stderr=True)
+    same(found, expected(whole, stderr=True))
 
 
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])

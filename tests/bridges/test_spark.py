@@ -38,7 +38,7 @@ def test_many_partitions_some_of_them_empty(frames):
     found, whole = frames
     many = found.repartition(9, "region", "device")
     roles = ROLES | {"y_pred": "a name. with `points`"}
-    same(score(many, LOSSES, **roles), expected(whole))
+    same(score(many, LOSSES, **roles, stderr=True), expected(whole, stderr=True))
 
 
 def test_nothing_to_score(frames):
