@@ -17,6 +17,7 @@ def spark():
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # starts fast
         "spark.sql.shuffle.partitions": "2",
     }
     session = sql.SparkSession.builder.master("local[2]").config(map=options).getOrCreate()
