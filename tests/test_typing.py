@@ -55,18 +55,14 @@ GOOD = """
     frame = Frame()
     scores = fl.score(y, p, ["mse", loss], sample_weight=y, groups=["a", "b", "a"])
     assert_type(scores, fl.Scores)
-<<<<<<< HEAD
     assert_type(scores["mse"], Any)  # a group may have a name too
     assert_type(scores[loss], float)
     assert_type(scores[2024], fl.Scores)
     assert_type(scores["a", 1], fl.Scores)
     assert_type(scores.group("a"), fl.Scores)
     assert_type(scores.ci(), NDArray[np.float64])
-=======
-    assert_type(scores["mse"], float)
     assert_type(fl.score(y_true=y, y_pred=p, losses="mse"), fl.Scores)
     assert_type(fl.score(frame, "mse", y_true="y", y_pred=["a", "b"], by="g"), fl.Scores)
->>>>>>> h14-groups
     assert_type(scores.count, int)
     assert_type(scores.values, NDArray[np.float64])
     assert_type(scores.group_counts, NDArray[np.int64])

@@ -198,7 +198,7 @@ class RowLoss(Loss, _core.RowLoss):
             codes = np.where(known[order[found]] == y, order[found], -1.5)
             return np.where(y != y, np.nan, codes)
         places = {label: float(place) for place, label in enumerate(classes)}
-        each = [places.get(x, np.nan if _is_gap(x) else -1.5) for x in y.ravel().tolist()]
+        each = [places.get(x, np.nan if is_gap(x) else -1.5) for x in y.ravel().tolist()]
         return np.array(each, np.float64).reshape(y.shape)
 
     def _places(self, y: NDArray[Any]) -> NDArray[np.intp]:
@@ -268,7 +268,7 @@ def _whole(labels: NDArray[Any]) -> NDArray[np.intp]:
     return labels.astype(np.intp)
 
 
-def _is_gap(label: Any) -> bool:
+def is_gap(label: Any) -> bool:
     """Whether it is None, NaN or a missing value of pandas."""
     if isinstance(label, (float, np.floating)):
         return bool(label != label)
@@ -281,7 +281,7 @@ def _distinct(name: str, value: Any) -> tuple[Any, ...]:
         raise TypeError(f"{name} must be a sequence of labels; got {value!r}")
     plain = (np.number, np.bool_, np.str_, np.bytes_)  # of dates item() makes integers
     labels = tuple(x.item() if isinstance(x, plain) else x for x in value)
-    if not labels or any(_is_gap(label) for label in labels) or len(set(labels)) < len(labels):
+    if not labels or any(is_gap(label) for label in labels) or len(set(labels)) < len(labels):
         raise ValueError(f"{name} must hold labels that differ, and no gap; got {value!r}")
     return labels
 

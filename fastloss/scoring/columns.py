@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import DomainError, PointwiseLoss, column_sums, score_sums
-from fastloss.losses.rows import RowLoss
+from fastloss.losses.rows import RowLoss, is_gap
 from fastloss.scoring.exact import ExactSums
 from fastloss.scoring.measures import Measure, OfLoss
 
@@ -105,7 +105,13 @@ def _gaps(y: Array, z: Array, axis: int | None) -> NDArray[np.bool_]:
 
 
 def _nan(array: Array) -> NDArray[np.bool_]:
-    return np.zeros(array.shape, bool) if array.dtype.kind in "iub" else np.isnan(array)
+    """Where there is a gap; of names of classes too."""
+    if array.dtype.kind == "f":
+        return np.isnan(array)
+    if array.dtype.kind == "O":
+        gaps = (is_gap(item) for item in array.flat)
+        return np.fromiter(gaps, bool, array.size).reshape(array.shape)
+    return np.zeros(array.shape, bool)
 
 
 def chunks(
