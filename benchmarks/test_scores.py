@@ -30,6 +30,40 @@ def test_ten_losses(benchmark, columns, names):
     assert values == pytest.approx([fl.get_loss(name)(y, p) for name in LOSSES])
 
 
+@pytest.mark.benchmark(group="two models by four losses and fifty groups, compared")
+@pytest.mark.parametrize("who", ["fastloss", "pandas and SciPy"])
+def test_a_comparison(benchmark, who):
+    import pandas as pd
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    rows, losses = ROWS // 5, ["log_loss", "brier", "mae", "huber"]
+    p = rng.uniform(0.02, 0.98, rows)
+    y = (rng.random(rows) < p).astype(np.float32)
+    models = {
+        name: np.clip(p + rng.normal(0, noise, rows), 0.01, 0.99).astype(np.float32)
+        for name, noise in (("old", 0.05), ("new", 0.03))
+    }
+    groups = rng.integers(0, 50, rows)
+
+    def by_hand():
+        found = []
+        for loss in map(fl.get_loss, losses):
+            values = {name: loss(y, z, reduction="none") for name, z in models.items()}
+            frame = pd.DataFrame(values, dtype=float)
+            frame["difference"] = frame["new"] - frame["old"]
+            grouped = frame.groupby(groups)
+            tests = [stats.ttest_rel(part["new"], part["old"]) for _, part in grouped]
+            found.append((grouped.mean(), grouped.sem(), tests, [test.pvalue for test in tests]))
+        return np.stack([p for *_, p in found], axis=1)
+
+    if who == "fastloss":
+        p_values = benchmark(lambda: fl.compare(y, models, losses, by=groups).groups.p[:, 1])
+    else:
+        p_values = benchmark.pedantic(by_hand, rounds=3)
+    np.testing.assert_allclose(p_values, by_hand(), rtol=1e-6)
+
+
 POLARS = """
 import sys
 import polars as pl

@@ -146,9 +146,10 @@ def _model_step(H: Vector, start: Vector, slope: Vector, l1: Vector, l2: Vector)
 def _line_search(
     problem: Problem, w: Vector, value: float, direction: Vector, promised: float
 ) -> tuple[Vector, float, Vector] | None:
-    """The step, or the first of its halves that gains a part of what the model promises."""
+    """The step, or the first of its halves that gains a part of what the model promises; None if
+    none does, or what it promises is less than rounding."""
     size = 1.0
-    while size > 1e-10:
+    while size > 1e-10 and value + size * promised < value:
         trial = w + size * direction
         found, slope = problem.smooth(trial)
         found += problem.penalty_of(trial)

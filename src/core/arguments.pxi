@@ -29,7 +29,8 @@ class DomainError(ValueError):
         return f"{self.argument}{index} = {self.value} is not {self.domain}{loss}"
 
 
-cdef cnp.ndarray as_array(object given, str name):
+cdef cnp.ndarray as_array(object given, str name, bint gaps=True):
+    """An argument as an array. gaps: what is missing among numbers becomes NaN."""
     cdef cnp.ndarray array
     if cnp.PyArray_CheckExact(given):
         return given
@@ -47,7 +48,7 @@ cdef cnp.ndarray as_array(object given, str name):
             any([item is np.ma.masked for item in given])):     # asarray makes NaN of it
         raise TypeError(
             f"{name} holds numpy.ma.masked; put a number there, and 0 in sample_weight")
-    if cnp.PyArray_TYPE(array) == cnp.NPY_OBJECT and cnp.PyArray_NDIM(array) > 0:
+    if gaps and cnp.PyArray_TYPE(array) == cnp.NPY_OBJECT and cnp.PyArray_NDIM(array) > 0:
         return numbers_of(array)    # of a list or a column with gaps, whose dtype is not NumPy's
     return array
 

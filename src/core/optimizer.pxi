@@ -484,7 +484,7 @@ cdef class BaseOptimizer:
             raise TypeError(
                 f"{self.names[k]}{place} is a masked array; a plain one is wanted, such as its "
                 f".filled(0)")
-        array = as_array(given, f"{self.names[k]}{place}")
+        array = as_array(given, f"{self.names[k]}{place}", False)
         if cnp.PyArray_TYPE(array) == cnp.NPY_OBJECT:
             raise TypeError(
                 f"{self.names[k]}{place} must be an array of numbers; got {type(given).__name__}")
