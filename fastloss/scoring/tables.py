@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss.scoring.groups import MISSING, Groups, codes_of
+from fastloss.scoring.groups import MISSING, Found, Groups
 from fastloss.tables import (
     Form,
     Piece,
@@ -49,8 +49,7 @@ class Batch:
         """The rows by all keys together: of several, the labels are tuples."""
         if not self.keys:
             return None
-        labels, codes = codes_of(self.keys, (self.rows,))
-        return Groups(codes, labels, tuple(self.keys))
+        return Found.of(self.keys, (self.rows,))
 
 
 def read(
