@@ -108,7 +108,8 @@ def on_the_right(column: Sequence[str]) -> list[str]:
 def _padded(column: Sequence[str]) -> list[tuple[str, int]]:
     """Each cell and how much narrower it is than the widest one."""
     widths = [*map(width_of, column)]
-    return [(cell, max(widths) - width) for cell, width in zip(column, widths, strict=True)]
+    widest = max(widths)
+    return [(cell, widest - width) for cell, width in zip(column, widths, strict=True)]
 
 
 def width_of(text: str) -> int:
