@@ -7,6 +7,7 @@ import click
 from fastloss.cli.output import printing
 from fastloss.config import show_config
 from fastloss.losses import get_loss, loss_names
+from fastloss.scoring.measures import METRICS
 
 
 @click.command()
@@ -18,7 +19,7 @@ def info() -> None:
 
 @click.command()
 def losses() -> None:
-    """List the losses with their parameters and formulas.
+    """List the losses with their parameters and formulas, then the metrics.
 
     In the formulas y is the target and z the prediction.
 
@@ -29,4 +30,4 @@ def losses() -> None:
     """
     from fastloss.cli.report import print_losses
 
-    print_losses(map(get_loss, loss_names()))
+    print_losses(map(get_loss, loss_names()), METRICS)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,19 +14,22 @@ from fastloss.cli.errors import Failure
 from fastloss.cli.per_row import Rows, row_columns
 from fastloss.cli.plan import Plan
 from fastloss.losses import DomainError
-from fastloss.scoring import Scorer
+from fastloss.scoring import Comparer, Scorer
+from fastloss.scoring.measures import Measure
 from fastloss.scoring.tables import Batch
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+Seen = Comparer | Mapping[str, Scorer]
+
+
 @dataclass(frozen=True)
 class Scored:
-    """A batch, and what was found in it."""
+    """A batch, and what was found in it but for the scores."""
 
     batch: Batch
-    scorers: Mapping[str, Scorer]  # by model
     weight_0: int  # rows that have no weight
     rows: Rows
 
@@ -42,40 +46,34 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Genera
             yield coming.popleft().result()
 
 
-def score_batch(plan: Plan, each_row: bool, batch: Batch) -> Scored:
-    """Score a batch alone; if asked, its losses and gradients row by row too."""
+def score_batch(plan: Plan, seen: Seen, each_row: bool, batch: Batch) -> Scored:
+    """Add a batch to what was seen; if asked, find its losses and gradients row by row too."""
     import numpy as np
 
     weights = None if plan.weight is None else batch.numbers[plan.weight]
     y_true, absent = _array(batch, plan.y_true), None
     if plan.of_classes:
         y_true, absent = _read_classes(batch, plan.y_true[0], plan.nan_policy, y_true)
-    scorers, rows = {}, dict[str, Any]()
-    for model, names in plan.models.items():
-        y_pred = _array(batch, names)
-        if absent is not None:  # so that the row's loss is missing too
-            y_pred = np.where(absent[:, None], np.nan, y_pred)
-        arrays = {"y_true": y_true, "y_pred": y_pred, "sample_weight": weights}
-        scorers[model] = _score_model(plan, batch, model, arrays)
-        for name, loss in plan.losses.items() if each_row else ():
+    y_preds = {model: _array(batch, names) for model, names in plan.models.items()}
+    if absent is not None:  # so that the row's loss is missing too
+        y_preds = {m: np.where(absent, np.nan, y_pred.T).T for m, y_pred in y_preds.items()}
+    if isinstance(seen, Comparer):
+        with _placing(plan, batch, y_true, {f"y_preds[{m!r}]": m for m in y_preds}, y_preds):
+            seen.update(y_true, y_preds, weights, batch.groups)
+    else:
+        for model, scorer in seen.items():
+            with _placing(plan, batch, y_true, {"y_pred": model}, y_preds):
+                scorer.update(y_true, y_preds[model], weights, batch.groups)
+    rows: dict[str, Any] = {}
+    for model, y_pred in y_preds.items() if each_row else ():
+        for name, loss in plan.losses.items():
             options: Any = {"reduction": "none", "nan_policy": plan.nan_policy}
-            value, grad = loss.value_and_grad(**arrays, **options)
+            value, grad = loss.value_and_grad(y_true, y_pred, sample_weight=weights, **options)
             columns = row_columns(plan, model, name)
             parts = grad.reshape(-1, len(columns) - 1).T
             rows |= zip(columns, [value, *parts], strict=True)
     weight_0 = 0 if weights is None else len(weights) - int(np.count_nonzero(weights))
-    return Scored(batch, scorers, weight_0, rows)
-
-
-def _score_model(plan: Plan, batch: Batch, model: str, arrays: dict[str, Any]) -> Scorer:
-    scorer = plan.scorer()
-    try:
-        scorer.update(**arrays, groups=batch.groups)
-    except DomainError as error:
-        raise Failure(_domain_message(error, plan, batch, model, arrays)) from error
-    except (TypeError, ValueError) as error:  # a loss of rows without rows, or the other way round
-        raise Failure(f"{batch.path}: {error}") from error
-    return scorer
+    return Scored(batch, weight_0, rows)
 
 
 def _array(batch: Batch, names: Sequence[str]) -> Any:
@@ -108,29 +106,36 @@ def _read_classes(batch: Batch, name: str, nan_policy: str, column: Any) -> tupl
     return classes, absent if absent.any() else None
 
 
-def _domain_message(
-    error: DomainError, plan: Plan, batch: Batch, model: str, arrays: Mapping[str, Any]
-) -> str:
-    """Name the file, row and column of a value that cannot be scored, and who refuses it."""
-    columns = {
-        "y_true": plan.y_true,
-        "y_pred": plan.models[model],
-        "sample_weight": [plan.weight],
-    }
-    row = error.index[0]
-    name = columns[error.argument][error.index[1] if len(error.index) > 1 else 0]
-    place = f"{batch.path}: row {batch.start + row + 1}: column {name!r}"
-    if math.isnan(error.value):
-        return f"{place} is missing or NaN"
-    y, p = (arrays[name][row : row + 1] for name in ("y_true", "y_pred"))
-    refusing = [name for name, loss in plan.losses.items() if not _takes(loss, y, p)]
-    names = f" ({', '.join(refusing)})" if refusing else ""
-    return f"{place} = {error.value:.15g} is not {error.domain}{names}"
+@contextmanager
+def _placing(
+    plan: Plan, batch: Batch, y_true: Any, models: Mapping[str, str], y_preds: Mapping[str, Any]
+) -> Iterator[None]:
+    """Errors name the file, row and column of a value that cannot be scored, and who refuses it.
 
-
-def _takes(loss: Any, y: Any, p: Any) -> bool:
+    ``models`` has what errors call the predictions of models.
+    """
     try:
-        loss(y, p, reduction="none")
+        yield
+    except DomainError as error:
+        columns = {"y_true": plan.y_true, "sample_weight": [plan.weight]}
+        columns |= {argument: plan.models[model] for argument, model in models.items()}
+        row = error.index[0]
+        name = columns[error.argument][error.index[1] if len(error.index) > 1 else 0]
+        place = f"{batch.path}: row {batch.start + row + 1}: column {name!r}"
+        if math.isnan(error.value):
+            raise Failure(f"{place} is missing or NaN") from error
+        model = models.get(error.argument, next(iter(models.values())))
+        y, p = (array[row : row + 1] for array in (y_true, y_preds[model]))
+        refusing = [name for name, measure in plan.measures.items() if not _takes(measure, y, p)]
+        names = f" ({', '.join(refusing)})" if refusing else ""
+        raise Failure(f"{place} = {error.value:.15g} is not {error.domain}{names}") from error
+    except (TypeError, ValueError) as error:  # a loss of rows without rows, or the other way round
+        raise Failure(f"{batch.path}: {error}") from error
+
+
+def _takes(measure: Measure, y: Any, p: Any) -> bool:
+    try:
+        Scorer([measure]).update(y, p)  # type: ignore[list-item]
     except DomainError:
         return False
     return True

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fastloss.cli.errors import Failure
-from fastloss.cli.options import named_loss
+from fastloss.cli.options import named_measure
 from fastloss.cli.outcome import Outcome
 
 CROSSED = 3  # the exit status
@@ -28,18 +27,16 @@ class Bound:
         return not (value <= self.value if self.side == "above" else value >= self.value)
 
 
-def read_bounds(
-    above: Iterable[str], below: Iterable[str], losses: Mapping[str, Any]
-) -> list[Bound]:
+def read_bounds(above: Iterable[str], below: Iterable[str], scored: Collection[str]) -> list[Bound]:
     """Read the options; an error if one is not of a loss that is scored, or not a number."""
     return [
-        _bound(side, text, losses)
+        _bound(side, text, scored)
         for side, texts in (("above", above), ("below", below))
         for text in texts
     ]
 
 
-def _bound(side: str, text: str, losses: Mapping[str, Any]) -> Bound:
+def _bound(side: str, text: str, scored: Collection[str]) -> Bound:
     given = f"--fail-{side} {text}"
     spec, equals, number = text.rpartition("=")
     try:
@@ -48,17 +45,17 @@ def _bound(side: str, text: str, losses: Mapping[str, Any]) -> Bound:
         value = math.nan
     if not equals or math.isnan(value):
         raise Failure(f"{given}: expected LOSS=NUMBER, as in log_loss=0.5")
-    loss = named_loss(given, spec)
-    if loss not in losses.values():
-        raise Failure(f"{given}: {spec} is none of the losses scored: {', '.join(losses)}")
-    return Bound(side, loss.spec, value, text)
+    name = named_measure(given, spec).spec
+    if name not in scored:
+        raise Failure(f"{given}: {spec} is none of the losses scored: {', '.join(scored)}")
+    return Bound(side, name, value, text)
 
 
 def crossed(limits: Sequence[Bound], outcome: Outcome) -> list[str]:
     """Which values of all rows cross which bounds, in words."""
     return [
-        f"--fail-{limit.side} {limit.text}: {limit.loss}{outcome.of(model)} is {scores[limit.loss]}"
+        f"--fail-{limit.side} {limit.text}: {limit.loss}{outcome.of(model)} is {value}"
         for model, scores in outcome.scores.items()
         for limit in limits
-        if limit.crossed_by(scores[limit.loss])
+        if limit.crossed_by(value := float(scores.values[scores.names.index(limit.loss)]))
     ]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from fastloss.cli.errors import Failure
 from fastloss.losses import Loss, get_loss
+from fastloss.scoring.measures import Measure, as_measure
 
 
 class Command(click.Command):
@@ -24,8 +27,20 @@ class Command(click.Command):
 
 def named_loss(given: str, spec: str) -> Loss:
     """A loss by its name; an error tells the option as it was given."""
-    try:
+    with _as_given(given):
         return get_loss(spec)
+
+
+def named_measure(given: str, spec: str) -> Measure:
+    """A loss or a metric."""
+    with _as_given(given):
+        return as_measure(spec)
+
+
+@contextmanager
+def _as_given(given: str) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, TypeError) as error:
         message = str(error).replace("loss_names()", "`fastloss losses`")
         raise Failure(f"{given}: {message}") from error

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import click
 
-from fastloss.cli.batches import in_order, score_batch
+from fastloss.cli.batches import Seen, in_order, score_batch
 from fastloss.cli.bounds import CROSSED, crossed, read_bounds
 from fastloss.cli.errors import Failure, Interrupted, tell
 from fastloss.cli.options import Command
-from fastloss.cli.outcome import Outcome
+from fastloss.cli.outcome import Outcome, scores_of
 from fastloss.cli.per_row import row_writer
-from fastloss.cli.plan import Plan, make_plan, read_losses
+from fastloss.cli.plan import Plan, make_plan, read_comparison, read_measures
 from fastloss.cli.progress import progress
 from fastloss.cli.reading import reading_options
-from fastloss.scoring import Scorer, Scores
+from fastloss.scoring import Comparer, Comparison, Scores
 from fastloss.scoring.tables import read
 from fastloss.tables import Options, TableError
 from fastloss.threads import get_num_threads, num_threads
@@ -55,8 +55,23 @@ DEFAULT_LOSSES = ("mse", "rmse", "mae")
     multiple=True,
     default=DEFAULT_LOSSES,
     metavar="NAME[:PARAM=VALUE,...]",
-    help="A loss that `fastloss losses` lists; may be repeated.  "
+    help="A loss or metric that `fastloss losses` lists; may be repeated.  "
     f"[default: {', '.join(DEFAULT_LOSSES)}]",
+)
+@click.option("--stderr", is_flag=True, help="Give each score its standard error.")
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Compare models: their differences to the first on the same rows, with standard errors.",
+)
+@click.option(
+    "--baseline",
+    metavar="MODEL|best",
+    help="With --compare, the model that the others are compared with, as its --y-pred says; or of "
+    "each loss the best.",
+)
+@click.option(
+    "--holm", is_flag=True, help="With --compare, correct p for as many groups as there are (Holm)."
 )
 @click.option(
     "--nan-policy",
@@ -113,6 +128,10 @@ def score(
     weight: str | None,
     by: tuple[str, ...],
     specs: tuple[str, ...],
+    stderr: bool,
+    compare: bool,
+    baseline: str | None,
+    holm: bool,
     nan_policy: str,
     form: str,
     out: Path | None,
@@ -149,13 +168,24 @@ def score(
     from fastloss.cli.report import print_scores
     from fastloss.cli.score_formats import check_scores_file, write_scores
 
-    losses = read_losses(specs)
-    bounds = read_bounds(fail_above, fail_below, losses)
+    measures = read_measures(specs)
+    bounds = read_bounds(fail_above, fail_below, measures)
+    comparing = read_comparison(compare, y_pred, by, baseline, holm)
     if out is not None:
         check_scores_file(out, files, per_row)
     try:
         plan = make_plan(
-            files, options, losses, y_true, y_pred, classes, weight=weight, by=by, policy=nan_policy
+            files,
+            options,
+            measures,
+            y_true,
+            y_pred,
+            classes,
+            weight=weight,
+            by=by,
+            policy=nan_policy,
+            stderr=stderr,
+            comparing=comparing,
         )
         outcome = _score(plan, files, per_row, threads or get_num_threads())
     except TableError as error:
@@ -176,8 +206,8 @@ def score(
 def _score(plan: Plan, files: Sequence[str], per_row: Path | None, threads: int) -> Outcome:
     """Score all rows, in one pass."""
     batches = read(plan.sources, plan.numbers, plan.by, plan.classes)
-    work = partial(score_batch, plan, per_row is not None)
-    scorers = {model: plan.scorer() for model in plan.models}
+    seen = plan.seen()
+    work = partial(score_batch, plan, seen, per_row is not None)
     rows = weight_0 = 0
     with (
         row_writer(per_row, files, plan) as write,
@@ -186,19 +216,22 @@ def _score(plan: Plan, files: Sequence[str], per_row: Path | None, threads: int)
         num_threads(1),  # each batch on one thread: none waits for another
     ):
         for part in parts:
-            for model, scorer in scorers.items():
-                scorer.merge(part.scorers[model])
             rows += part.batch.rows
             weight_0 += part.weight_0
             write(part.batch, part.rows)
             show(part.batch.done, part.batch.rows)
         # within, so that --per-row leaves no file where there is nothing to score
-        scores = {model: _result(scorer) for model, scorer in scorers.items()}
-    return Outcome(plan.by, scores, rows, weight_0)
+        scores, comparison = _result(plan, seen)
+    return Outcome(plan.by, plan.measures, scores, comparison, rows, weight_0)
 
 
-def _result(scorer: Scorer) -> Scores:
+def _result(plan: Plan, seen: Seen) -> tuple[Mapping[str, Scores], Comparison | None]:
+    """The scores by model, and how they compare if that is asked for."""
     try:
-        return scorer.result()
+        if not isinstance(seen, Comparer):
+            return {model: scorer.result() for model, scorer in seen.items()}, None
+        comparison = seen.result(**plan.comparing or {})
     except ValueError as error:  # a mean over nothing
         raise Failure(f"nothing to score: {error}") from error
+    measures = [*plan.measures.values()]
+    return {model: scores_of(comparison, measures, model) for model in plan.models}, comparison

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from fastloss.cli.errors import Failure
-from fastloss.cli.outcome import Outcome, Row
+from fastloss.cli.outcome import VALUE, Outcome, Row, column_name
 from fastloss.cli.output import check_out, told
 from fastloss.files import written_whole
 
 
 def json_of(outcome: Outcome) -> str:
     """A model's scores by the names of losses, its groups within; several models by name."""
-    rows = {"rows": outcome.rows, "weight_0": outcome.weight_0}
+    rows: dict[str, Any] = {"rows": outcome.rows, "weight_0": outcome.weight_0}
     models = {model: _section(outcome, model) for model in outcome.scores}
+    if outcome.comparison is not None:
+        rows["baseline"] = dict(zip(outcome.names, outcome.comparison.baselines, strict=True))
     found = {**rows, "models": models} if len(models) > 1 else rows | next(iter(models.values()))
     return json.dumps(_finite(found), indent=2, allow_nan=False) + "\n"
 
@@ -27,23 +29,29 @@ def json_of(outcome: Outcome) -> str:
 def _section(outcome: Outcome, model: str) -> dict[str, Any]:
     *groups, total = outcome.rows_of(model)
     section = {
-        **_named(outcome, total),
+        **_named(total),
         "dropped": outcome.dropped(model),
         "non_finite": outcome.non_finite(model),
     }
     if len(outcome.by) == 1:
-        section["groups"] = {str(row.group[0]): _named(outcome, row) for row in groups}
+        section["groups"] = {str(row.group[0]): _named(row) for row in groups}
     elif outcome.by:
         section["groups"] = [
-            {**dict(zip(outcome.by, map(_plain, row.group), strict=True)), **_named(outcome, row)}
+            {**dict(zip(outcome.by, map(_plain, row.group), strict=True)), **_named(row)}
             for row in groups
         ]
     return section
 
 
-def _named(outcome: Outcome, row: Row) -> dict[str, Any]:
-    losses = dict(zip(outcome.names, row.values, strict=True))
-    return {**losses, "weight": row.weight, "count": row.count}
+def _named(row: Row) -> dict[str, Any]:
+    """Losses by name, then what else there is of them, by what it is and the loss's name."""
+    found: dict[str, Any] = {name: fields[VALUE] for name, fields in row.scores.items()}
+    found |= {"weight": row.weight, "count": row.count}
+    for name, fields in row.scores.items():
+        for field, number in fields.items():
+            if field != VALUE:
+                found.setdefault(field, {})[name] = number
+    return found
 
 
 def _plain(label: object) -> Any:
@@ -89,8 +97,9 @@ def _columns(outcome: Outcome) -> dict[str, list[Any]]:
         found["model"] = [row.model for row in rows]
     for place, key in enumerate(outcome.by):
         found[key] = [str(row.group[place]) if row.group else total for row in rows]
-    for place, name in enumerate(outcome.names):
-        found[name] = [row.values[place] for row in rows]
+    for name in outcome.names:
+        for field in outcome.fields(name):
+            found[column_name(name, field)] = [row.scores[name].get(field) for row in rows]
     found["weight"] = [row.weight for row in rows]
     found["count"] = [row.count for row in rows]
     return found

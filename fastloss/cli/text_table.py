@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from fastloss.scoring.shown import PLUS_MINUS, on_the_left, on_the_right, width_of
+
 GAP = "   "
 LEAST = 9  # cells that a column of texts keeps on a narrow screen, where it has several lines
 CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -24,18 +26,19 @@ class Column:
 
 def texts(name: str, cells: Sequence[object]) -> Column:
     """A column of texts, in characters that the output has."""
-    from rich.cells import cell_len
-
-    lines = [_shown(str(cell)) for cell in (name, *cells)]
-    widths = [*map(cell_len, lines)]
-    width = max(widths)
-    return Column([t + " " * (width - n) for t, n in zip(lines, widths, strict=True)], width)
+    return _column(on_the_left([_shown(str(cell)) for cell in (name, *cells)]))
 
 
 def numbers(name: str, cells: Sequence[str]) -> Column:
-    """A column of numbers, which are aligned on the right."""
-    width = max(map(len, (name, *cells)))
-    return Column([cell.rjust(width) for cell in (name, *cells)], width)
+    """A column of numbers, which are aligned on the right, or at the sign before their errors."""
+    lines = on_the_right([name, *cells])
+    if any(PLUS_MINUS in line for line in lines) and _shown(PLUS_MINUS) != PLUS_MINUS:
+        lines = on_the_right([line.replace(PLUS_MINUS, " +- ") for line in lines])
+    return _column(lines)
+
+
+def _column(lines: Sequence[str]) -> Column:
+    return Column(lines, width_of(lines[0]))
 
 
 def print_table(

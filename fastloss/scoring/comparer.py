@@ -242,8 +242,8 @@ class Comparer(Accumulator):
                 of_model = values[..., k] if measure.is_root else None
                 errors[..., k], apart[..., k] = _errors(moments, places, int(base[k]), of_model)
         own = np.take_along_axis(values, np.broadcast_to(base, values[:, :1].shape), axis=1)
-        differences = values - own
         with np.errstate(divide="ignore", invalid="ignore"):
+            differences = values - own
             z = differences / apart
         p = 2 * t.sf(np.abs(z), np.maximum(sums.counts - 1, 1)[:, None, None])
         _, weights = means_of(sums, self._width)

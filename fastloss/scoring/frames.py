@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss.scoring.groups import Groups, codes_of
+from fastloss.scoring.groups import Found
 from fastloss.tables import TableError, check_columns, numbers_of
 from fastloss.threads import get_num_threads
 
@@ -72,8 +72,7 @@ def parts(
         for role, own in wanted.items():
             if role == "by":
                 shape = (len(columns[own[0]]),)
-                labels, codes = codes_of({name: columns[name] for name in own}, shape)
-                arrays["groups"] = Groups(codes, labels, tuple(own))
+                arrays["groups"] = Found.of({name: columns[name] for name in own}, shape)
             elif isinstance(roles[role], str):
                 arrays[role] = _array(own[0], columns[own[0]], labels=role == "y_true")
             else:

@@ -57,6 +57,17 @@ class Groups:
     names: tuple[str, ...] = ()  # of the columns of keys
 
 
+@dataclass(frozen=True)
+class Found(Groups):
+    """What `codes_of` found: every label occurs, and once, so that it need not look again."""
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any], shape: tuple[int, ...]) -> Found:
+        """The groups by columns of keys, which have names."""
+        labels, codes = codes_of(columns, shape)
+        return cls(codes, labels, tuple(columns))
+
+
 def sort_key(label: Hashable) -> tuple[int, Any]:
     """What to sort labels by: numbers, times, durations, levels by rank, texts, missing ones.
 
@@ -107,6 +118,8 @@ def codes_of(groups: Any, shape: tuple[int, ...]) -> Key:
     ValueError
         If a key has another shape.
     """
+    if isinstance(groups, Found) and groups.codes.shape == shape:
+        return list(groups.categories), np.asarray(groups.codes, np.intp)
     found = []
     for name, column in _columns(groups, shape):
         labels, places = _key(column, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import DomainError
-from fastloss.losses.base import Loss, OfMean, as_loss
+from fastloss.losses.base import Loss, OfMean, as_loss, loss_class, loss_names
 from fastloss.losses.regression import SquaredError
 from fastloss.losses.rows import RowLoss
 
@@ -33,6 +33,8 @@ class Measure:
     is_mean : bool
         Whether it is the mean of its only column, or the root of that: it has a standard error.
     is_root : bool
+    is_ordered : bool
+        Whether one value is better than another.
     larger_is_better : bool
     losses : tuple of Loss
         Those that look at the samples.
@@ -44,6 +46,7 @@ class Measure:
     n_columns = 1
     is_mean = True
     is_root = False
+    is_ordered = True
     larger_is_better = False
     losses: tuple[Loss, ...] = ()
     of_rows: bool | None = None
@@ -84,6 +87,7 @@ class Mean(Measure):
     """The mean of the targets, of the predictions, or of what these are more."""
 
     of_rows = False
+    is_ordered = False
 
     def __init__(self, spec: str) -> None:
         self.spec = spec
@@ -231,16 +235,33 @@ def as_measure(given: Any) -> Measure:
         if not (k >= 1 and k == int(k)):
             raise ValueError(f"{given}: k must be an integer of at least 1")
         return Accuracy(given, k=int(k))
-    return OfLoss(as_loss(given))
+    return OfLoss(_loss_named(name, given))
+
+
+def _loss_named(name: str, given: str) -> Loss:
+    """A loss; where there is none of the name, it may have been meant to be that of a metric."""
+    try:
+        loss_class(name)
+    except ValueError:
+        near = difflib.get_close_matches(name, [*loss_names(), *METRICS], n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(
+            f"unknown loss or metric {name!r}{hint} (loss_names() lists the losses)"
+        ) from None
+    return as_loss(given)
 
 
 def _options(spec: str, text: str, known: tuple[str, ...]) -> dict[str, float]:
     found = {}
     for part in text.split(",") if text else ():
-        match = re.fullmatch(r"\s*(\w+)=(.+)", part)
-        if match is None or match[1] not in known:
-            raise ValueError(f"{spec}: {part!r} is not one of its parameters: {known or 'none'}")
-        found[match[1]] = float(match[2])
+        name, _, number = part.partition("=")
+        if name.strip() not in known:
+            has = ", ".join(known) or "none"
+            raise ValueError(f"{spec}: there is no parameter {name.strip()!r}; it has: {has}")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise ValueError(f"{spec}: expected {name.strip()}=NUMBER; got {part!r}") from None
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastloss.files import written_whole
-from fastloss.scoring.tables import Groups
+from fastloss.scoring.groups import Groups
 
 Write = Callable[[Mapping[str, NDArray[Any]], Mapping[str, Groups]], None]
 

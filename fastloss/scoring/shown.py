@@ -70,8 +70,7 @@ def text_table(labels: Sequence[Sequence[str]], numbers: Sequence[Sequence[str]]
 
     Values with errors are aligned at the sign between the two.
     """
-    columns = [[cell + " " * k for cell, k in _padded(column)] for column in labels]
-    columns += map(_aligned, numbers)
+    columns = [*map(on_the_left, labels), *map(on_the_right, numbers)]
     return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
@@ -89,8 +88,13 @@ def _elements(tag: str, cells: Sequence[str]) -> str:
     return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
 
 
-def _aligned(column: Sequence[str]) -> list[str]:
-    """The name and numbers, on the right."""
+def on_the_left(column: Sequence[str]) -> list[str]:
+    """Cells as wide as the widest one."""
+    return [cell + " " * k for cell, k in _padded(column)]
+
+
+def on_the_right(column: Sequence[str]) -> list[str]:
+    """A name and numbers as wide as the widest one, aligned at the sign before their errors."""
     name, *cells = column
     if any(PLUS_MINUS in cell for cell in cells):
         errors = [cell.partition(PLUS_MINUS)[2] for cell in cells]
@@ -103,11 +107,12 @@ def _aligned(column: Sequence[str]) -> list[str]:
 
 def _padded(column: Sequence[str]) -> list[tuple[str, int]]:
     """Each cell and how much narrower it is than the widest one."""
-    widths = [*map(_width, column)]
-    return [(cell, max(widths) - width) for cell, width in zip(column, widths, strict=True)]
+    widths = [*map(width_of, column)]
+    widest = max(widths)
+    return [(cell, widest - width) for cell, width in zip(column, widths, strict=True)]
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """Columns of a terminal that a text takes."""
     if text.isascii():
         return len(text)

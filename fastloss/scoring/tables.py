@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss.scoring.groups import MISSING, codes_of
+from fastloss.scoring.groups import MISSING, Found, Groups
 from fastloss.tables import (
     Form,
     Piece,
@@ -34,18 +34,6 @@ Label = str | int
 
 
 @dataclass(frozen=True)
-class Groups:
-    """The group of each row: ``categories[codes[i]]``."""
-
-    codes: NDArray[np.integer[Any]]
-    categories: Sequence[Any]  # labels; of several keys together, tuples of them
-
-    def labels(self) -> set[Label]:
-        """Those that occur, but for what is missing."""
-        return {self.categories[code] for code in np.unique(self.codes)} - {MISSING}
-
-
-@dataclass(frozen=True)
 class Batch:
     """Consecutive rows of one file: its number columns and its key columns, by name."""
 
@@ -61,8 +49,7 @@ class Batch:
         """The rows by all keys together: of several, the labels are tuples."""
         if not self.keys:
             return None
-        labels, codes = codes_of(self.keys, (self.rows,))
-        return Groups(codes, labels)
+        return Found.of(self.keys, (self.rows,))
 
 
 def read(
@@ -181,7 +168,7 @@ def class_labels(
         )
 
 
-def _first_labels(source: Source, name: str) -> set[Label] | None:
+def _first_labels(source: Source, name: str) -> set[Hashable] | None:
     """The labels in the first rows of a column of text."""
     if source.kind in (NPZ, NPY):
         with open_npz(source, [name]) if source.kind is NPZ else open_npy([name]) as files:
@@ -193,7 +180,10 @@ def _first_labels(source: Source, name: str) -> set[Label] | None:
         if not _of_type(source, [name], is_text):
             return None
         rows = first_rows(source, [name])
-    return _groups(name, rows[name]).labels() if name in rows else set()
+    if name not in rows:
+        return set()
+    groups = _groups(name, rows[name])
+    return {groups.categories[code] for code in np.unique(groups.codes)} - {MISSING}
 
 
 def _named_by(names: Sequence[str]) -> Iterator[list[Label]]:
@@ -206,7 +196,8 @@ def _named_by(names: Sequence[str]) -> Iterator[list[Label]]:
 def _places(piece: Piece, name: str, labels: Sequence[Label]) -> NDArray[np.float64]:
     """The numbers of the classes that labels name; of a missing one it is NaN."""
     groups = _groups(name, piece.columns[name])
-    known = {label: float(place) for place, label in enumerate(labels)} | {MISSING: np.nan}
+    known: dict[Hashable, float] = {label: float(place) for place, label in enumerate(labels)}
+    known[MISSING] = np.nan
     places = np.array([known.get(label, -1.0) for label in groups.categories])
     numbers: NDArray[np.float64] = places[groups.codes]
     wrong = np.flatnonzero(numbers == -1)

@@ -14,6 +14,7 @@ from pyarrow import parquet
 from tables import COLUMNS, EXAMPLE, FASTLOSS, columns_of
 
 import fastloss
+from fastloss.scoring.measures import METRICS
 
 # The other commands.
 
@@ -23,9 +24,10 @@ def test_losses(command, monkeypatch):
     status, out, err = command("losses")
     assert (status, err) == (0, "")
     lines = out.splitlines()
-    assert [line.partition(":")[0] for line in lines if line[0] != " "] == list(
-        fastloss.loss_names()
-    )
+    assert [line.partition(":")[0] for line in lines if line[0] != " "] == [
+        *fastloss.loss_names(),
+        *METRICS,
+    ]
     assert "huber:delta=1.0" in lines
     assert "    (z - y)**2" in lines
     assert max(map(len, lines)) <= 80
@@ -57,7 +59,6 @@ SCORE = ("score", EXAMPLE, "--y-true", "malignant", "--y-pred", "predicted")
     ("package", "extra", "arguments"),
     [
         ("click", "cli", SCORE),
-        ("rich", "cli", SCORE),
         ("pyarrow", "cli", SCORE),
         ("matplotlib", "bench", ("bench",)),
     ],

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pyarrow import parquet
+from scipy.stats import sem, ttest_rel
 from tables import BOTH, COLUMNS, FASTLOSS, FILES, close, columns_of, expected, save
 
 import fastloss
@@ -187,7 +188,7 @@ def test_nan_crosses_every_bound(side, command):
         ("mae=", "expected LOSS=NUMBER, as in log_loss=0.5"),
         ("mae=nan", "expected LOSS=NUMBER, as in log_loss=0.5"),
         ("mae=0,5", "expected LOSS=NUMBER, as in log_loss=0.5"),
-        ("huberr=1", "unknown loss 'huberr'; did you mean huber? (`fastloss losses` lists them"),
+        ("huberr=1", "unknown loss or metric 'huberr'; did you mean huber"),
         ("log_loss=1", "log_loss is none of the losses scored: mse, rmse, mae"),
         ("mae:x=1=1", "mae has no parameter"),
     ],
@@ -411,3 +412,269 @@ def test_a_reader_who_leaves_early():
     done = run(f"{SCORE} --out s.csv | true")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert Path("s.csv").exists()
+
+
+# Standard errors, and comparisons.
+
+
+def test_standard_errors_are_those_of_scipy(scores, command):
+    data = night()
+    save(data, "data.csv")
+    options = [*COLUMNS, "--by", "g", *BOTH, "--loss", "rmse", "--loss", "r2", "--stderr"]
+    found = scores("data.csv", *options)
+    for label, row in [(None, found), *found["groups"].items()]:
+        keep = slice(None) if label is None else data["g"] == label
+        y, p = data["y"][keep], data["p"][keep]
+        losses = {"log_loss": -np.log(np.where(y == 1, p, 1 - p)), "mae": abs(y - p)}
+        errors = {name: sem(each) for name, each in losses.items()}
+        errors["rmse"] = sem((y - p) ** 2) / (2 * np.sqrt(np.mean((y - p) ** 2)))
+        assert row["stderr"] == close(errors)  # and none of r2
+    rows = list(
+        csv.DictReader(command("score", "data.csv", *options, "--format", "csv")[1].splitlines())
+    )
+    names = "g log_loss log_loss_stderr mae mae_stderr rmse rmse_stderr r2 weight count"
+    assert list(rows[0]) == names.split()
+    assert float(rows[-1]["mae_stderr"]) == found["stderr"]["mae"]
+    assert command("score", "data.csv", *options)[1].splitlines()[-1].count(" ± ") == 3
+
+
+@pytest.mark.parametrize("keys", [[], KEYS[:2], KEYS], ids=len)
+def test_models_that_are_compared(keys, command):
+    data = night(2000)
+    save(data, "data.parquet")
+    options = ["score", "data.parquet", *MODELS, *keys, *BOTH, "--compare"]
+    found = json.loads(command(*options, "--format", "json")[1])
+    assert found["baseline"] == {"log_loss": "p", "mae": "p"}
+    labels = {(): slice(None)}
+    if keys:
+        own = [data[key] for key in keys[1::2]]
+        labels |= {label: np.logical_and.reduce([k == x for k, x in zip(own, label, strict=True)])
+                   for label in product(*map(np.unique, own))}  # fmt: skip
+    out = command(*options, "--format", "csv", "--out", "s.parquet")[1]
+    rows = list(csv.DictReader(out.splitlines()))
+    assert len(rows) == 2 * len(labels)
+    table = parquet.read_table("s.parquet").to_pylist()
+    text = [{k: "" if v is None else str(v) for k, v in row.items()} for row in table]
+    assert text == rows
+    for label, keep in labels.items():
+        y = data["y"][keep]
+        each = {
+            model: {
+                "log_loss": -np.log(np.where(y == 1, data[model][keep], 1 - data[model][keep])),
+                "mae": abs(y - data[model][keep]),
+            }
+            for model in "pq"
+        }
+        names = [*map(str, label)] or ["all"] * (len(keys) // 2)
+        first, second = (
+            next(row for row in rows
+                 if row["model"] == model and [row[key] for key in keys[1::2]] == names)
+            for model in "pq"
+        )  # fmt: skip
+        for name in ("log_loss", "mae"):
+            p, q = each["p"][name], each["q"][name]
+            test = ttest_rel(q, p)
+            right = {"": q.mean(), "_stderr": sem(q), "_difference": (q - p).mean()}
+            right |= {"_difference_stderr": sem(q - p), "_z": test.statistic, "_p": test.pvalue}
+            own = {end: float(second[name + end]) for end in right}
+            assert own == pytest.approx(right, rel=1e-9, abs=1e-14)
+            assert [first[name + end] for end in list(right)[2:]] == [""] * 4
+            ranks = [int(row[f"{name}_rank"]) for row in (first, second)]
+            assert ranks == ([1, 2] if p.mean() < q.mean() else [2, 1])
+
+
+def test_what_json_says_of_a_comparison(command):
+    save(night(), "data.csv")
+    options = ["score", "data.csv", *MODELS, "--by", "g", "--loss", "mae", "--loss", "r2"]
+    options += ["--loss", "bias", "--compare", "--format", "json"]
+    models = json.loads(command(*options)[1])["models"]
+    fields = ["mae", "r2", "bias", "weight", "count", "stderr"]
+    for row in (models["p"], *models["p"]["groups"].values()):
+        assert list(row)[:7] == [*fields, "rank"]
+    for row in (models["q"], *models["q"]["groups"].values()):
+        assert list(row)[:11] == [*fields, "difference", "difference_stderr", "z", "p", "rank"]
+        assert list(row["stderr"]) == list(row["p"]) == ["mae", "bias"]
+        assert list(row["difference"]) == ["mae", "r2", "bias"]
+        assert list(row["rank"]) == ["mae", "r2"]  # no bias is better for being less
+    best = json.loads(command(*options, "--baseline", "best")[1])
+    mae = {name: model["mae"] for name, model in models.items()}
+    assert best["baseline"]["mae"] == min(mae, key=mae.get)
+    other = json.loads(command(*options, "--baseline", "q")[1])["models"]
+    assert other["p"]["difference"]["mae"] == -models["q"]["difference"]["mae"]
+    assert "difference" not in other["q"]
+
+
+def test_corrected_for_groups(command):
+    save(night(), "data.csv")
+    options = ["score", "data.csv", *MODELS, "--by", "h", "--loss", "mae", "--compare", "--format"]
+    plain, holm = (
+        json.loads(command(*options, "json", *more)[1])["models"]["q"] for more in ([], ["--holm"])
+    )
+    assert holm["p"] == plain["p"]  # of all rows there is one
+    p = {label: row["p"]["mae"] for label, row in plain["groups"].items()}
+    largest, right = 0.0, {}
+    for k, label in enumerate(sorted(p, key=p.get)):
+        largest = right[label] = max(largest, min(1.0, p[label] * (len(p) - k)))
+    assert {label: row["p"]["mae"] for label, row in holm["groups"].items()} == close(right)
+
+
+def test_rows_that_a_comparison_drops(command):
+    data = {"y": [0.0] * 5, "p": [1.0, None, 2.0, 3.0, 1.0], "q": [2.0, 1.0, None, 1.0, 4.0]}
+    save(data, "data.parquet")
+    options = ["score", "data.parquet", *MODELS, "--loss", "mae", "--nan-policy", "omit"]
+    found = json.loads(command(*options, "--compare", "--format", "json")[1])["models"]
+    assert [(row["mae"], row["count"], row["dropped"]) for row in found.values()] == [
+        (close(5 / 3), 3, 2),
+        (close(7 / 3), 3, 2),
+    ]
+    assert found["q"]["difference"]["mae"] == close(2 / 3)
+
+
+def test_classes_are_compared(command):
+    rng = np.random.default_rng(0)
+    y, a, b = rng.integers(0, 3, 500), *rng.dirichlet(np.ones(3), (2, 500))
+    np.savez("data.npz", y=y, a=a, b=b)
+    options = ["--y-true", "y", "--y-pred", "a", "--y-pred", "b", "--loss", "cross_entropy"]
+    options += ["--loss", "accuracy", "--loss", "top_k_accuracy:k=2", "--compare"]
+    out = command("score", "data.npz", *options, "--format", "json")[1]
+    found = json.loads(out)["models"]
+    right = fastloss.compare(
+        y, {"a": a, "b": b}, ["cross_entropy", "accuracy", "top_k_accuracy:k=2"]
+    )
+    assert [*found["b"]["p"].values()] == right.total.p[1].tolist()
+    assert found["a"]["accuracy"] == np.mean(a.argmax(axis=1) == y)
+
+
+def test_a_table_of_a_comparison(command, monkeypatch):
+    save({"y": [0.0] * 4, "p": [1.0, 2, 3, 4], "q": [1.0, 1, 2, 2], "g": list("aabb")}, "data.csv")
+    options = ["score", "data.csv", *MODELS, "--by", "g", "--loss", "mae", "--loss", "r2"]
+    monkeypatch.setenv("COLUMNS", "120")
+    mae, r2 = command(*options, "--compare")[1].split("\n\n")
+    header, rule, *rows, other_rule, p, q = mae.splitlines()
+    assert header.split() == ["g", "model", "rows", "mae", "difference", "z", "p", "rank"]
+    assert rule == other_rule
+    assert p.split() == ["all", "p", "4", "2.50", "±", "0.65", "baseline", "2"]
+    assert q.split() == "all q 4 1.50 ± 0.29 -1.00 ± 0.41 -2.45 0.092 1".split()
+    assert [row.split()[:3] for row in rows] == [
+        [g, model, "2"] for g, model in product("ab", "pq")
+    ]
+    assert r2.splitlines()[0].split() == ["g", "model", "rows", "r2", "difference", "rank"]
+
+
+@posix
+def test_signs_that_the_output_cannot_show(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    save({"y": [0.0] * 3, "p": [1.0, 2.0, 3.0], "g": list("abb")}, "data.csv")
+    done = run(f"{SCORE} --stderr", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    assert lines[-1].endswith("2.00 +- 0.58") and len({*map(len, lines)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([*COLUMNS, "--compare"], "--compare: there is one model; give each its --y-pred"),
+        ([*MODELS, "--baseline", "p"], "--baseline: this goes with --compare"),
+        ([*MODELS, "--by", "g", "--holm"], "--holm: this goes with --compare"),
+        ([*MODELS, "--compare", "--holm"], "--holm: it corrects for groups; give their --by"),
+        (
+            [*MODELS, "--compare", "--baseline", "w"],
+            "--baseline w: this is none of the models p, q",
+        ),
+        (
+            [*COLUMNS, "--y-pred", "p,q,w", "--compare", "--loss", "accuracy"],
+            "--compare: models have as many columns as the first; p has 1, p,q,w has 3",
+        ),
+        (
+            [*COLUMNS, "--stderr", "--by", "mse_stderr"],
+            "--by mse_stderr: the scores have a column of this name; rename one",
+        ),
+    ],
+)
+def test_comparisons_that_cannot_be(options, message, failure):
+    save(night(10) | {"mse_stderr": np.arange(10)}, "data.csv")
+    assert failure("score", "data.csv", *options) == message
+
+
+def test_a_value_that_no_comparison_takes(failure):
+    save({"y": [0.0, 1.0], "p": [0.5, 0.5], "q": [0.5, 1.5]}, "data.csv")
+    message = failure("score", "data.csv", *MODELS, *BOTH, "--compare")
+    assert message == "data.csv: row 2: column 'q' = 1.5 is not in [0, 1] (log_loss)"
+
+
+# Metrics.
+
+
+def test_metrics(scores):
+    data = night()
+    save(data, "data.csv")
+    names = ["accuracy", "accuracy:threshold=0.25", "r2", "d2_log_loss", "bias", "mean_true"]
+    names += ["mean_pred", "log_loss"]
+    found = scores("data.csv", *COLUMNS, *[w for name in names for w in ("--loss", name)])
+    y, p = data["y"], data["p"]
+    m, log_loss = y.mean(), -np.log(np.where(y == 1, p, 1 - p)).mean()
+    entropy = -m * np.log(m) - (1 - m) * np.log(1 - m)
+    right = {
+        "accuracy": np.mean((p > 0.5) == y),
+        "accuracy:threshold=0.25": np.mean((p > 0.25) == y),
+        "r2": 1 - np.sum((y - p) ** 2) / np.sum((y - m) ** 2),
+        "d2_log_loss": 1 - log_loss / entropy,
+        "bias": np.mean(p - y),
+        "mean_true": m,
+        "mean_pred": p.mean(),
+        "log_loss": log_loss,
+    }
+    assert found == close(right | {"weight": 1000.0, "count": 1000})
+
+
+def test_metrics_of_labels(scores):
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 3, 300), rng.dirichlet(np.ones(3), 300)
+    names = np.array(["cat", "dog", "eel"])
+    save({"y": names[y], **{f"p_{name}": p[:, k] for k, name in enumerate(names)}}, "data.csv")
+    options = ["--y-true", "y", "--y-pred", "p_cat,p_dog,p_eel", "--loss", "accuracy"]
+    found = scores("data.csv", *options, "--loss", "top_k_accuracy")
+    assert found["accuracy"] == np.mean(p.argmax(axis=1) == y)
+    assert found["top_k_accuracy"] == np.mean(p.argmin(axis=1) != y)
+
+
+def test_bounds_of_metrics(command):
+    save({"y": [0, 1, 1, 1], "p": [0.2, 0.7, 0.9, 0.4]}, "data.csv")
+    options = [
+        "score",
+        "data.csv",
+        *COLUMNS,
+        "--loss",
+        "accuracy",
+        "--loss",
+        "accuracy:threshold=0.3",
+    ]
+    assert command(*options, "--fail-below", "accuracy=0.75")[0] == 0
+    bounds = ["--fail-below", "accuracy=0.8", "--fail-below", "accuracy:threshold=0.3=0.8"]
+    status, _, err = command(*options, *bounds)
+    assert (status, err) == (3, "fastloss: --fail-below accuracy=0.8: accuracy is 0.75\n")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("acuracy", "unknown loss or metric 'acuracy'; did you mean accuracy"),
+        ("accuracy:k=2", "accuracy:k=2: there is no parameter 'k'; it has: threshold"),
+        ("accuracy:threshold=x", "accuracy:threshold=x: expected threshold=NUMBER; got"),
+        ("r2:k=2", "r2:k=2: there is no parameter 'k'; it has: none"),
+        ("d2_mae", "d2_mae: the best constant of mae is not the mean of the targets"),
+        ("top_k_accuracy", "it needs one column of classes, and one of predictions for each"),
+    ],
+)
+def test_metrics_that_cannot_be(spec, message, failure):
+    save(night(10), "data.csv")
+    found = failure("score", "data.csv", *COLUMNS, "--loss", spec)
+    assert found.startswith(f"--loss {spec}: {message}")
+
+
+def test_rows_have_no_metrics(command):
+    save(night(10), "data.csv")
+    options = ["--loss", "accuracy", "--loss", "mae", "--per-row", "rows.parquet"]
+    assert command("score", "data.csv", *COLUMNS, *options)[0] == 0
+    assert parquet.read_schema("rows.parquet").names == ["y", "p", "mae", "mae_grad"]

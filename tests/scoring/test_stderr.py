@@ -254,8 +254,8 @@ def test_top_k_accuracy():
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("d2_mae", "mean"), ("top_k_accuracy:k=0", "at least 1"), ("accuracy:k=2", "parameters"),
-    ("r2:a=1", "parameters"),
+    ("d2_mae", "mean"), ("top_k_accuracy:k=0", "at least 1"), ("accuracy:k=2", "no parameter"),
+    ("r2:a=1", "no parameter"),
 ])  # fmt: skip
 def test_metrics_that_there_are_not(name, message):
     with pytest.raises(ValueError, match=message):
