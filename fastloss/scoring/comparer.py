@@ -197,14 +197,14 @@ class Comparer(Accumulator):
             if correction == "holm":
                 groups = replace(groups, p=holm(groups.p))
         return Comparison(
+            self._measures,
             models=self.models,
-            names=tuple(measure.spec for measure in self._measures),
             baselines=tuple(self.models[k] for k in base),
-            larger_is_better=tuple(measure.larger_is_better for measure in self._measures),
             total=self._differences(total, base)[0],
             labels=tuple(labels) if self._grouped else None,
             groups=groups,
             keys=self._keys,
+            correction=correction,
         )
 
     def _baseline(self, values: Array, name: str | None) -> Array:
