@@ -72,7 +72,7 @@ def score(
     >>> frame = pd.DataFrame({"y": [1, 0, 1, 0], "p": [0.9, 0.2, 0.6, 0.1], "k": list("aabb")})
     >>> ddf = dd.from_pandas(frame, npartitions=2)
     >>> fastloss.dask.score(ddf, ["log_loss", "brier"], y_true="y", y_pred="p", by="k")
-         log_loss  brier  weight  count
+    k    log_loss  brier  weight  count
     a    0.164252  0.025       2      2
     b    0.308093  0.085       2      2
     all  0.236173  0.055       4      4

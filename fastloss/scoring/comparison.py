@@ -117,10 +117,10 @@ class Comparison:
     >>> found = fl.compare(y, {"old": old, "new": new}, ["mae", "r2"])
     >>> found
     loss  model        value    difference      z     p
-    mae   new    0.50 ± 0.18  -0.37 ± 0.22  -1.73  0.18
-          old    0.88 ± 0.38      baseline
-    r2    new          0.725         0.675
-          old           0.05      baseline
+    mae   new    0.50 ± 0.18  -0.38 ± 0.22  -1.73  0.18
+          old    0.88 ± 0.38  baseline
+    r2    new      0.725         0.675
+          old       0.05      baseline
     >>> found["new"]
                  mae     r2  weight  count
     all  0.50 ± 0.18  0.725       4      4
@@ -288,14 +288,14 @@ class Comparison:
         >>> import fastloss as fl
         >>> models = {"old": [2.0, 2.5], "new": [1.5, 2.5]}
         >>> found = fl.compare([1.0, 2.0], models, "mae", by={"day": ["Mo", "Tu"]})
-        >>> found.to_pandas()[["group", "model", "difference", "rank"]]
-          group model  difference  rank
-        0    Mo   new       -0.50     1
-        1    Mo   old        0.00     2
-        2    Tu   new        0.00     1
-        3    Tu   old        0.00     1
-        4   all   new       -0.25     1
-        5   all   old        0.00     2
+        >>> found.to_pandas()[["day", "model", "difference", "rank"]]
+           day model  difference  rank
+        0   Mo   new       -0.50     1
+        1   Mo   old        0.00     2
+        2   Tu   new        0.00     1
+        3   Tu   old        0.00     1
+        4  all   new       -0.25     1
+        5  all   old        0.00     2
         """
         pandas = library("pandas", "Comparison.to_pandas")
         columns = self._columns()
@@ -303,8 +303,8 @@ class Comparison:
         if self.labels is not None:
             names = names_beside(self.keys, self.labels, columns)
             rows = [*map(parts_of, self.labels), self._total_row()]
-            labels = {name: self._repeated(map(plain, column))
-                      for name, column in zip(names, zip(*rows, strict=True), strict=True)}  # fmt: skip
+            for name, *column in zip(names, *rows, strict=True):
+                labels[name] = self._repeated(map(plain, column))
         frame: pd.DataFrame = pandas.DataFrame({**labels, **columns})
         return frame
 

@@ -24,11 +24,13 @@ Part = dict[str, Any]
 def parts(
     frame: Any,
     y_true: str,
-    y_pred: Names,
+    y_pred: Names | None = None,
     sample_weight: str | None = None,
     by: Names | None = None,
+    *,
+    y_preds: Mapping[str, Names] | None = None,
 ) -> Iterator[Part]:
-    """Yield what `Scorer.update` takes, for some rows of a frame at a time.
+    """Yield what `Scorer.update` or `Comparer.update` takes, for some rows of a frame at a time.
 
     Parameters
     ----------
@@ -43,11 +45,14 @@ def parts(
         The column of weights.
     by : str or sequence of str, optional
         The columns of groups.
+    y_preds : mapping of str to str or sequence of str, optional
+        Instead of ``y_pred``, that of each model, by its name.
 
     Raises
     ------
     TypeError
-        If the frame is none, or a column holds neither numbers nor what it is asked for.
+        If the frame is none, a column holds neither numbers nor what it is asked for, or there is
+        not one of ``y_pred`` and ``y_preds``.
     ValueError
         If a column is not there.
 
@@ -63,7 +68,11 @@ def parts(
     >>> scorer.result().to_dict()["groups"]["a"]["mae"]
     1.0
     """
+    if (y_pred is None) == (y_preds is None):
+        raise TypeError("parts takes either y_pred or y_preds")
+    models = {f"y_preds[{model!r}]": (model, own) for model, own in (y_preds or {}).items()}
     roles = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight, "by": by}
+    roles |= {role: own for role, (_, own) in models.items()}
     wanted = {role: _names(role, given) for role, given in roles.items() if given is not None}
     names = list(dict.fromkeys(name for many in wanted.values() for name in many))
 
@@ -78,6 +87,8 @@ def parts(
                 arrays[role] = _array(own[0], columns[own[0]], labels=role == "y_true")
             else:
                 arrays[role] = np.stack([_array(name, columns[name]) for name in own], axis=-1)
+        if y_preds is not None:
+            arrays["y_preds"] = {model: arrays.pop(role) for role, (model, _) in models.items()}
         return arrays
 
     return _ahead(part, _pieces(frame, names))
@@ -86,7 +97,7 @@ def parts(
 def _names(role: str, given: Names) -> list[str]:
     if isinstance(given, str):
         return [given]
-    several = role in ("y_pred", "by")
+    several = role.startswith("y_pred") or role == "by"
     if several and isinstance(given, (list, tuple)) and given:
         if all(isinstance(name, str) for name in given):
             return list(given)

@@ -117,6 +117,19 @@ def codes_of(groups: Any, shape: tuple[int, ...]) -> Key:
     return labels, np.ascontiguousarray(places, np.intp)
 
 
+def names_of(groups: Any) -> tuple[str, ...]:
+    """The names of the columns of keys; none where not all have one."""
+    names: Any = getattr(groups, "names", None)
+    if isinstance(groups, Mapping):
+        names = groups.keys()
+    elif hasattr(groups, "column_names"):  # pyarrow
+        names = groups.column_names
+    elif hasattr(groups, "get_columns") or hasattr(groups, "iloc") and hasattr(groups, "columns"):
+        names = groups.columns
+    names = list(names if names is not None else ())
+    return () if any(name is None for name in names) else tuple(map(str, names))
+
+
 # ---- one key or several ------------------------------------------------------------------------
 
 

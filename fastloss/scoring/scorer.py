@@ -21,7 +21,7 @@ from fastloss.scoring.columns import (
     sums_of_parts,
 )
 from fastloss.scoring.exact import ExactSums
-from fastloss.scoring.groups import codes_of
+from fastloss.scoring.groups import codes_of, names_of
 from fastloss.scoring.measures import Measure, as_measures
 from fastloss.scoring.scores import Scores
 from fastloss.scoring.statistics import Moments, means_of
@@ -130,10 +130,11 @@ class Scorer(Accumulator):
         axis = row_axis(z, self.losses) if self._of_rows else None
         shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
         labels: list[Any] = [None]
-        codes, keys = None, ()
+        codes = None
+        keys: tuple[str, ...] = ()
         if groups is not None:
             labels, codes = codes_of(groups, shape)
-            keys = tuple(getattr(groups, "names", None) or ())
+            keys = names_of(groups)
         items = fixed_items(z, self.losses) if self._of_rows else None
         sums: ExactSums | None
         weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
