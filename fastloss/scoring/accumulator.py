@@ -84,13 +84,13 @@ class Accumulator:
                     f"all parts must have {count} {name}, as the first has; "
                     f"got {items and items[0]}"
                 )
-            if self._labels and keys != self._keys:
+            if self._keys and keys and keys != self._keys:
                 raise ValueError(
-                    f"groups must be of {_columns(self._keys)}, as those of the first part are; "
-                    f"got {_columns(keys)}"
+                    f"groups must be of the columns {', '.join(self._keys)}, as in the parts "
+                    f"before; got {', '.join(keys)}"
                 )
             self._items = self._items or items
-            self._grouped, self._keys = grouped, keys
+            self._grouped, self._keys = grouped, self._keys or keys
             if sums is None:
                 return
             places = [self._labels.setdefault(label, len(self._labels)) for label in labels]
@@ -250,7 +250,3 @@ def total_of(sums: ExactSums | None, weight: int) -> tuple[ExactSums, ExactSums]
     if not math.isfinite(of_weights):
         raise ValueError("the sum of sample_weight overflows")
     return sums, total
-
-
-def _columns(keys: tuple[str, ...]) -> str:
-    return f"the columns {', '.join(keys)}" if keys else "no named columns"

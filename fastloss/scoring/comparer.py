@@ -23,7 +23,7 @@ from fastloss.scoring.columns import (
     sums_of_parts,
 )
 from fastloss.scoring.comparison import Comparison, Differences, holm
-from fastloss.scoring.groups import codes_of, names_of
+from fastloss.scoring.groups import codes_of, key_names
 from fastloss.scoring.measures import as_measures
 from fastloss.scoring.statistics import Moments, means_of
 
@@ -150,10 +150,8 @@ class Comparer(Accumulator):
         shape = y.shape if axis is None else zs[0].shape[:axis] + zs[0].shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
-        keys: tuple[str, ...] = ()
         if groups is not None:
             labels, codes = codes_of(groups, shape)
-            keys = names_of(groups)
         named = {f"y_preds[{model!r}]": z for model, z in zip(self.models, zs, strict=True)}
         sums: ExactSums | None
         if self._fused:
@@ -164,7 +162,7 @@ class Comparer(Accumulator):
             parts = chunks(y, named, weight, self.nan_policy, axis)
             sums = sums_of_parts(parts, self._columns, codes, len(labels), self._pairs)
         items = fixed_items(zs[0], self.losses) if self._of_rows else None
-        self._take(groups is not None, keys, items, labels, sums)
+        self._take(groups is not None, key_names(groups), items, labels, sums)
 
     def _columns(self, part: Part) -> list[Array]:
         return [column for measure in self._measures for column in measure.columns(part)]

@@ -11,8 +11,8 @@ import numpy as np
 from fastloss.losses.base import Loss
 from fastloss.scoring.labels import (
     arrow_table,
+    column_names,
     key_columns,
-    key_names,
     library,
     n_keys,
     names_beside,
@@ -347,7 +347,7 @@ class Comparison:
             total, *rest = self._total_row()
             rows = [[*map(shown_text, parts_of(groups[place]))] for place in places]
             rows.append([shown_text(total), *rest])
-            for name, *column in zip(key_names(self.keys, groups, ""), *rows, strict=True):
+            for name, *column in zip(column_names(self.keys, groups, ""), *rows, strict=True):
                 cells = (cell for label in column for cell in (label, *[""] * (each - 1)))
                 labels.append([name and shown_text(name), *cells])
         blocks = len(places) + 1

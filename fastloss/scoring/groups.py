@@ -117,17 +117,18 @@ def codes_of(groups: Any, shape: tuple[int, ...]) -> Key:
     return labels, np.ascontiguousarray(places, np.intp)
 
 
-def names_of(groups: Any) -> tuple[str, ...]:
-    """The names of the columns of keys; none where not all have one."""
-    names: Any = getattr(groups, "names", None)
-    if isinstance(groups, Mapping):
-        names = groups.keys()
+def key_names(groups: Any) -> tuple[str, ...]:
+    """What the keys are called, if they have names that are texts."""
+    names: Any = ()
+    if isinstance(groups, Groups) or hasattr(groups, "levels"):  # a MultiIndex of pandas
+        names = groups.names
+    elif isinstance(groups, Mapping):
+        names = groups
+    elif hasattr(groups, "iloc") or hasattr(groups, "get_columns"):  # pandas, polars
+        names = getattr(groups, "columns", ())
     elif hasattr(groups, "column_names"):  # pyarrow
         names = groups.column_names
-    elif hasattr(groups, "get_columns") or hasattr(groups, "iloc") and hasattr(groups, "columns"):
-        names = groups.columns
-    names = list(names if names is not None else ())
-    return () if any(name is None for name in names) else tuple(map(str, names))
+    return tuple(names) if all(isinstance(name, str) for name in names) else ()
 
 
 # ---- one key or several ------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def typed(labels: Iterable[Hashable]) -> tuple[list[Any], str]:
     return [None if value is None else str(value) for value in values], "text"
 
 
-def key_names(keys: Sequence[str], labels: Sequence[Hashable], nameless: str) -> Sequence[str]:
+def column_names(keys: Sequence[str], labels: Sequence[Hashable], nameless: str) -> Sequence[str]:
     """The keys of labels, or words for several that have no names."""
     count = n_keys(labels)
     return keys or ([nameless] if count == 1 else [f"key {k + 1}" for k in range(count)])
@@ -67,7 +67,7 @@ def names_beside(
     keys: Sequence[str], labels: Sequence[Hashable], others: Iterable[str]
 ) -> Sequence[str]:
     """Names of the columns of keys; an error if one is that of another column."""
-    names = key_names(keys, labels, "group")
+    names = column_names(keys, labels, "group")
     for name in names:
         if name in others:
             raise ValueError(f"the key {name!r} has the name of a column of scores; rename it")

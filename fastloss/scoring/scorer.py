@@ -21,7 +21,7 @@ from fastloss.scoring.columns import (
     sums_of_parts,
 )
 from fastloss.scoring.exact import ExactSums
-from fastloss.scoring.groups import codes_of, names_of
+from fastloss.scoring.groups import codes_of, key_names
 from fastloss.scoring.measures import Measure, as_measures
 from fastloss.scoring.scores import Scores
 from fastloss.scoring.statistics import Moments, means_of
@@ -131,10 +131,8 @@ class Scorer(Accumulator):
         shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
-        keys: tuple[str, ...] = ()
         if groups is not None:
             labels, codes = codes_of(groups, shape)
-            keys = names_of(groups)
         items = fixed_items(z, self.losses) if self._of_rows else None
         sums: ExactSums | None
         weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
@@ -153,7 +151,7 @@ class Scorer(Accumulator):
         else:
             parts = chunks(y, predictions, weight, self.nan_policy, axis)
             sums = sums_of_parts(parts, self._columns, codes, len(labels), self._pairs)
-        self._take(groups is not None, keys, items, labels, sums)
+        self._take(groups is not None, key_names(groups), items, labels, sums)
 
     def _columns(self, part: Part) -> list[Array]:
         return [column for measure in self._measures for column in measure.columns(part)]

@@ -12,8 +12,8 @@ import numpy as np
 from fastloss.losses.base import Loss
 from fastloss.scoring.labels import (
     arrow_table,
+    column_names,
     key_columns,
-    key_names,
     library,
     n_keys,
     parts_of,
@@ -361,7 +361,7 @@ class Scores:
         places = shown_places(len(groups))
         total = [shown_text(self.total_label), *[""] * (n_keys(groups) - 1)]
         rows = [[*map(shown_text, parts_of(groups[place]))] for place in places] + [total]
-        names = [name and shown_text(name) for name in key_names(self.keys, groups, "")]
+        names = [name and shown_text(name) for name in column_names(self.keys, groups, "")]
         labels = [[name, *cells] for name, *cells in zip(names, *rows, strict=True)]
         values, errors, weights, counts = self._rows([*places, -1])
         numbers = [
