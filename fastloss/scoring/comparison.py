@@ -26,6 +26,7 @@ from fastloss.scoring.shown import (
     html_table,
     mark_gap,
     shown_places,
+    shown_size,
     shown_text,
     shown_value,
     text_table,
@@ -333,8 +334,7 @@ class Comparison:
 
     def _words(self) -> list[str]:
         """What is to be said below a table."""
-        count = len(self.labels or ())
-        size = f"{count:,} groups" if len(shown_places(count, self._rows_each)) < count else ""
+        size = shown_size(len(self.labels or ()), "groups", self._rows_each)
         corrected = "p of groups: Holm's correction" if self.correction else ""
         return [", ".join(filter(None, [size, corrected]))] if size or corrected else []
 

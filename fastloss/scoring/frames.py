@@ -29,6 +29,7 @@ def parts(
     by: Names | None = None,
     *,
     y_preds: Mapping[str, Names] | None = None,
+    rows: int | None = None,
 ) -> Iterator[Part]:
     """Yield what `Scorer.update` or `Comparer.update` takes, for some rows of a frame at a time.
 
@@ -47,6 +48,8 @@ def parts(
         The columns of groups.
     y_preds : mapping of str to str or sequence of str, optional
         Instead of ``y_pred``, that of each model, by its name.
+    rows : int, optional
+        Of a part, about; by default a million.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def parts(
             arrays["y_preds"] = {model: arrays.pop(role) for role, (model, _) in models.items()}
         return arrays
 
-    return _ahead(part, _pieces(frame, names))
+    return _ahead(part, _pieces(frame, names, rows or ROWS))
 
 
 def _names(role: str, given: Names) -> list[str]:
@@ -105,7 +108,7 @@ def _names(role: str, given: Names) -> list[str]:
     raise TypeError(f"{role} must be {expected}; got {reprlib.repr(given)}")
 
 
-def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
+def _pieces(frame: Any, names: list[str], rows: int) -> Iterator[Mapping[str, Any]]:
     """The columns of about as many rows as a part is to have."""
     if not hasattr(frame, "__arrow_c_stream__"):
         remedy = "; collect() it" if hasattr(frame, "collect") else ""
@@ -118,8 +121,8 @@ def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
         _check(names, columns)
         places = {name: columns.index(name) for name in names}
         return (
-            {name: frame.iloc[start : start + ROWS, place] for name, place in places.items()}
-            for start in range(0, len(frame), ROWS)
+            {name: frame.iloc[start : start + rows, place] for name, place in places.items()}
+            for start in range(0, len(frame), rows)
         )
     import pyarrow as pa
 
@@ -133,7 +136,7 @@ def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
             raise TypeError(f"column {objects[0]!r} holds objects of Python; give it another type")
     reader = pa.RecordBatchReader.from_stream(frame)
     _check(names, reader.schema.names)
-    return _tables(reader, names)
+    return _tables(reader, names, rows)
 
 
 def _check(names: list[str], columns: list[Any]) -> None:
@@ -143,21 +146,21 @@ def _check(names: list[str], columns: list[Any]) -> None:
         raise ValueError(str(error)) from None
 
 
-def _tables(reader: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
+def _tables(reader: Any, names: list[str], rows: int) -> Iterator[Mapping[str, Any]]:
     """The columns of batches, of which small ones are put together and large ones are cut."""
     import pyarrow as pa
 
     waiting: list[Any] = []
-    rows = 0
+    held = 0
     for batch in reader:
-        for start in range(0, batch.num_rows, ROWS):
-            piece = batch.select(names).slice(start, ROWS)
-            if rows and rows + piece.num_rows > ROWS:
+        for start in range(0, batch.num_rows, rows):
+            piece = batch.select(names).slice(start, rows)
+            if held and held + piece.num_rows > rows:
                 yield _columns(pa.Table.from_batches(waiting))
-                waiting, rows = [], 0
+                waiting, held = [], 0
             waiting.append(piece)
-            rows += piece.num_rows
-    if rows:
+            held += piece.num_rows
+    if held:
         yield _columns(pa.Table.from_batches(waiting))
 
 

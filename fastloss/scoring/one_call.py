@@ -136,8 +136,8 @@ def score(
     """
     of_frame = bool(data) and y_true is not None  # the first of arrays would be y_true itself
     given = {"y_true": y_true, "y_pred": y_pred, "losses": losses}
-    _bind(SCORE, given, data, ["frame", "losses"] if of_frame else list(given))
-    _check_here({**given, "sample_weight": sample_weight, "groups": groups})
+    bind(SCORE, given, data, ["frame", "losses"] if of_frame else list(given))
+    check_here({**given, "sample_weight": sample_weight, "groups": groups})
     if of_frame and groups is not None:
         raise TypeError("groups is for arrays; of a frame pass by=, the names of its columns")
     if not of_frame and by is not None:
@@ -270,9 +270,9 @@ def compare(
     """
     of_frame = bool(data) and y_true is not None  # the first of arrays would be y_true itself
     given = {"y_true": y_true, "y_preds": y_preds, "losses": losses}
-    _bind(COMPARE, given, data, ["frame", "y_preds", "losses"] if of_frame else list(given))
+    bind(COMPARE, given, data, ["frame", "y_preds", "losses"] if of_frame else list(given))
     models = _models(given.pop("y_preds"), of_frame)
-    _check_here({**given, **models, "sample_weight": sample_weight, "by": by})
+    check_here({**given, **models, "sample_weight": sample_weight, "by": by})
     comparer = Comparer(given.pop("losses"), models, nan_policy=nan_policy)
     if of_frame:
         from fastloss.scoring.frames import parts
@@ -303,7 +303,7 @@ def _models(y_preds: Any, of_frame: bool) -> Mapping[str, Any]:
     return y_preds
 
 
-def _bind(usage: str, given: dict[str, Any], data: tuple[Any, ...], places: list[str]) -> None:
+def bind(usage: str, given: dict[str, Any], data: tuple[Any, ...], places: list[str]) -> None:
     """Put what was given by place where it would be by name."""
     twice = [name for name, _ in zip(places, data, strict=False) if given.get(name) is not None]
     given.update(zip(places, data, strict=False))
@@ -317,7 +317,7 @@ def _bind(usage: str, given: dict[str, Any], data: tuple[Any, ...], places: list
             raise TypeError(f"{usage}; got {problem}")
 
 
-def _check_here(given: Mapping[str, Any]) -> None:
+def check_here(given: Mapping[str, Any]) -> None:
     """An error for what lies on other machines, where one call would gather it on this one."""
     for name, value in given.items():
         library, _, rest = type(value).__module__.partition(".")

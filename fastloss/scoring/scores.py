@@ -25,6 +25,7 @@ from fastloss.scoring.shown import (
     html_table,
     mark_gap,
     shown_places,
+    shown_size,
     shown_text,
     shown_value,
     text_table,
@@ -352,8 +353,7 @@ class Scores:
 
     def _size(self) -> str:
         """How many groups there are, where not all are shown."""
-        count = len(self.groups or ())
-        return f"{count:,} groups" if len(shown_places(count)) < count else ""
+        return shown_size(len(self.groups or ()), "groups")
 
     def _cells(self) -> tuple[list[list[str]], list[list[str]]]:
         """The table that is shown, column by column, names first: of labels, and of numbers."""

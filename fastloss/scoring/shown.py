@@ -24,6 +24,11 @@ def shown_places(count: int, rows: int = 1) -> list[int]:
     return [*range(few), *range(count - few, count)]
 
 
+def shown_size(count: int, things: str, rows: int = 1) -> str:
+    """How many there are, where a table does not show all."""
+    return f"{count:,} {things}" if len(shown_places(count, rows)) < count else ""
+
+
 def mark_gap(columns: Sequence[list[str]], places: Sequence[int], rows: int = 1) -> None:
     """Put a row for what is left out between the first and the last of what is shown."""
     for k, (before, place) in enumerate(pairwise(places)):
