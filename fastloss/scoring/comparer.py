@@ -262,11 +262,11 @@ def _errors(
     for j, place in enumerate(places):
         if j != base:
             apart[:, j] = moments.variance({place: 1, places[base]: -1})
+    errors = np.sqrt(alone)
     if roots is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
-            slope = 1 / (2 * roots)
+            errors, slope = errors / (2 * roots), 1 / (2 * roots)
         own, of_base = slope, slope[:, [base]]
         together = (alone + alone[:, [base]] - apart) / 2  # covariances
         apart = own**2 * alone + of_base**2 * alone[:, [base]] - 2 * own * of_base * together
-        alone = own**2 * alone
-    return np.sqrt(alone), np.sqrt(np.maximum(apart, 0))
+    return errors, np.sqrt(np.maximum(apart, 0))
