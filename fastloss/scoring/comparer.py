@@ -11,7 +11,13 @@ import numpy as np
 
 from fastloss._core import input_array
 from fastloss.losses.base import Loss
-from fastloss.scoring.accumulator import NAN_POLICIES, Accumulator, check_choice, total_of
+from fastloss.scoring.accumulator import (
+    NAN_POLICIES,
+    Accumulator,
+    check_choice,
+    check_clustered,
+    total_of,
+)
 from fastloss.scoring.columns import (
     Part,
     can_be_fused,
@@ -23,9 +29,9 @@ from fastloss.scoring.columns import (
     sums_of_parts,
 )
 from fastloss.scoring.comparison import Comparison, Differences, holm
-from fastloss.scoring.groups import codes_of, key_names
+from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
 from fastloss.scoring.measures import as_measures
-from fastloss.scoring.statistics import Moments, means_of
+from fastloss.scoring.statistics import ClusterMoments, Moments, by_group, means_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -45,6 +51,8 @@ class Comparer(Accumulator):
         Their names, two at least.
     nan_policy : {"propagate", "omit", "raise"}
         With "omit" a row is left out of all models if its target or any prediction is NaN.
+    clustered : bool, default=False
+        Whether samples come in clusters, as `Scorer` takes them.
 
     See Also
     --------
@@ -68,6 +76,7 @@ class Comparer(Accumulator):
         models: Iterable[str],
         *,
         nan_policy: str = "propagate",
+        clustered: bool = False,
     ) -> None:
         super().__init__()
         self._measures = as_measures(losses)
@@ -79,13 +88,14 @@ class Comparer(Accumulator):
             raise ValueError(f"models must have names that differ; got {self.models}")
         check_choice("nan_policy", nan_policy, NAN_POLICIES)
         self.nan_policy = nan_policy
+        self.clustered = bool(clustered)
         self._of_rows = check_rows(self._measures)
         self._fused = can_be_fused(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
         self._each = sum(measure.n_columns for measure in self._measures)
         self._width = self._each * len(self.models)  # columns: those of one model after the other
-        self._pairs = self._paired()
+        self._pairs = [] if clustered else self._paired()
 
     def _paired(self) -> list[tuple[int, int]]:
         """Products of the same column of two models, and with the weights."""
@@ -102,6 +112,7 @@ class Comparer(Accumulator):
             "losses": [measure.spec for measure in self._measures],
             "models": list(self.models),
             "nan_policy": self.nan_policy,
+            "clustered": self.clustered,
         }
 
     @classmethod
@@ -114,6 +125,7 @@ class Comparer(Accumulator):
         y_preds: Mapping[str, ArrayLike],
         sample_weight: ArrayLike | None = None,
         groups: Any = None,
+        cluster: Any = None,
     ) -> None:
         """Add a part of the data.
 
@@ -123,7 +135,7 @@ class Comparer(Accumulator):
             Targets.
         y_preds : mapping of str to array_like
             The predictions of each model, all of one shape.
-        sample_weight, groups
+        sample_weight, groups, cluster
             As `Scorer.update` takes them.
 
         Raises
@@ -132,6 +144,7 @@ class Comparer(Accumulator):
             As of `Scorer.update`, or if models are missing or unknown; nothing is added then.
         """
         self._check_grouped(groups is not None)
+        check_clustered(self.clustered, cluster)
         if not isinstance(y_preds, Mapping) or {*y_preds} != {*self.models}:
             given = list(y_preds) if isinstance(y_preds, Mapping) else y_preds
             raise ValueError(
@@ -150,7 +163,9 @@ class Comparer(Accumulator):
         shape = y.shape if axis is None else zs[0].shape[:axis] + zs[0].shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
-        if groups is not None:
+        if cluster is not None:
+            labels, codes = codes_of_clusters(groups, cluster, shape)
+        elif groups is not None:
             labels, codes = codes_of(groups, shape)
         named = {f"y_preds[{model!r}]": z for model, z in zip(self.models, zs, strict=True)}
         sums: ExactSums | None
@@ -190,16 +205,22 @@ class Comparer(Accumulator):
         labels, sums = self._seen()
         sums, total = total_of(sums, self._width)
         base = self._baseline(self._values(total)[0], baseline)
+        of_each: Moments | ClusterMoments
+        of_all: Moments | ClusterMoments
+        if self.clustered:
+            labels, sums, of_each, of_all = by_group(labels, sums, self._width)
+        else:
+            of_each, of_all = (Moments(s, self._width, self._pairs) for s in (sums, total))
         groups = None
         if self._grouped:
-            groups = self._differences(sums, base)
+            groups = self._differences(sums, of_each, base)
             if correction == "holm":
                 groups = replace(groups, p=holm(groups.p))
         return Comparison(
             self._measures,
             models=self.models,
             baselines=tuple(self.models[k] for k in base),
-            total=self._differences(total, base)[0],
+            total=self._differences(total, of_all, base)[0],
             labels=tuple(labels) if self._grouped else None,
             groups=groups,
             keys=self._keys,
@@ -230,12 +251,13 @@ class Comparer(Accumulator):
         ]
         return np.stack(values, axis=-1)
 
-    def _differences(self, sums: ExactSums, base: Array) -> Differences:
+    def _differences(
+        self, sums: ExactSums, moments: Moments | ClusterMoments, base: Array
+    ) -> Differences:
         from scipy.stats import t  # type: ignore[import-untyped, unused-ignore]
 
         values = self._values(sums)
         errors, apart = np.full((2, *values.shape), np.nan)
-        moments = Moments(sums, self._width, self._pairs)
         for k, (first, measure) in enumerate(zip(self._firsts(), self._measures, strict=True)):
             if measure.is_mean:
                 places = [first + j * self._each for j in range(len(self.models))]
@@ -245,13 +267,13 @@ class Comparer(Accumulator):
         differences = values - own
         with np.errstate(divide="ignore", invalid="ignore"):
             z = differences / apart
-        p = 2 * t.sf(np.abs(z), np.maximum(sums.counts - 1, 1)[:, None, None])
+        p = 2 * t.sf(np.abs(z), np.maximum(moments.counts - 1, 1)[:, None, None])
         _, weights = means_of(sums, self._width)
         return Differences(values, errors, differences, apart, z, p, weights, sums.counts)
 
 
 def _errors(
-    moments: Moments, places: list[int], base: int, roots: Array | None
+    moments: Moments | ClusterMoments, places: list[int], base: int, roots: Array | None
 ) -> tuple[Array, Array]:
     """Standard errors of the models, and of their differences to the base, by group and model.
 

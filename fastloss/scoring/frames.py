@@ -28,6 +28,7 @@ def parts(
     sample_weight: str | None = None,
     by: Names | None = None,
     *,
+    cluster: Names | None = None,
     y_preds: Mapping[str, Names] | None = None,
     rows: int | None = None,
 ) -> Iterator[Part]:
@@ -46,6 +47,8 @@ def parts(
         The column of weights.
     by : str or sequence of str, optional
         The columns of groups.
+    cluster : str or sequence of str, optional
+        The columns of clusters.
     y_preds : mapping of str to str or sequence of str, optional
         Instead of ``y_pred``, that of each model, by its name.
     rows : int, optional
@@ -74,7 +77,8 @@ def parts(
     if (y_pred is None) == (y_preds is None):
         raise TypeError("parts takes either y_pred or y_preds")
     models = {f"y_preds[{model!r}]": (model, own) for model, own in (y_preds or {}).items()}
-    roles = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight, "by": by}
+    roles = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
+    roles |= {"groups": by, "cluster": cluster}
     roles |= {role: own for role, (_, own) in models.items()}
     wanted = {role: _names(role, given) for role, given in roles.items() if given is not None}
     names = list(dict.fromkeys(name for many in wanted.values() for name in many))
@@ -82,10 +86,10 @@ def parts(
     def part(columns: Mapping[str, Any]) -> Part:
         arrays: Part = {}
         for role, own in wanted.items():
-            if role == "by":
+            if role in ("groups", "cluster"):
                 shape = (len(columns[own[0]]),)
                 labels, codes = codes_of({name: columns[name] for name in own}, shape)
-                arrays["groups"] = Groups(codes, labels, tuple(own))
+                arrays[role] = Groups(codes, labels, tuple(own))
             elif isinstance(roles[role], str):
                 arrays[role] = _array(own[0], columns[own[0]], labels=role == "y_true")
             else:
@@ -100,7 +104,8 @@ def parts(
 def _names(role: str, given: Names) -> list[str]:
     if isinstance(given, str):
         return [given]
-    several = role.startswith("y_pred") or role == "by"
+    role = "by" if role == "groups" else role
+    several = role.startswith("y_pred") or role in ("by", "cluster")
     if several and isinstance(given, (list, tuple)) and given:
         if all(isinstance(name, str) for name in given):
             return list(given)

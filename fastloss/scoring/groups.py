@@ -117,6 +117,13 @@ def codes_of(groups: Any, shape: tuple[int, ...]) -> Key:
     return labels, np.ascontiguousarray(places, np.intp)
 
 
+def codes_of_clusters(groups: Any, cluster: Any, shape: tuple[int, ...]) -> Key:
+    """The same, of pairs of a group, or None without groups, and of a cluster."""
+    whole: Key = ([None], np.zeros(shape, np.intp))
+    labels, places = codes_of(cluster, shape)
+    return _crossed([whole if groups is None else codes_of(groups, shape), (labels, places)])
+
+
 def key_names(groups: Any) -> tuple[str, ...]:
     """What the keys are called, if they have names that are texts."""
     names: Any = ()

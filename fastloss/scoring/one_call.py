@@ -43,6 +43,7 @@ def score(
     groups: Any = None,
     nan_policy: str = "propagate",
     stderr: bool = False,
+    cluster: Any = None,
 ) -> Scores: ...
 
 
@@ -58,6 +59,7 @@ def score(
     by: str | Sequence[str] | None = None,
     nan_policy: str = "propagate",
     stderr: bool = False,
+    cluster: str | Sequence[str] | None = None,
 ) -> Scores: ...
 
 
@@ -71,6 +73,7 @@ def score(
     by: Any = None,
     nan_policy: str = "propagate",
     stderr: bool = False,
+    cluster: Any = None,
 ) -> Scores:
     """Compute many losses in one pass over the data.
 
@@ -103,6 +106,9 @@ def score(
         A gap in a column of a frame is a NaN.
     stderr : bool, default=False
         Whether to compute standard errors too.
+    cluster : array_like, or names of columns, optional
+        The cluster of each sample, as a user or a day, given as groups are: with ``stderr=True``,
+        if only samples of different clusters are independent.
 
     Returns
     -------
@@ -137,20 +143,20 @@ def score(
     of_frame = bool(data) and y_true is not None  # the first of arrays would be y_true itself
     given = {"y_true": y_true, "y_pred": y_pred, "losses": losses}
     bind(SCORE, given, data, ["frame", "losses"] if of_frame else list(given))
-    check_here({**given, "sample_weight": sample_weight, "groups": groups})
+    check_here({**given, "sample_weight": sample_weight, "groups": groups, "cluster": cluster})
     if of_frame and groups is not None:
         raise TypeError("groups is for arrays; of a frame pass by=, the names of its columns")
     if not of_frame and by is not None:
         raise TypeError("by names columns of a frame; for arrays pass groups=, an array of labels")
-    options: Any = {"stderr": True} if stderr else {}
-    scorer = Scorer(given.pop("losses"), nan_policy=nan_policy, **options)
+    clustered = cluster is not None
+    scorer = Scorer(given.pop("losses"), nan_policy=nan_policy, stderr=stderr, clustered=clustered)
     if of_frame:
         from fastloss.scoring.frames import parts
 
-        for part in parts(**given, sample_weight=sample_weight, by=by):
+        for part in parts(**given, sample_weight=sample_weight, by=by, cluster=cluster):
             scorer.update(**part)
     else:
-        scorer.update(**given, sample_weight=sample_weight, groups=groups)
+        scorer.update(**given, sample_weight=sample_weight, groups=groups, cluster=cluster)
     return scorer.result()
 
 
@@ -165,6 +171,7 @@ def compare(
     nan_policy: str = "propagate",
     baseline: str | None = None,
     correction: Literal["holm"] | None = None,
+    cluster: Any = None,
 ) -> Comparison: ...
 
 
@@ -181,6 +188,7 @@ def compare(
     nan_policy: str = "propagate",
     baseline: str | None = None,
     correction: Literal["holm"] | None = None,
+    cluster: str | Sequence[str] | None = None,
 ) -> Comparison: ...
 
 
@@ -194,6 +202,7 @@ def compare(
     nan_policy: str = "propagate",
     baseline: str | None = None,
     correction: Literal["holm"] | None = None,
+    cluster: Any = None,
 ) -> Comparison:
     """Compare models on the same samples: their losses, and whether these differ.
 
@@ -224,6 +233,8 @@ def compare(
         each loss the model that is best in all.
     correction : {"holm"}, optional
         Of the p values of the groups, for as many comparisons as there are groups.
+    cluster : array_like, or names of columns, optional
+        The cluster of each sample, as `score` takes it.
 
     Returns
     -------
@@ -243,7 +254,8 @@ def compare(
     With d the difference of the weighted losses of a sample, w the weights, m = sum(d)/sum(w) and n
     the number of samples, the standard error is the root of n/(n - 1) sum((d - m w)^2) / sum(w)^2
     (Cochran 1977; Gatz and Smith 1995). Without weights it is that of the paired t-test. Of roots
-    it is found by the delta method; scores that are no means of the samples, as R2, have none.
+    it is found by the delta method; scores that are no means of the samples, as R2, have none. With
+    clusters, d and w are the sums of each of the n clusters.
 
     References
     ----------
@@ -272,15 +284,17 @@ def compare(
     given = {"y_true": y_true, "y_preds": y_preds, "losses": losses}
     bind(COMPARE, given, data, ["frame", "y_preds", "losses"] if of_frame else list(given))
     models = _models(given.pop("y_preds"), of_frame)
-    check_here({**given, **models, "sample_weight": sample_weight, "by": by})
-    comparer = Comparer(given.pop("losses"), models, nan_policy=nan_policy)
+    check_here({**given, **models, "sample_weight": sample_weight, "by": by, "cluster": cluster})
+    clustered = cluster is not None
+    comparer = Comparer(given.pop("losses"), models, nan_policy=nan_policy, clustered=clustered)
     if of_frame:
         from fastloss.scoring.frames import parts
 
-        for part in parts(**given, y_preds=models, sample_weight=sample_weight, by=by):
+        columns = {"sample_weight": sample_weight, "by": by, "cluster": cluster}
+        for part in parts(**given, y_preds=models, **columns):
             comparer.update(**part)
     else:
-        comparer.update(given["y_true"], models, sample_weight, by)
+        comparer.update(given["y_true"], models, sample_weight, by, cluster)
     return comparer.result(baseline, correction)
 
 
