@@ -204,7 +204,7 @@ class Comparer(Accumulator):
         check_choice("correction", correction, (None, "holm"))
         labels, sums = self._seen()
         sums, total = total_of(sums, self._width)
-        base = self._baseline(self._values(total)[0], baseline)
+        base = self._baseline(self._values(total)[0][0], baseline)
         of_each: Moments | ClusterMoments
         of_all: Moments | ClusterMoments
         if self.clustered:
@@ -241,22 +241,22 @@ class Comparer(Accumulator):
         ends = accumulate(measure.n_columns for measure in self._measures)
         return [0, *ends][:-1]
 
-    def _values(self, sums: ExactSums) -> Array:
-        """By group, model and loss."""
-        means, _ = means_of(sums, self._width)
+    def _values(self, sums: ExactSums) -> tuple[Array, Array]:
+        """Values by group, model and loss; and the weights of groups."""
+        means, weights = means_of(sums, self._width)
         of_model = means.reshape(len(means), len(self.models), self._each)
         values = [
             measure.value(of_model[:, :, first : first + measure.n_columns])
             for first, measure in zip(self._firsts(), self._measures, strict=True)
         ]
-        return np.stack(values, axis=-1)
+        return np.stack(values, axis=-1), weights
 
     def _differences(
         self, sums: ExactSums, moments: Moments | ClusterMoments, base: Array
     ) -> Differences:
-        from scipy.stats import t  # type: ignore[import-untyped, unused-ignore]
+        from scipy.special import stdtr  # takes long to import
 
-        values = self._values(sums)
+        values, weights = self._values(sums)
         errors, apart = np.full((2, *values.shape), np.nan)
         for k, (first, measure) in enumerate(zip(self._firsts(), self._measures, strict=True)):
             if measure.is_mean:
@@ -267,8 +267,7 @@ class Comparer(Accumulator):
         differences = values - own
         with np.errstate(divide="ignore", invalid="ignore"):
             z = differences / apart
-        p = 2 * t.sf(np.abs(z), np.maximum(moments.counts - 1, 1)[:, None, None])
-        _, weights = means_of(sums, self._width)
+        p = 2 * stdtr(np.maximum(moments.counts - 1, 1)[:, None, None], -np.abs(z))
         return Differences(values, errors, differences, apart, z, p, weights, sums.counts)
 
 

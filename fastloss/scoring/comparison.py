@@ -252,24 +252,31 @@ class Comparison:
         return result
 
     def _dicts(self) -> list[dict[str, Any]]:
-        columns = {name: array.tolist() for name, array in self._numbers().items()}
-        weights, counts = columns.pop("weight"), columns.pop("count")
-        order = self.ranking
+        """Of each group and of all samples."""
+        numbers = self._numbers()
+        weights, counts = (numbers.pop(name)[:, 0, 0].tolist() for name in ("weight", "count"))
+        rows = zip(*(array.ravel().tolist() for array in numbers.values()), strict=True)
+        found = [dict(zip(numbers, row, strict=True)) for row in rows]  # in turn by model, by loss
+        n, places = len(self.models), {model: j for j, model in enumerate(self.ranking)}
         return [
             {
                 "models": {
-                    model: {
-                        loss: {name: column[i][k][order.index(model)]
-                               for name, column in columns.items()}
-                        for k, loss in enumerate(self.names)
-                    }
+                    model: dict(
+                        zip(self.names, found[first + places[model] : stop : n], strict=True)
+                    )
                     for model in self.models
                 },
-                "weight": weights[i][0][0],
-                "count": counts[i][0][0],
+                "weight": weight,
+                "count": count,
             }
-            for i in range(len(weights))
-        ]  # fmt: skip
+            for first, stop, weight, count in zip(
+                range(0, len(found), self._rows_each),
+                range(self._rows_each, len(found) + 1, self._rows_each),
+                weights,
+                counts,
+                strict=True,
+            )
+        ]
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas DataFrame with a row for each group, loss and model; of all samples last.

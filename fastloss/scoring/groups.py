@@ -117,13 +117,6 @@ def codes_of(groups: Any, shape: tuple[int, ...]) -> Key:
     return labels, np.ascontiguousarray(places, np.intp)
 
 
-def codes_of_clusters(groups: Any, cluster: Any, shape: tuple[int, ...]) -> Key:
-    """The same, of pairs of a group, or None without groups, and of a cluster."""
-    whole: Key = ([None], np.zeros(shape, np.intp))
-    labels, places = codes_of(cluster, shape)
-    return _crossed([whole if groups is None else codes_of(groups, shape), (labels, places)])
-
-
 def key_names(groups: Any) -> tuple[str, ...]:
     """What the keys are called, if they have names that are texts."""
     names: Any = ()
@@ -187,6 +180,13 @@ def _crossed(keys: list[Key]) -> Key:
         pairs, places = _compact(places * len(own) + codes)
         labels = [(*labels[pair // len(own)], own[pair % len(own)]) for pair in pairs]
     return labels, places
+
+
+def codes_of_clusters(groups: Any, cluster: Any, shape: tuple[int, ...]) -> Key:
+    """The same, of pairs of a group, or None without groups, and of a cluster."""
+    whole: Key = ([None], np.zeros(shape, np.intp))
+    labels, places = codes_of(cluster, shape)
+    return _crossed([whole if groups is None else codes_of(groups, shape), (labels, places)])
 
 
 # ---- columns -----------------------------------------------------------------------------------

@@ -89,7 +89,9 @@ def score(
         ``y_pred`` is one column, of numbers or of lists, or a sequence of columns that make up
         rows.
     losses : sequence of str or Loss
-        What to compute; see `loss_names`.
+        What to compute; see `loss_names`. Metrics go by their names: ``"accuracy"``,
+        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"bias"``, ``"mean_true"``,
+        ``"mean_pred"``; see docs/scoring.md.
     frame : object with the Arrow C stream interface
         A frame of pandas or polars, a Table, RecordBatch or RecordBatchReader of pyarrow, a
         relation of DuckDB. It is read about a million rows at a time.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def means_of(sums: ExactSums, n_columns: int) -> tuple[Floats, Floats]:
     """Means of the columns in each group, NaN where weights add up to 0; and the weights' sums."""
+    sums = sums.take([*range(n_columns + 1)])
     rounded = sums.rounded()
     totals, weights = rounded[:, :n_columns], rounded[:, n_columns]
     with np.errstate(divide="ignore", invalid="ignore"):
