@@ -234,6 +234,14 @@ def check_choice(name: str, given: object, choices: tuple[object, ...]) -> None:
         )
 
 
+def check_clustered(clustered: bool, cluster: object) -> None:
+    """An error for clusters that are not expected, or are expected and not there."""
+    if clustered and cluster is None:
+        raise ValueError("cluster must be given with every part, as clustered=True says")
+    if not clustered and cluster is not None:
+        raise ValueError("cluster is for clustered=True alone")
+
+
 def total_of(sums: ExactSums | None, weight: int) -> tuple[ExactSums, ExactSums]:
     """Sums, and those over all groups; an error if there is nothing to take the mean of.
 

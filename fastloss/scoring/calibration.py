@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Hashable, Mapping
+import sys
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from fastloss.domains import COUNT, Domain
 from fastloss.losses.links import real_array
 from fastloss.scoring.groups import codes_of, sort_key
+from fastloss.scoring.labels import parts_of, total_label
+from fastloss.scoring.one_call import Frame, bind, check_here
 from fastloss.scoring.scorer import Scorer
 from fastloss.scoring.scores import Scores
+from fastloss.scoring.shown import (
+    html_table,
+    mark_gap,
+    shown_places,
+    shown_size,
+    shown_text,
+    shown_value,
+    text_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped, unused-ignore]
@@ -25,7 +36,10 @@ if TYPE_CHECKING:
 LEVEL = Domain("(0, 1)", low=0, high=1, open_low=True, open_high=True)
 FEW = 128  # edges up to so many are compared with all predictions one after the other
 BLOCK = 1 << 16
-SHOWN = 20  # rows of a table; of more the first and last ten
+USAGE = (
+    "calibration takes (y_true, y_pred), which are arrays, or (frame, y_true=, y_pred=), with the "
+    "names of columns"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,51 +139,68 @@ class Calibration:
         }
         return pd.DataFrame(columns)
 
-    def _bins(self) -> list[list[str]]:
-        """The cells of the table of bins, shortened."""
-        header = ["", "count", "weight", "prediction", "outcome", "error"]
-        rows = [[*header, f"{100 * self.level:.6g}% interval"]]
-        for i, (low, high) in enumerate(self.edges):
-            numbers = self.weight[i], self.prediction[i], self.outcome[i], self.error[i]
-            least, most = self.interval[i]
-            rows.append(
-                [
-                    f"{'(' if low > 0 or i else '['}{low:.6g}, {high:.6g}]",
-                    str(self.count[i]),
-                    *(f"{number:.6g}" for number in numbers),
-                    f"{least:.3g} to {most:.3g}",
-                ]
-            )
-        return _shortened(rows)
+    def _bins(self) -> tuple[list[list[str]], list[list[str]]]:
+        """The table of bins, column by column, names first: of labels, and of numbers."""
+        places = shown_places(len(self.count))
+        signs = ["(" if low > 0 or i else "[" for i, low in enumerate(self.edges[:, 0])]
+        edges = [f"{signs[i]}{self.edges[i, 0]:.6g}, {self.edges[i, 1]:.6g}]" for i in places]
+        numbers = [
+            ["count", *map(str, self.count[places])],
+            *(
+                [name, *map(shown_value, getattr(self, name)[places])]
+                for name in ("weight", "prediction", "outcome", "error")
+            ),
+            [
+                f"{100 * self.level:.6g}% interval",
+                *(f"{low:.3g} to {high:.3g}" for low, high in self.interval[places]),
+            ],
+        ]
+        labels = [["", *edges]]
+        mark_gap(labels + numbers, places)
+        return labels, numbers
 
-    def _summaries(self) -> list[list[str]]:
-        """The cells of the table of groups, shortened; none without groups."""
-        if not self.groups:
-            return []
-        names = ["ece", "mce", "brier", "reliability", "resolution", "uncertainty"]
-        rows = [["", "count", *names]]
-        for label, part in {**self.groups, "all": self}.items():
-            numbers = (f"{getattr(part, name):.6g}" for name in names)
-            rows.append([str(label), str(part.count.sum()), *numbers])
-        return _shortened(rows)
+    def _summaries(self) -> tuple[list[list[str]], list[list[str]]]:
+        """The table of groups, and all of them together; as that of bins."""
+        groups = list(self.groups)
+        places = shown_places(len(groups))
+        parts = [*(self.groups[groups[place]] for place in places), self]
+        names = [groups[place] for place in places]
+        labels = [[*column] for column in zip(*map(parts_of, names), strict=True)]
+        rest = [""] * (len(labels) - 1)
+        for column, total in zip(labels, [total_label(groups), *rest], strict=True):
+            column[:] = ["", *map(shown_text, column), total]
+        numbers = [["count", *(str(part.count.sum()) for part in parts)]]
+        for name in ("ece", "mce", "brier", "reliability", "resolution", "uncertainty"):
+            numbers.append([name, *(shown_value(getattr(part, name)) for part in parts)])
+        mark_gap(labels + numbers, places)
+        return labels, numbers
 
     def _words(self) -> list[str]:
         names = ("reliability", "resolution", "uncertainty", "within_variance", "within_covariance")
         first, second, third, fourth, fifth = (f"{n} {getattr(self, n):.6g}" for n in names)
+        size = shown_size(len(self.count), "bins")
         return [
+            *([size] if size else []),
             f"ece {self.ece:.6g}, mce {self.mce:.6g}",
             f"brier {self.brier:.6g} = {first} - {second} + {third}",
             f"    + {fourth} - {fifth}",
         ]
 
     def __repr__(self) -> str:
-        return "\n".join([*_aligned(self._bins()), *self._words(), *_aligned(self._summaries())])
+        parts = [text_table(*self._bins()), *self._words()]
+        if self.groups:
+            parts.append(text_table(*self._summaries()))
+        return "\n".join(filter(None, [*parts, shown_size(len(self.groups), "groups")]))
 
     def _repr_html_(self) -> str:
-        words = "<br>".join(html.escape(line) for line in self._words())
-        return f"{_table(self._bins())}<p>{words}</p>{_table(self._summaries())}"
+        parts = [html_table(*self._bins()), f"<p>{'<br>'.join(self._words())}</p>"]
+        if self.groups:
+            size = shown_size(len(self.groups), "groups")
+            parts += [html_table(*self._summaries()), f"<p>{size}</p>" * bool(size)]
+        return "\n".join(filter(None, parts))
 
 
+@overload
 def calibration(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -180,24 +211,60 @@ def calibration(
     by: Any = None,
     level: float = 0.95,
     nan_policy: str = "raise",
+) -> Calibration: ...
+
+
+@overload
+def calibration(
+    frame: Frame,
+    /,
+    *,
+    y_true: str,
+    y_pred: str,
+    bins: int | ArrayLike = 10,
+    strategy: str = "quantile",
+    sample_weight: str | None = None,
+    by: str | Sequence[str] | None = None,
+    level: float = 0.95,
+    nan_policy: str = "raise",
+) -> Calibration: ...
+
+
+def calibration(
+    *data: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    bins: int | ArrayLike = 10,
+    strategy: str = "quantile",
+    sample_weight: Any = None,
+    by: Any = None,
+    level: float = 0.95,
+    nan_policy: str = "raise",
 ) -> Calibration:
     """Compare predicted probabilities with what happened, by bins of the predictions.
 
+    ::
+
+        calibration(y_true, y_pred, *, bins=10, by=None, ...)          # arrays
+        calibration(frame, *, y_true, y_pred, bins=10, by=None, ...)  # the columns of a frame
+
     Parameters
     ----------
-    y_true : array_like of shape (n,)
+    y_true : array_like of shape (n,), or the name of a column
         Outcomes in [0, 1]: True and False, 1 and 0, or shares.
-    y_pred : array_like of shape (n,)
+    y_pred : array_like of shape (n,), or the name of a column
         Probabilities in [0, 1]; of several classes, those of one of them.
+    frame : object with the Arrow C stream interface
+        As `score` takes it.
     bins : int or array_like, default=10
         How many bins, or the edges between and around them, which rise from 0 to 1.
     strategy : {"quantile", "uniform"}
         Bins of as many samples each (with weights, of as much weight), or of the same width. Bins
         are the same for all groups. Not used where ``bins`` holds edges.
-    sample_weight : array_like of shape (n,), optional
+    sample_weight : array_like of shape (n,), or the name of a column, optional
         Weights, at least 0. A sample of weight 0 counts nowhere.
-    by : array_like of shape (n,), optional
-        The group of each sample, as ``groups`` of `score`.
+    by : array_like of shape (n,), or names of columns, optional
+        The group of each sample, as ``groups`` of `score`, or ``by`` of a frame.
     level : float, default=0.95
         In (0, 1): the level of the intervals.
     nan_policy : {"raise", "omit"}
@@ -216,7 +283,8 @@ def calibration(
         If a weight is negative, shapes differ, there is no sample of non-zero weight, or another
         argument is not in its range.
     TypeError
-        If an array does not hold numbers, or ``bins`` is neither an integer nor edges.
+        If an array does not hold numbers, ``bins`` is neither an integer nor edges, or what is for
+        arrays and what is for frames is mixed.
 
     Notes
     -----
@@ -271,6 +339,18 @@ def calibration(
     0.167
     """
     level = LEVEL.parameter("level", level)
+    of_frame = bool(data) and y_true is not None
+    given = {"y_true": y_true, "y_pred": y_pred}
+    bind(USAGE, given, data, ["frame"] if of_frame else list(given))
+    check_here({**given, "sample_weight": sample_weight, "by": by})
+    y_true, y_pred = given["y_true"], given["y_pred"]
+    if of_frame:
+        from fastloss.scoring.frames import parts
+
+        whole = parts(given["frame"], y_true, y_pred, sample_weight, by, rows=sys.maxsize)
+        columns: dict[str, Any] = next(whole, {"y_true": [], "y_pred": []})
+        y_true, y_pred = columns["y_true"], columns["y_pred"]
+        sample_weight, by = columns.get("sample_weight"), columns.get("groups")
     y, p, w, labels, codes, brier = _checked(y_true, y_pred, sample_weight, by, nan_policy)
     inner = _inner_edges(p, w, bins, strategy)
     edges = np.transpose([[0.0, *inner], [*inner, 1.0]])
@@ -469,37 +549,3 @@ def _wilson(share: Array, n: Array, level: float) -> tuple[Array, Array]:
     half = np.sqrt(z2 * (share * (1 - share) + z2 / 4))
     low, high = (middle - half) / (1 + z2), (middle + half) / (1 + z2)
     return np.clip(low, 0, share), np.clip(high, share, 1)  # where rounding would cross them
-
-
-# ---- tables ------------------------------------------------------------------------------------
-
-
-def _shortened(rows: list[list[str]]) -> list[list[str]]:
-    """A header and rows, of which the middle is left out if they are many."""
-    left = len(rows) - 1 - SHOWN
-    if left <= 0:
-        return rows
-    half = SHOWN // 2
-    middle = [f"... {left} more", *[""] * (len(rows[0]) - 1)]
-    return [*rows[: half + 1], middle, *rows[-half:]]
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Lines of cells below each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if i else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-
-
-def _table(rows: list[list[str]]) -> str:
-    """A table in HTML."""
-    if not rows:
-        return ""
-    lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
-    lines[0] = lines[0].replace("td>", "th>")
-    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

@@ -11,7 +11,13 @@ import numpy as np
 
 from fastloss._core import input_array
 from fastloss.losses.base import Loss
-from fastloss.scoring.accumulator import NAN_POLICIES, Accumulator, check_choice, total_of
+from fastloss.scoring.accumulator import (
+    NAN_POLICIES,
+    Accumulator,
+    check_choice,
+    check_clustered,
+    total_of,
+)
 from fastloss.scoring.columns import (
     Part,
     can_be_fused,
@@ -23,9 +29,9 @@ from fastloss.scoring.columns import (
     sums_of_parts,
 )
 from fastloss.scoring.comparison import Comparison, Differences, holm
-from fastloss.scoring.groups import codes_of, key_names
+from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
 from fastloss.scoring.measures import as_measures
-from fastloss.scoring.statistics import Moments, means_of
+from fastloss.scoring.statistics import ClusterMoments, Moments, by_group, means_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -45,6 +51,8 @@ class Comparer(Accumulator):
         Their names, two at least.
     nan_policy : {"propagate", "omit", "raise"}
         With "omit" a row is left out of all models if its target or any prediction is NaN.
+    clustered : bool, default=False
+        Whether samples come in clusters, as `Scorer` takes them.
 
     See Also
     --------
@@ -56,8 +64,8 @@ class Comparer(Accumulator):
     >>> comparer = fl.Comparer(["mae"], ["old", "new"])
     >>> comparer.update([1.0, 2.0], {"old": [1.5, 2.5], "new": [1.5, 2.25]})
     >>> comparer.update([3.0], {"old": [5.0], "new": [4.0]})
-    >>> comparer.result().difference("new", "mae")
-    -0.4166666666666667
+    >>> round(comparer.result().difference("new", "mae"), 4)
+    -0.4167
     """
 
     _kind: ClassVar[str] = "comparer"
@@ -68,6 +76,7 @@ class Comparer(Accumulator):
         models: Iterable[str],
         *,
         nan_policy: str = "propagate",
+        clustered: bool = False,
     ) -> None:
         super().__init__()
         self._measures = as_measures(losses)
@@ -79,13 +88,14 @@ class Comparer(Accumulator):
             raise ValueError(f"models must have names that differ; got {self.models}")
         check_choice("nan_policy", nan_policy, NAN_POLICIES)
         self.nan_policy = nan_policy
+        self.clustered = bool(clustered)
         self._of_rows = check_rows(self._measures)
         self._fused = can_be_fused(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
         self._each = sum(measure.n_columns for measure in self._measures)
         self._width = self._each * len(self.models)  # columns: those of one model after the other
-        self._pairs = self._paired()
+        self._pairs = [] if clustered else self._paired()
 
     def _paired(self) -> list[tuple[int, int]]:
         """Products of the same column of two models, and with the weights."""
@@ -102,6 +112,7 @@ class Comparer(Accumulator):
             "losses": [measure.spec for measure in self._measures],
             "models": list(self.models),
             "nan_policy": self.nan_policy,
+            "clustered": self.clustered,
         }
 
     @classmethod
@@ -114,6 +125,7 @@ class Comparer(Accumulator):
         y_preds: Mapping[str, ArrayLike],
         sample_weight: ArrayLike | None = None,
         groups: Any = None,
+        cluster: Any = None,
     ) -> None:
         """Add a part of the data.
 
@@ -123,7 +135,7 @@ class Comparer(Accumulator):
             Targets.
         y_preds : mapping of str to array_like
             The predictions of each model, all of one shape.
-        sample_weight, groups
+        sample_weight, groups, cluster
             As `Scorer.update` takes them.
 
         Raises
@@ -132,6 +144,7 @@ class Comparer(Accumulator):
             As of `Scorer.update`, or if models are missing or unknown; nothing is added then.
         """
         self._check_grouped(groups is not None)
+        check_clustered(self.clustered, cluster)
         if not isinstance(y_preds, Mapping) or {*y_preds} != {*self.models}:
             given = list(y_preds) if isinstance(y_preds, Mapping) else y_preds
             raise ValueError(
@@ -150,7 +163,9 @@ class Comparer(Accumulator):
         shape = y.shape if axis is None else zs[0].shape[:axis] + zs[0].shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
-        if groups is not None:
+        if cluster is not None:
+            labels, codes = codes_of_clusters(groups, cluster, shape)
+        elif groups is not None:
             labels, codes = codes_of(groups, shape)
         named = {f"y_preds[{model!r}]": z for model, z in zip(self.models, zs, strict=True)}
         sums: ExactSums | None
@@ -189,21 +204,27 @@ class Comparer(Accumulator):
         check_choice("correction", correction, (None, "holm"))
         labels, sums = self._seen()
         sums, total = total_of(sums, self._width)
-        base = self._baseline(self._values(total)[0], baseline)
+        base = self._baseline(self._values(total)[0][0], baseline)
+        of_each: Moments | ClusterMoments
+        of_all: Moments | ClusterMoments
+        if self.clustered:
+            labels, sums, of_each, of_all = by_group(labels, sums, self._width)
+        else:
+            of_each, of_all = (Moments(s, self._width, self._pairs) for s in (sums, total))
         groups = None
         if self._grouped:
-            groups = self._differences(sums, base)
+            groups = self._differences(sums, of_each, base)
             if correction == "holm":
                 groups = replace(groups, p=holm(groups.p))
         return Comparison(
+            self._measures,
             models=self.models,
-            names=tuple(measure.spec for measure in self._measures),
             baselines=tuple(self.models[k] for k in base),
-            larger_is_better=tuple(measure.larger_is_better for measure in self._measures),
-            total=self._differences(total, base)[0],
+            total=self._differences(total, of_all, base)[0],
             labels=tuple(labels) if self._grouped else None,
             groups=groups,
             keys=self._keys,
+            correction=correction,
         )
 
     def _baseline(self, values: Array, name: str | None) -> Array:
@@ -220,22 +241,23 @@ class Comparer(Accumulator):
         ends = accumulate(measure.n_columns for measure in self._measures)
         return [0, *ends][:-1]
 
-    def _values(self, sums: ExactSums) -> Array:
-        """By group, model and loss."""
-        means, _ = means_of(sums, self._width)
+    def _values(self, sums: ExactSums) -> tuple[Array, Array]:
+        """Values by group, model and loss; and the weights of groups."""
+        means, weights = means_of(sums, self._width)
         of_model = means.reshape(len(means), len(self.models), self._each)
         values = [
             measure.value(of_model[:, :, first : first + measure.n_columns])
             for first, measure in zip(self._firsts(), self._measures, strict=True)
         ]
-        return np.stack(values, axis=-1)
+        return np.stack(values, axis=-1), weights
 
-    def _differences(self, sums: ExactSums, base: Array) -> Differences:
-        from scipy.stats import t  # type: ignore[import-untyped, unused-ignore]
+    def _differences(
+        self, sums: ExactSums, moments: Moments | ClusterMoments, base: Array
+    ) -> Differences:
+        from scipy.special import stdtr  # takes long to import
 
-        values = self._values(sums)
+        values, weights = self._values(sums)
         errors, apart = np.full((2, *values.shape), np.nan)
-        moments = Moments(sums, self._width, self._pairs)
         for k, (first, measure) in enumerate(zip(self._firsts(), self._measures, strict=True)):
             if measure.is_mean:
                 places = [first + j * self._each for j in range(len(self.models))]
@@ -245,13 +267,12 @@ class Comparer(Accumulator):
         with np.errstate(divide="ignore", invalid="ignore"):
             differences = values - own
             z = differences / apart
-        p = 2 * t.sf(np.abs(z), np.maximum(sums.counts - 1, 1)[:, None, None])
-        _, weights = means_of(sums, self._width)
+        p = 2 * stdtr(np.maximum(moments.counts - 1, 1)[:, None, None], -np.abs(z))
         return Differences(values, errors, differences, apart, z, p, weights, sums.counts)
 
 
 def _errors(
-    moments: Moments, places: list[int], base: int, roots: Array | None
+    moments: Moments | ClusterMoments, places: list[int], base: int, roots: Array | None
 ) -> tuple[Array, Array]:
     """Standard errors of the models, and of their differences to the base, by group and model.
 
@@ -262,78 +283,11 @@ def _errors(
     for j, place in enumerate(places):
         if j != base:
             apart[:, j] = moments.variance({place: 1, places[base]: -1})
+    errors = np.sqrt(alone)
     if roots is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
-            slope = 1 / (2 * roots)
+            errors, slope = errors / (2 * roots), 1 / (2 * roots)
         own, of_base = slope, slope[:, [base]]
         together = (alone + alone[:, [base]] - apart) / 2  # covariances
         apart = own**2 * alone + of_base**2 * alone[:, [base]] - 2 * own * of_base * together
-        alone = own**2 * alone
-    return np.sqrt(alone), np.sqrt(np.maximum(apart, 0))
-
-
-def compare(
-    y_true: ArrayLike,
-    y_preds: Mapping[str, ArrayLike],
-    losses: Iterable[str | Loss] | str | Loss,
-    *,
-    by: Any = None,
-    sample_weight: ArrayLike | None = None,
-    nan_policy: str = "propagate",
-    baseline: str | None = None,
-    correction: Literal["holm"] | None = None,
-) -> Comparison:
-    """Compare models on the same samples: their losses, and whether these differ.
-
-    Parameters
-    ----------
-    y_true : array_like
-        Targets.
-    y_preds : mapping of str to array_like
-        The predictions of each model, by its name.
-    losses : sequence of str or Loss
-        What to compare them by, as `score` takes it.
-    by : array_like, optional
-        The group of each sample, as `score` takes ``groups``.
-    sample_weight : array_like, optional
-        Of the shape of ``y_true``, or one weight per row.
-    nan_policy : {"propagate", "omit", "raise"}
-        With "omit" a row is left out of all models if its target or any prediction is NaN.
-    baseline : str, optional
-        The model that the others are compared with: its name, by default the first, or "best": of
-        each loss the model that is best in all.
-    correction : {"holm"}, optional
-        Of the p values of the groups, for as many comparisons as there are groups.
-
-    Returns
-    -------
-    Comparison
-        Values, paired differences, standard errors, z and p, in all and per group.
-
-    Raises
-    ------
-    ValueError
-        If a value is outside a loss's domain, shapes differ, or there is nothing to compare.
-
-    Notes
-    -----
-    With d the difference of the weighted losses of a sample, w the weights, m = sum(d)/sum(w) and n
-    the number of samples, the standard error is the root of n/(n - 1) sum((d - m w)^2) / sum(w)^2
-    (Cochran 1977; Gatz and Smith 1995). Without weights it is that of the paired t-test. Of roots
-    it is found by the delta method; scores that are no means of the samples, as R2, have none.
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> y, old, new = [1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 5.0, 4.5], [1.25, 2.5, 4.0, 4.25]
-    >>> found = fl.compare(y, {"old": old, "new": new}, ["mae"])
-    >>> found.difference("new", "mae"), round(found.p("new", "mae"), 3)
-    (-0.375, 0.182)
-    """
-    if not isinstance(y_preds, Mapping):
-        raise TypeError(
-            f"y_preds must be a mapping of names to predictions; got {type(y_preds).__name__}"
-        )
-    comparer = Comparer(losses, list(y_preds), nan_policy=nan_policy)
-    comparer.update(y_true, y_preds, sample_weight, by)
-    return comparer.result(baseline, correction)
+    return errors, np.sqrt(np.maximum(apart, 0))

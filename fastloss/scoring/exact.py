@@ -146,13 +146,20 @@ class ExactSums:
 
     def total(self) -> ExactSums:
         """The sums over all groups, as those of one."""
+        return self.folded(np.zeros(len(self.counts), np.intp), 1)
+
+    def folded(self, places: NDArray[np.intp], n: int) -> ExactSums:
+        """The sums over the groups of each place, of so many."""
         self.carry()
-        special = self.special
-        if special is not None:
+
+        def sums(each: NDArray[Any]) -> NDArray[Any]:
+            found = np.zeros((n, *each.shape[1:]), each.dtype)
             with np.errstate(invalid="ignore"):
-                special = special.sum(axis=0, keepdims=True)
-        digits, counts = (x.sum(axis=0, keepdims=True) for x in (self.digits, self.counts))
-        return ExactSums(digits, self.first, special, counts)
+                np.add.at(found, places, each)
+            return found
+
+        special = None if self.special is None else sums(self.special)
+        return ExactSums(sums(self.digits), self.first, special, sums(self.counts))
 
     def units(self) -> tuple[NDArray[Any], int]:
         """The sums as integers, and the integer that is 1."""

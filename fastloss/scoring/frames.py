@@ -24,11 +24,15 @@ Part = dict[str, Any]
 def parts(
     frame: Any,
     y_true: str,
-    y_pred: Names,
+    y_pred: Names | None = None,
     sample_weight: str | None = None,
     by: Names | None = None,
+    *,
+    cluster: Names | None = None,
+    y_preds: Mapping[str, Names] | None = None,
+    rows: int | None = None,
 ) -> Iterator[Part]:
-    """Yield what `Scorer.update` takes, for some rows of a frame at a time.
+    """Yield what `Scorer.update` or `Comparer.update` takes, for some rows of a frame at a time.
 
     Parameters
     ----------
@@ -43,11 +47,18 @@ def parts(
         The column of weights.
     by : str or sequence of str, optional
         The columns of groups.
+    cluster : str or sequence of str, optional
+        The columns of clusters.
+    y_preds : mapping of str to str or sequence of str, optional
+        Instead of ``y_pred``, that of each model, by its name.
+    rows : int, optional
+        Of a part, about; by default a million.
 
     Raises
     ------
     TypeError
-        If the frame is none, or a column holds neither numbers nor what it is asked for.
+        If the frame is none, a column holds neither numbers nor what it is asked for, or there is
+        not one of ``y_pred`` and ``y_preds``.
     ValueError
         If a column is not there.
 
@@ -63,29 +74,37 @@ def parts(
     >>> scorer.result().to_dict()["groups"]["a"]["mae"]
     1.0
     """
-    roles = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight, "by": by}
+    if (y_pred is None) == (y_preds is None):
+        raise TypeError("parts takes either y_pred or y_preds")
+    models = {f"y_preds[{model!r}]": (model, own) for model, own in (y_preds or {}).items()}
+    roles = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
+    roles |= {"groups": by, "cluster": cluster}
+    roles |= {role: own for role, (_, own) in models.items()}
     wanted = {role: _names(role, given) for role, given in roles.items() if given is not None}
     names = list(dict.fromkeys(name for many in wanted.values() for name in many))
 
     def part(columns: Mapping[str, Any]) -> Part:
         arrays: Part = {}
         for role, own in wanted.items():
-            if role == "by":
+            if role in ("groups", "cluster"):
                 shape = (len(columns[own[0]]),)
-                arrays["groups"] = Found.of({name: columns[name] for name in own}, shape)
+                arrays[role] = Found.of({name: columns[name] for name in own}, shape)
             elif isinstance(roles[role], str):
                 arrays[role] = _array(own[0], columns[own[0]], labels=role == "y_true")
             else:
                 arrays[role] = np.stack([_array(name, columns[name]) for name in own], axis=-1)
+        if y_preds is not None:
+            arrays["y_preds"] = {model: arrays.pop(role) for role, (model, _) in models.items()}
         return arrays
 
-    return _ahead(part, _pieces(frame, names))
+    return _ahead(part, _pieces(frame, names, rows or ROWS))
 
 
 def _names(role: str, given: Names) -> list[str]:
     if isinstance(given, str):
         return [given]
-    several = role in ("y_pred", "by")
+    role = "by" if role == "groups" else role
+    several = role.startswith("y_pred") or role in ("by", "cluster")
     if several and isinstance(given, (list, tuple)) and given:
         if all(isinstance(name, str) for name in given):
             return list(given)
@@ -93,7 +112,7 @@ def _names(role: str, given: Names) -> list[str]:
     raise TypeError(f"{role} must be {expected}; got {reprlib.repr(given)}")
 
 
-def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
+def _pieces(frame: Any, names: list[str], rows: int) -> Iterator[Mapping[str, Any]]:
     """The columns of about as many rows as a part is to have."""
     if not hasattr(frame, "__arrow_c_stream__"):
         remedy = "; collect() it" if hasattr(frame, "collect") else ""
@@ -106,8 +125,8 @@ def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
         _check(names, columns)
         places = {name: columns.index(name) for name in names}
         return (
-            {name: frame.iloc[start : start + ROWS, place] for name, place in places.items()}
-            for start in range(0, len(frame), ROWS)
+            {name: frame.iloc[start : start + rows, place] for name, place in places.items()}
+            for start in range(0, len(frame), rows)
         )
     import pyarrow as pa
 
@@ -121,7 +140,7 @@ def _pieces(frame: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
             raise TypeError(f"column {objects[0]!r} holds objects of Python; give it another type")
     reader = pa.RecordBatchReader.from_stream(frame)
     _check(names, reader.schema.names)
-    return _tables(reader, names)
+    return _tables(reader, names, rows)
 
 
 def _check(names: list[str], columns: list[Any]) -> None:
@@ -131,21 +150,21 @@ def _check(names: list[str], columns: list[Any]) -> None:
         raise ValueError(str(error)) from None
 
 
-def _tables(reader: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
+def _tables(reader: Any, names: list[str], rows: int) -> Iterator[Mapping[str, Any]]:
     """The columns of batches, of which small ones are put together and large ones are cut."""
     import pyarrow as pa
 
     waiting: list[Any] = []
-    rows = 0
+    held = 0
     for batch in reader:
-        for start in range(0, batch.num_rows, ROWS):
-            piece = batch.select(names).slice(start, ROWS)
-            if rows and rows + piece.num_rows > ROWS:
+        for start in range(0, batch.num_rows, rows):
+            piece = batch.select(names).slice(start, rows)
+            if held and held + piece.num_rows > rows:
                 yield _columns(pa.Table.from_batches(waiting))
-                waiting, rows = [], 0
+                waiting, held = [], 0
             waiting.append(piece)
-            rows += piece.num_rows
-    if rows:
+            held += piece.num_rows
+    if held:
         yield _columns(pa.Table.from_batches(waiting))
 
 

@@ -195,6 +195,13 @@ def _crossed(keys: list[Key]) -> Key:
     return labels, places
 
 
+def codes_of_clusters(groups: Any, cluster: Any, shape: tuple[int, ...]) -> Key:
+    """The same, of pairs of a group, or None without groups, and of a cluster."""
+    whole: Key = ([None], np.zeros(shape, np.intp))
+    labels, places = codes_of(cluster, shape)
+    return _crossed([whole if groups is None else codes_of(groups, shape), (labels, places)])
+
+
 # ---- columns -----------------------------------------------------------------------------------
 
 

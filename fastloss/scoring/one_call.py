@@ -1,11 +1,13 @@
-"""Many losses of arrays or of a frame in one call."""
+"""Scores of models, and what they differ by, of arrays or of a frame in one call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from fastloss.losses.base import Loss
+from fastloss.scoring.comparer import Comparer
+from fastloss.scoring.comparison import Comparison
 from fastloss.scoring.scorer import Scorer
 from fastloss.scoring.scores import Scores
 
@@ -14,9 +16,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-USAGE = (
+SCORE = (
     "score takes (y_true, y_pred, losses), which are arrays, or (frame, losses, y_true=, y_pred=), "
     "with the names of columns"
+)
+COMPARE = (
+    "compare takes (y_true, y_preds, losses), which are arrays, or (frame, y_preds, losses, "
+    "y_true=), with the names of columns"
 )
 Losses = Iterable[str | Loss] | str | Loss
 
@@ -37,6 +43,7 @@ def score(
     groups: Any = None,
     nan_policy: str = "propagate",
     stderr: bool = False,
+    cluster: Any = None,
 ) -> Scores: ...
 
 
@@ -52,6 +59,7 @@ def score(
     by: str | Sequence[str] | None = None,
     nan_policy: str = "propagate",
     stderr: bool = False,
+    cluster: str | Sequence[str] | None = None,
 ) -> Scores: ...
 
 
@@ -65,6 +73,7 @@ def score(
     by: Any = None,
     nan_policy: str = "propagate",
     stderr: bool = False,
+    cluster: Any = None,
 ) -> Scores:
     """Compute many losses in one pass over the data.
 
@@ -80,7 +89,9 @@ def score(
         ``y_pred`` is one column, of numbers or of lists, or a sequence of columns that make up
         rows.
     losses : sequence of str or Loss
-        What to compute; see `loss_names`.
+        What to compute; see `loss_names`. Metrics go by their names: ``"accuracy"``,
+        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"bias"``, ``"mean_true"``,
+        ``"mean_pred"``; see docs/scoring.md.
     frame : object with the Arrow C stream interface
         A frame of pandas or polars, a Table, RecordBatch or RecordBatchReader of pyarrow, a
         relation of DuckDB. It is read about a million rows at a time.
@@ -97,6 +108,9 @@ def score(
         A gap in a column of a frame is a NaN.
     stderr : bool, default=False
         Whether to compute standard errors too.
+    cluster : array_like, or names of columns, optional
+        The cluster of each sample, as a user or a day, given as groups are: with ``stderr=True``,
+        if only samples of different clusters are independent.
 
     Returns
     -------
@@ -123,33 +137,189 @@ def score(
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"y": [1, 0, 1], "p": [0.9, 0.2, 0.6], "month": ["May", "May", None]})
     >>> fl.score(frame, ["log_loss", "brier"], y_true="y", y_pred="p", by="month")
-               log_loss  brier  weight  count
+    month      log_loss  brier  weight  count
     May        0.164252  0.025       2      2
     (missing)  0.510826   0.16       1      1
     all        0.279777   0.07       3      3
     """
     of_frame = bool(data) and y_true is not None  # the first of arrays would be y_true itself
     given = {"y_true": y_true, "y_pred": y_pred, "losses": losses}
-    _bind(given, data, ["frame", "losses"] if of_frame else list(given))
-    for name, value in {**given, "sample_weight": sample_weight, "groups": groups}.items():
-        _check_here(name, value)
+    bind(SCORE, given, data, ["frame", "losses"] if of_frame else list(given))
+    check_here({**given, "sample_weight": sample_weight, "groups": groups, "cluster": cluster})
     if of_frame and groups is not None:
         raise TypeError("groups is for arrays; of a frame pass by=, the names of its columns")
     if not of_frame and by is not None:
         raise TypeError("by names columns of a frame; for arrays pass groups=, an array of labels")
-    options: Any = {"stderr": True} if stderr else {}
-    scorer = Scorer(given.pop("losses"), nan_policy=nan_policy, **options)
+    clustered = cluster is not None
+    scorer = Scorer(given.pop("losses"), nan_policy=nan_policy, stderr=stderr, clustered=clustered)
     if of_frame:
         from fastloss.scoring.frames import parts
 
-        for part in parts(**given, sample_weight=sample_weight, by=by):
+        for part in parts(**given, sample_weight=sample_weight, by=by, cluster=cluster):
             scorer.update(**part)
     else:
-        scorer.update(**given, sample_weight=sample_weight, groups=groups)
+        scorer.update(**given, sample_weight=sample_weight, groups=groups, cluster=cluster)
     return scorer.result()
 
 
-def _bind(given: dict[str, Any], data: tuple[Any, ...], places: list[str]) -> None:
+@overload
+def compare(
+    y_true: ArrayLike,
+    y_preds: Mapping[str, ArrayLike],
+    losses: Losses,
+    *,
+    by: Any = None,
+    sample_weight: ArrayLike | None = None,
+    nan_policy: str = "propagate",
+    baseline: str | None = None,
+    correction: Literal["holm"] | None = None,
+    cluster: Any = None,
+) -> Comparison: ...
+
+
+@overload
+def compare(
+    frame: Frame,
+    /,
+    y_preds: Mapping[str, str | Sequence[str]] | Sequence[str],
+    losses: Losses,
+    *,
+    y_true: str,
+    by: str | Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    nan_policy: str = "propagate",
+    baseline: str | None = None,
+    correction: Literal["holm"] | None = None,
+    cluster: str | Sequence[str] | None = None,
+) -> Comparison: ...
+
+
+def compare(
+    *data: Any,
+    y_true: Any = None,
+    y_preds: Any = None,
+    losses: Any = None,
+    by: Any = None,
+    sample_weight: Any = None,
+    nan_policy: str = "propagate",
+    baseline: str | None = None,
+    correction: Literal["holm"] | None = None,
+    cluster: Any = None,
+) -> Comparison:
+    """Compare models on the same samples: their losses, and whether these differ.
+
+    ::
+
+        compare(y_true, y_preds, losses, *, by=None, sample_weight=None, ...)          # arrays
+        compare(frame, y_preds, losses, *, y_true, by=None, sample_weight=None, ...)  # its columns
+
+    Parameters
+    ----------
+    y_true : array_like, or the name of a column
+        Targets.
+    y_preds : mapping of str to array_like, or to names of columns
+        The predictions of each model, by its name. Of a frame each is as ``y_pred`` of `score`;
+        columns that are named as the models are may be given as a sequence.
+    losses : sequence of str or Loss
+        What to compare them by, as `score` takes it.
+    frame : object with the Arrow C stream interface
+        As `score` takes it.
+    by : array_like, or names of columns, optional
+        The group of each sample, as `score` takes ``groups`` of arrays and ``by`` of a frame.
+    sample_weight : array_like, or the name of a column, optional
+        Of the shape of ``y_true``, or one weight per row.
+    nan_policy : {"propagate", "omit", "raise"}
+        With "omit" a row is left out of all models if its target or any prediction is NaN.
+    baseline : str, optional
+        The model that the others are compared with: its name, by default the first, or "best": of
+        each loss the model that is best in all.
+    correction : {"holm"}, optional
+        Of the p values of the groups, for as many comparisons as there are groups.
+    cluster : array_like, or names of columns, optional
+        The cluster of each sample, as `score` takes it.
+
+    Returns
+    -------
+    Comparison
+        Values, paired differences, standard errors, z and p, in all and per group.
+
+    Raises
+    ------
+    TypeError
+        If what is for arrays and what is for frames is mixed, or data are not numbers.
+    ValueError
+        If a value is outside a loss's domain, shapes differ, a column is not there, or there is
+        nothing to compare.
+
+    Notes
+    -----
+    With d the difference of the weighted losses of a sample, w the weights, m = sum(d)/sum(w) and n
+    the number of samples, the standard error is the root of n/(n - 1) sum((d - m w)^2) / sum(w)^2
+    (Cochran 1977; Gatz and Smith 1995). Without weights it is that of the paired t-test. Of roots
+    it is found by the delta method; scores that are no means of the samples, as R2, have none. With
+    clusters, d and w are the sums of each of the n clusters.
+
+    References
+    ----------
+    Cochran (1977), Sampling Techniques. Gatz and Smith (1995), The Standard Error of a Weighted
+    Mean Concentration, Atmospheric Environment 29. Holm (1979), A Simple Sequentially Rejective
+    Multiple Test Procedure, Scandinavian Journal of Statistics 6.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> y, old, new = [1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 5.0, 4.5], [1.25, 2.5, 4.0, 4.25]
+    >>> found = fl.compare(y, {"old": old, "new": new}, ["mae"])
+    >>> found.difference("new", "mae"), round(found.p("new", "mae"), 3)
+    (-0.375, 0.182)
+
+    Columns of a frame:
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"y": y, "old": old, "new": new})
+    >>> fl.compare(frame, ["old", "new"], ["mae"], y_true="y")
+    loss  model        value    difference      z     p
+    mae   new    0.50 ± 0.18  -0.38 ± 0.22  -1.73  0.18
+          old    0.88 ± 0.38  baseline
+    """
+    of_frame = bool(data) and y_true is not None  # the first of arrays would be y_true itself
+    given = {"y_true": y_true, "y_preds": y_preds, "losses": losses}
+    bind(COMPARE, given, data, ["frame", "y_preds", "losses"] if of_frame else list(given))
+    models = _models(given.pop("y_preds"), of_frame)
+    check_here({**given, **models, "sample_weight": sample_weight, "by": by, "cluster": cluster})
+    clustered = cluster is not None
+    comparer = Comparer(given.pop("losses"), models, nan_policy=nan_policy, clustered=clustered)
+    if of_frame:
+        from fastloss.scoring.frames import parts
+
+        columns = {"sample_weight": sample_weight, "by": by, "cluster": cluster}
+        for part in parts(**given, y_preds=models, **columns):
+            comparer.update(**part)
+    else:
+        comparer.update(given["y_true"], models, sample_weight, by, cluster)
+    return comparer.result(baseline, correction)
+
+
+def _models(y_preds: Any, of_frame: bool) -> Mapping[str, Any]:
+    """The predictions of each model, by its name."""
+    listed = isinstance(y_preds, (list, tuple))
+    if of_frame and listed and all(isinstance(name, str) for name in y_preds):
+        for name in y_preds:
+            if y_preds.count(name) > 1:
+                raise ValueError(f"y_preds names {name!r} twice")
+        return dict(zip(y_preds, y_preds, strict=True))
+    if not isinstance(y_preds, Mapping):
+        columns = "names of columns, or a list of these" if of_frame else "predictions"
+        raise TypeError(
+            f"y_preds must be a mapping of the models' names to {columns}; "
+            f"got {type(y_preds).__name__}"
+        )
+    if not of_frame and any(isinstance(pred, str) for pred in y_preds.values()):
+        raise TypeError(f"{COMPARE}; got names, and no y_true=")
+    return y_preds
+
+
+def bind(usage: str, given: dict[str, Any], data: tuple[Any, ...], places: list[str]) -> None:
     """Put what was given by place where it would be by name."""
     twice = [name for name, _ in zip(places, data, strict=False) if given.get(name) is not None]
     given.update(zip(places, data, strict=False))
@@ -160,15 +330,16 @@ def _bind(given: dict[str, Any], data: tuple[Any, ...], places: list[str]) -> No
         *(f"no {name}" for name in absent),
     ):
         if problem:
-            raise TypeError(f"{USAGE}; got {problem}")
+            raise TypeError(f"{usage}; got {problem}")
 
 
-def _check_here(name: str, value: Any) -> None:
+def check_here(given: Mapping[str, Any]) -> None:
     """An error for what lies on other machines, where one call would gather it on this one."""
-    library, _, rest = type(value).__module__.partition(".")
-    if library == "pyspark" or library == "dask_expr" or library == "dask" and "dataframe" in rest:
-        bridge = "spark" if library == "pyspark" else "dask"
-        raise TypeError(
-            f"{name} is a {type(value).__name__} of {library}, whose partitions "
-            f"fastloss.{bridge}.score(frame, losses, y_true=, y_pred=) scores where they lie"
-        )
+    for name, value in given.items():
+        library, _, rest = type(value).__module__.partition(".")
+        if library in ("pyspark", "dask_expr") or library == "dask" and "dataframe" in rest:
+            bridge = "spark" if library == "pyspark" else "dask"
+            raise TypeError(
+                f"{name} is a {type(value).__name__} of {library}, whose partitions "
+                f"fastloss.{bridge}.score(frame, losses, y_true=, y_pred=) scores where they lie"
+            )

@@ -10,7 +10,13 @@ import numpy as np
 
 from fastloss._core import input_array
 from fastloss.losses.base import Loss
-from fastloss.scoring.accumulator import NAN_POLICIES, Accumulator, check_choice, total_of
+from fastloss.scoring.accumulator import (
+    NAN_POLICIES,
+    Accumulator,
+    check_choice,
+    check_clustered,
+    total_of,
+)
 from fastloss.scoring.columns import (
     can_be_fused,
     check_rows,
@@ -21,10 +27,10 @@ from fastloss.scoring.columns import (
     sums_of_parts,
 )
 from fastloss.scoring.exact import ExactSums
-from fastloss.scoring.groups import codes_of, key_names
+from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
 from fastloss.scoring.measures import Measure, as_measures
 from fastloss.scoring.scores import Scores
-from fastloss.scoring.statistics import Moments, means_of
+from fastloss.scoring.statistics import ClusterMoments, Moments, by_group, means_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -48,6 +54,9 @@ class Scorer(Accumulator):
         A NaN in a target or a prediction makes the result NaN, has its row left out, or raises.
     stderr : bool, default=False
         Whether scores have standard errors.
+    clustered : bool, default=False
+        Whether samples come in clusters, which alone are independent: then standard errors are
+        those of sums of clusters, of which each is kept.
 
     Examples
     --------
@@ -75,25 +84,30 @@ class Scorer(Accumulator):
         *,
         nan_policy: str = "propagate",
         stderr: bool = False,
+        clustered: bool = False,
     ) -> None:
         super().__init__()
         self._measures = as_measures(losses)
         self.losses = tuple(loss for m in self._measures for loss in m.losses)
         check_choice("nan_policy", nan_policy, NAN_POLICIES)
         self.nan_policy = nan_policy
-        self.stderr = bool(stderr)
+        self.stderr, self.clustered = bool(stderr), bool(clustered)
+        if clustered and not stderr:
+            raise ValueError("clusters matter to standard errors alone: pass stderr=True")
         self._of_rows = check_rows(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
         self._fused = can_be_fused(self._measures)
         self._width = sum(m.n_columns for m in self._measures)
-        self._pairs = second_moments(self._columns_of_means(), self._width) if stderr else []
+        of_samples = stderr and not clustered
+        self._pairs = second_moments(self._columns_of_means(), self._width) if of_samples else []
 
     def _settings(self) -> dict[str, Any]:
         return {
             "losses": [measure.spec for measure in self._measures],
             "nan_policy": self.nan_policy,
             "stderr": self.stderr,
+            "clustered": self.clustered,
         }
 
     @classmethod
@@ -106,6 +120,7 @@ class Scorer(Accumulator):
         y_pred: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: Any = None,
+        cluster: Any = None,
     ) -> None:
         """Add a part of the data. Several threads may do so at once.
 
@@ -118,6 +133,8 @@ class Scorer(Accumulator):
         groups : array_like, optional
             The group of each sample, of the shape of ``y_true`` or of the rows: see `score`. All
             parts have it, or none.
+        cluster : array_like, optional
+            The cluster of each sample, as ``groups``; with ``clustered=True`` alone.
 
         Raises
         ------
@@ -126,12 +143,15 @@ class Scorer(Accumulator):
             those of the parts before; nothing is added then.
         """
         self._check_grouped(groups is not None)
+        check_clustered(self.clustered, cluster)
         y, z = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
         axis = row_axis(z, self.losses) if self._of_rows else None
         shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
-        if groups is not None:
+        if cluster is not None:
+            labels, codes = codes_of_clusters(groups, cluster, shape)
+        elif groups is not None:
             labels, codes = codes_of(groups, shape)
         items = fixed_items(z, self.losses) if self._of_rows else None
         sums: ExactSums | None
@@ -171,10 +191,17 @@ class Scorer(Accumulator):
         """
         labels, sums = self._seen()
         sums, total = total_of(sums, self._width)
-        values, weights, errors = self._reduce(total)
+        of_each: Moments | ClusterMoments | None = None
+        of_all: Moments | ClusterMoments | None = None
+        if self.clustered:
+            labels, sums, of_each, of_all = by_group(labels, sums, self._width)
+        elif self.stderr:
+            of_all = Moments(total, self._width, self._pairs)
+            of_each = Moments(sums, self._width, self._pairs) if self._grouped else None
+        values, weights, errors = self._reduce(total, of_all)
         found: dict[str, Any] = {}
         if self._grouped:
-            each, each_weight, each_error = self._reduce(sums)
+            each, each_weight, each_error = self._reduce(sums, of_each)
             found = {
                 "groups": labels,
                 "group_values": each,
@@ -192,15 +219,19 @@ class Scorer(Accumulator):
             **found,
         )
 
-    def _reduce(self, sums: ExactSums) -> tuple[Any, Any, Any]:
+    def _reduce(
+        self, sums: ExactSums, moments: Moments | ClusterMoments | None
+    ) -> tuple[Any, Any, Any]:
         """Values, weights and standard errors by group; without the latter None."""
         means, weights = means_of(sums, self._width)
-        moments = Moments(sums, self._width, self._pairs) if self.stderr else None
         return reduce_measures(self._measures, means, weights, moments)
 
 
 def reduce_measures(
-    measures: tuple[Measure, ...], means: Array, weights: Array, moments: Moments | None
+    measures: tuple[Measure, ...],
+    means: Array,
+    weights: Array,
+    moments: Moments | ClusterMoments | None,
 ) -> tuple[Array, Array, Array | None]:
     """Values, weights and standard errors of measures by group."""
     values = np.empty((len(means), len(measures)))

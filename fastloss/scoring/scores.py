@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Hashable, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -11,12 +10,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 
 from fastloss.losses.base import Loss
-from fastloss.scoring.labels import parts_of, plain, typed
+from fastloss.scoring.labels import (
+    arrow_table,
+    column_names,
+    key_columns,
+    library,
+    n_keys,
+    parts_of,
+    plain,
+    polars_frame,
+    total_label,
+)
 from fastloss.scoring.shown import (
-    FEW,
-    LEFT_OUT,
     html_table,
+    mark_gap,
     shown_places,
+    shown_size,
     shown_text,
     shown_value,
     text_table,
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from fastloss.scoring.labels import Keys
     from fastloss.scoring.measures import Measure
 
 
@@ -116,10 +126,7 @@ class Scores:
     def __getitem__(self, key: Any) -> Any:
         """The value of a loss, by the loss, its full or its short name; or a group's scores."""
         _check_hashable(key)
-        if isinstance(key, Loss):
-            found = [i for i, own in enumerate(self._losses) if own.spec == key.spec]
-        else:
-            found = [i for i, own in enumerate(self._losses) if key in (own.spec, own.name)]
+        found = places_of(self._losses, key)
         if len(found) == 1:
             return float(self.values[found[0]])
         losses = f"of the losses {', '.join(self.names)}"
@@ -151,12 +158,7 @@ class Scores:
              mae  weight  count
         mae  0.5       1      1
         """
-        _check_hashable(label)
-        if label not in self._places:
-            if self.groups is None:
-                raise KeyError(f"{label!r}: these are scores without groups")
-            raise KeyError(f"{label!r} is no group{self._hint(label, {})}")
-        place = self._places[label]
+        place = self._place(label)
         found = Scores(
             self._losses,
             values=self.group_values[place],
@@ -167,10 +169,20 @@ class Scores:
         found._row_name = ", ".join(map(str, parts_of(label)))
         return found
 
+    def _place(self, label: Hashable) -> int:
+        """Where a group is among the others."""
+        _check_hashable(label)
+        if label not in self._places:
+            if self.groups is None:
+                raise KeyError(f"{label!r}: these are scores without groups")
+            raise KeyError(f"{label!r} is no group{self._hint(label, {})}")
+        return self._places[label]
+
     def _hint(self, label: Hashable, named: dict[str, Hashable]) -> str:
         """What may have been meant, in words."""
-        if self.groups and self._n_keys > 1 and len(parts_of(label)) != self._n_keys:
-            return f"; groups have {self._n_keys} keys, as in {self.groups[0]!r}"
+        count = n_keys(self.groups or ())
+        if self.groups and count > 1 and len(parts_of(label)) != count:
+            return f"; groups have {count} keys, as in {self.groups[0]!r}"
         named = {**{str(group): group for group in self.groups or ()}, **named}
         near = difflib.get_close_matches(str(label), named, n=3)
         return f"; did you mean {' or '.join(repr(named[text]) for text in near)}?" if near else ""
@@ -277,11 +289,7 @@ class Scores:
 
         Of the scores of one group it is that group's label.
         """
-        label = self._row_name
-        groups = {str(part) for group in self.groups or () for part in parts_of(group)}
-        while label in groups:
-            label = f"({label})"
-        return label
+        return total_label(self.groups or (), self._row_name)
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas DataFrame with a row per group, if there are any, and a row `total_label`.
@@ -299,8 +307,8 @@ class Scores:
         b    1.00     1.0      1
         all  0.75     2.0      2
         """
-        pandas = _library("pandas", "to_pandas")
-        total = [self.total_label, *[""] * (self._n_keys - 1)]
+        pandas = library("pandas", "Scores.to_pandas")
+        total = [self.total_label, *[""] * (n_keys(self.groups or ()) - 1)]
         rows = [*map(parts_of, self.groups or ()), total]
         labels = [[*map(plain, column)] for column in zip(*rows, strict=True)]
         names = self.keys or [None] * len(labels)
@@ -322,13 +330,7 @@ class Scores:
         ValueError
             If a key has the name of another column.
         """
-        polars = _library("polars", "to_polars")
-        dtypes = {"text": polars.String, "uint64": polars.UInt64, "own": None}
-        keys, numbers = self._long_form()
-        columns = [polars.Series(name, labels, dtypes[of]) for name, (labels, of) in keys.items()]
-        columns += [polars.Series(*column) for column in numbers.items()]
-        frame: pl.DataFrame = polars.DataFrame(columns)
-        return frame
+        return polars_frame("Scores.to_polars", *self._long_form())
 
     def to_arrow(self) -> pa.Table:
         """A pyarrow Table with the rows and columns of `to_polars`.
@@ -339,12 +341,7 @@ class Scores:
         >>> fl.score([1.0, 2.0], [1.5, 3.0], "mae", groups=[2024, 2025]).to_arrow().to_pylist()[1]
         {'group': 2025, 'mae': 1.0, 'weight': 1.0, 'count': 1}
         """
-        arrow = _library("pyarrow", "to_arrow")
-        types = {"text": arrow.string(), "uint64": arrow.uint64(), "own": None}
-        keys, numbers = self._long_form()
-        columns = {name: arrow.array(labels, types[of]) for name, (labels, of) in keys.items()}
-        table: pa.Table = arrow.table(columns | numbers)
-        return table
+        return arrow_table("Scores.to_arrow", *self._long_form())
 
     def __repr__(self) -> str:
         table = text_table(*self._cells())
@@ -356,28 +353,26 @@ class Scores:
 
     def _size(self) -> str:
         """How many groups there are, where not all are shown."""
-        count = len(self.groups or ())
-        return f"{count:,} groups" if len(shown_places(count)) < count else ""
+        return shown_size(len(self.groups or ()), "groups")
 
     def _cells(self) -> tuple[list[list[str]], list[list[str]]]:
         """The table that is shown, column by column, names first: of labels, and of numbers."""
         groups = self.groups or ()
         places = shown_places(len(groups))
-        total = [shown_text(self.total_label), *[""] * (self._n_keys - 1)]
+        total = [shown_text(self.total_label), *[""] * (n_keys(groups) - 1)]
         rows = [[*map(shown_text, parts_of(groups[place]))] for place in places] + [total]
-        names = [name and shown_text(name) for name in self._key_names("")]
+        names = [name and shown_text(name) for name in column_names(self.keys, groups, "")]
         labels = [[name, *cells] for name, *cells in zip(names, *rows, strict=True)]
         values, errors, weights, counts = self._rows([*places, -1])
         numbers = [
-            [shown_text(name), *map(shown_value, values[:, i])] if errors is None else
+            [shown_text(name), *map(shown_value, values[:, i])]
+            if errors is None or not getattr(self._losses[i], "is_mean", True) else
             [shown_text(name), *map(shown_value, values[:, i], errors[:, i])]
             for i, name in enumerate(self.names)
         ]  # fmt: skip
         numbers.append(["weight", *map(shown_value, weights)])
         numbers.append(["count", *map(str, counts)])
-        if len(places) < len(groups):
-            for column in labels + numbers:
-                column.insert(1 + FEW, LEFT_OUT)
+        mark_gap(labels + numbers, places)
         return labels, numbers
 
     def _rows(self, places: Any = slice(None)) -> _Rows:
@@ -402,27 +397,13 @@ class Scores:
                 found[f"{name}_stderr"] = errors[:, i]
         return {**found, "weight": weights, "count": counts}
 
-    def _long_form(self) -> tuple[dict[str, tuple[list[Any], str]], dict[str, NDArray[Any]]]:
-        """Keys, as `typed` gives them, and numbers, as columns by name; of groups without all."""
+    def _long_form(self) -> tuple[Keys, dict[str, NDArray[Any]]]:
+        """Keys and numbers as columns by name; of groups without all."""
         numbers = self._columns()
         if self.groups is None:
             return {}, numbers
-        names = self._key_names("group")
-        for name in names:
-            if name in numbers:
-                raise ValueError(f"the key {name!r} has the name of a column of scores; rename it")
-        labels = zip(*map(parts_of, self.groups), strict=True)
-        keys = {name: typed(column) for name, column in zip(names, labels, strict=True)}
+        keys = key_columns(self.keys, self.groups, numbers)
         return keys, {name: column[:-1] for name, column in numbers.items()}
-
-    def _key_names(self, nameless: str) -> Sequence[str]:
-        """The keys, or words for several that have no names."""
-        count = self._n_keys
-        return self.keys or ([nameless] if count == 1 else [f"key {k + 1}" for k in range(count)])
-
-    @property
-    def _n_keys(self) -> int:
-        return len(parts_of(self.groups[0])) if self.groups else 1
 
 
 class _Rows(NamedTuple):
@@ -445,17 +426,17 @@ def _interval(
     return np.stack([values - half, values + half], axis=-1)
 
 
+def places_of(losses: Sequence[Loss | Measure], key: object) -> list[int]:
+    """Where a loss is among others, by itself, its full or its short name, which may be several."""
+    if isinstance(key, Loss):
+        key = key.spec
+        return [i for i, own in enumerate(losses) if own.spec == key]
+    return [i for i, own in enumerate(losses) if key in (own.spec, own.name)]
+
+
 def _check_hashable(label: object) -> None:
     try:
         hash(label)
     except TypeError:
         kind = type(label).__name__
         raise TypeError(f"a loss or the label of a group is wanted; got a {kind}") from None
-
-
-def _library(name: str, method: str) -> Any:
-    """A library that only one method needs."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(f"Scores.{method} needs {name}: pip install {name}") from error

@@ -7,6 +7,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 MOST_ROWS = 60  # tables with more groups show the first and last few
 FEW = 5
@@ -15,11 +16,25 @@ PLUS_MINUS = " ± "
 LEFT_OUT = "..."
 
 
-def shown_places(count: int) -> list[int]:
-    """Which of so many rows a table shows."""
-    if count <= MOST_ROWS:
+def shown_places(count: int, rows: int = 1) -> list[int]:
+    """Which of so many things a table shows that take so many rows each."""
+    few = max(FEW // rows, 1)
+    if count * rows <= MOST_ROWS or count <= 2 * few:
         return [*range(count)]
-    return [*range(FEW), *range(count - FEW, count)]
+    return [*range(few), *range(count - few, count)]
+
+
+def shown_size(count: int, things: str, rows: int = 1) -> str:
+    """How many there are, where a table does not show all."""
+    return f"{count:,} {things}" if len(shown_places(count, rows)) < count else ""
+
+
+def mark_gap(columns: Sequence[list[str]], places: Sequence[int], rows: int = 1) -> None:
+    """Put a row for what is left out between the first and the last of what is shown."""
+    for k, (before, place) in enumerate(pairwise(places)):
+        if place > before + 1:
+            for column in columns:
+                column.insert(1 + (k + 1) * rows, LEFT_OUT)
 
 
 def shown_text(label: object) -> str:

@@ -6,7 +6,7 @@ errors, products of pairs of these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def means_of(sums: ExactSums, n_columns: int) -> tuple[Floats, Floats]:
     """Means of the columns in each group, NaN where weights add up to 0; and the weights' sums."""
+    sums = sums.take([*range(n_columns + 1)])
     rounded = sums.rounded()
     totals, weights = rounded[:, :n_columns], rounded[:, n_columns]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -44,12 +45,17 @@ class Moments:
     n_columns : int
     pairs : sequence of (int, int)
         Whose products the terms behind the weights are; ``n_columns`` stands for the weights.
+
+    Attributes
+    ----------
+    counts : ndarray of int, shape (n_groups,)
+        What is independent: the samples.
     """
 
     def __init__(self, sums: ExactSums, n_columns: int, pairs: Sequence[Pair]) -> None:
         self._numbers, self._one = sums.units()
         self._special = sums.special
-        self._counts = sums.counts.astype(object)
+        self.counts = sums.counts
         self._weight = n_columns
         self._places = {pair: n_columns + 1 + k for k, pair in enumerate(pairs)}
 
@@ -81,7 +87,83 @@ class Moments:
             )
         )
         spread = uu * w**2 - 2 * u * w * uw + u**2 * ww
-        variance = quotients(spread * self._counts * self._one, w**4 * (self._counts - 1))
+        counts = self.counts.astype(object)
+        variance = quotients(spread * counts * self._one, w**4 * (counts - 1))
         if self._special is not None:
             variance[(self._special[:, sorted(used)] != 0).any(axis=1)] = np.nan
         return variance
+
+
+class ClusterMoments:
+    """The same where only samples of different clusters are independent.
+
+    Parameters
+    ----------
+    sums : ExactSums
+        Of each cluster in each group.
+    n_columns : int
+    places : ndarray of int
+        The groups that they are of.
+    n_groups : int
+
+    Attributes
+    ----------
+    counts : ndarray of int, shape (n_groups,)
+        What is independent: the clusters.
+    """
+
+    def __init__(
+        self, sums: ExactSums, n_columns: int, places: NDArray[np.intp], n_groups: int
+    ) -> None:
+        self._numbers, _ = sums.units()
+        self._special = sums.special
+        self._weight = n_columns
+        self._places, self._n_groups = places, n_groups
+        self.counts = np.bincount(places[sums.counts > 0], minlength=n_groups)
+
+    def variance(self, signs: dict[int, int]) -> Floats:
+        """The variance of the mean of a sum of columns, each times a sign.
+
+        With u and w the sums of weighted values and of weights of each of n clusters, and m =
+        sum(u)/sum(w), it is n/(n - 1) sum((u - m w)^2) / sum(w)^2.
+        """
+
+        def total(each: Array) -> Array:
+            found = np.zeros(self._n_groups, each.dtype)
+            np.add.at(found, self._places, each)
+            return found
+
+        u = np.asarray(sum(self._numbers[:, term] * sign for term, sign in signs.items()))
+        w = self._numbers[:, self._weight]
+        totals, weights = total(u), total(w)
+        spread = total(u**2) * weights**2 - 2 * totals * weights * total(u * w)
+        spread += totals**2 * total(w**2)
+        counts = self.counts.astype(object)
+        variance = quotients(spread * counts, weights**4 * (counts - 1))
+        if self._special is not None:
+            odd = (self._special[:, [*signs, self._weight]] != 0).any(axis=1)
+            variance[total(odd.astype(int)) > 0] = np.nan
+        return variance
+
+
+def by_group(
+    labels: Sequence[Any], sums: ExactSums, n_columns: int
+) -> tuple[list[Hashable], ExactSums, ClusterMoments, ClusterMoments]:
+    """Groups, their sums and moments, and the moments of all, from those of clusters.
+
+    Labels are pairs of a group and of a cluster in it.
+    """
+    groups, clusters = (dict.fromkeys(column) for column in zip(*labels, strict=True))
+    of_group, of_cluster = (
+        np.array([*map({label: i for i, label in enumerate(own)}.get, column)], np.intp)
+        for own, column in zip((groups, clusters), zip(*labels, strict=True), strict=True)
+    )
+    each = ClusterMoments(sums, n_columns, of_group, len(groups))
+    whole = sums.folded(of_cluster, len(clusters))
+    all_one = np.zeros(len(clusters), np.intp)
+    return (
+        list(groups),
+        sums.folded(of_group, len(groups)),
+        each,
+        ClusterMoments(whole, n_columns, all_one, 1),
+    )

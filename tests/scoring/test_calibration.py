@@ -225,10 +225,55 @@ def test_data_frames():
 def test_tables_are_short():
     found = fl.calibration(Y, P, bins=100, by=np.arange(1000) // 2)
     lines = repr(found).splitlines()
-    assert len(lines) == 2 * 22 + 3
-    assert lines[11].strip() == "... 80 more" and "... 481 more" in repr(found)
-    assert lines[-1].startswith("all")
-    assert all(line == line.rstrip() for line in lines if "..." not in line)
+    assert len(lines) == (1 + 5 + 1 + 5 + 1) + 3 + (1 + 5 + 1 + 5 + 1 + 1)
+    assert lines[6].split()[0] == lines[22].split()[0] == "..."
+    assert (lines[12], lines[-1]) == ("100 bins", "500 groups")
+    assert lines[-2].startswith("all")
+    assert all(line == line.rstrip() for line in lines)
+    assert "..." not in repr(fl.calibration(Y, P, bins=60))
+
+
+def test_groups_of_several_keys_and_one_that_is_called_all():
+    days = np.where(np.arange(1000) % 7 < 5, "all", "weekend")
+    found = fl.calibration(Y, P, by={"region": GROUPS, "day": days})
+    lines = repr(found).splitlines()[-7:]
+    assert lines[0].split()[:3] == ["north", "all", str(found.groups["north", "all"].count.sum())]
+    assert lines[-1].split()[:2] == ["(all)", "1000"]
+
+
+FRAMES = {
+    "pandas": lambda data: pytest.importorskip("pandas").DataFrame(data),
+    "Arrow": lambda data: pytest.importorskip("pyarrow").table(data),
+    "a reader": lambda data: pytest.importorskip("pyarrow").table(data).to_reader(
+        max_chunksize=10
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("by", ["region", ["region", "shop"]], ids=str)
+def test_columns_of_frames(kind, by):
+    data = {"y": Y, "p": P, "w": W, "region": GROUPS, "shop": np.arange(1000) % 3}
+    frame = FRAMES[kind](data)
+    found = fl.calibration(frame, y_true="y", y_pred="p", sample_weight="w", by=by, bins=4)
+    groups = data[by] if isinstance(by, str) else {name: data[name] for name in by}
+    expected = fl.calibration(Y, P, sample_weight=W, by=groups, bins=4)
+    assert repr(found) == repr(expected)
+    assert [*found.groups] == [*expected.groups]
+
+
+def test_mistakes_with_frames():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"y": Y, "p": P})
+    for data, names, error, words in [
+        ((frame,), {"y_true": "y"}, TypeError, "got no y_pred"),
+        ((frame, "p"), {"y_true": "y"}, TypeError, "too many arguments"),
+        ((frame,), {"y_true": "y", "y_pred": "q"}, ValueError, "no column 'q'"),
+        ((frame[:0],), {"y_true": "y", "y_pred": "p"}, ValueError, "nothing"),
+        ((Y,), {}, TypeError, "got no y_pred"),
+    ]:
+        with pytest.raises(error, match=words):
+            fl.calibration(*data, **names)
 
 
 def test_html_is_escaped():

@@ -260,3 +260,117 @@ def test_top_k_accuracy():
 def test_metrics_that_there_are_not(name, message):
     with pytest.raises(ValueError, match=message):
         fl.score([1.0, 0.0], [0.5, 0.5], [name])
+
+
+# ---- clusters ----------------------------------------------------------------------------------
+
+
+def of_clusters(u, w, cluster):
+    """The standard error of a weighted mean, by the definition."""
+    sums = pd.DataFrame({"u": u * w, "w": w}).groupby(cluster).sum()
+    m, n = sums.u.sum() / sums.w.sum(), len(sums)
+    return math.sqrt(n / (n - 1) * ((sums.u - m * sums.w) ** 2).sum()) / sums.w.sum()
+
+
+def clustered_data():
+    y, models, w, groups = data()
+    return y, models, w, groups, np.random.default_rng(1).integers(0, 90, len(y))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_errors_of_clusters(weighted):
+    y, models, w, groups, cluster = clustered_data()
+    w = w if weighted else None
+    scores = fl.score(
+        y, models["a"], [*LOSSES, "rmse", "r2"],
+        sample_weight=w, groups=groups, stderr=True, cluster=cluster,
+    )  # fmt: skip
+    plain = fl.score(y, models["a"], [*LOSSES, "rmse", "r2"], sample_weight=w, groups=groups)
+    for name in ("values", "weight", "count", "group_values", "group_weights", "group_counts"):
+        np.testing.assert_array_equal(getattr(scores, name), getattr(plain, name))
+    assert scores.groups == plain.groups
+    w = np.ones(len(y)) if w is None else w
+    for k, loss in enumerate(LOSSES):
+        values = each(loss, y, models["a"])
+        assert scores.errors[k] == pytest.approx(of_clusters(values, w, cluster), rel=1e-11)
+        for g in range(6):
+            rows = groups == g
+            expected = of_clusters(values[rows], w[rows], cluster[rows])
+            assert scores.group_errors[g, k] == pytest.approx(expected, rel=1e-11)
+    error = of_clusters(each("mse", y, models["a"]), w, cluster) / (2 * scores["rmse"])
+    assert scores.errors[-2] == pytest.approx(error, rel=1e-11)
+    assert math.isnan(scores.errors[-1])
+
+
+def test_clusters_of_one_sample_each_are_none():
+    y, models, w, groups = data()
+    options = {"sample_weight": w, "groups": groups, "stderr": True}
+    plain = fl.score(y, models["a"], LOSSES, **options)
+    scores = fl.score(y, models["a"], LOSSES, **options, cluster=np.arange(len(y)))
+    np.testing.assert_allclose(scores.errors, plain.errors, rtol=1e-13)
+    np.testing.assert_allclose(scores.group_errors, plain.group_errors, rtol=1e-13)
+    one = fl.score(y, models["a"], LOSSES, stderr=True, cluster=np.zeros(len(y)))
+    assert np.isnan(one.errors).all()
+
+
+def test_comparisons_of_clusters():
+    y, models, w, groups, cluster = clustered_data()
+    found = fl.compare(
+        y, models, ["brier", "rmse"], by=groups, sample_weight=w, cluster=cluster
+    )  # fmt: skip
+    difference = each("brier", y, models["b"]) - each("brier", y, models["a"])
+    for rows, of in [(slice(None), found.total), (groups == 2, found.groups[2])]:
+        error = of_clusters(difference[rows], w[rows], cluster[rows])
+        assert of.difference_errors[1, 0] == pytest.approx(error, rel=1e-11)
+        n = len(np.unique(cluster[rows]))
+        z = np.average(difference[rows], weights=w[rows]) / error
+        assert of.p[1, 0] == pytest.approx(2 * stats.t.sf(abs(z), n - 1), rel=1e-9)
+    ra, rb = (math.sqrt(np.average(each("mse", y, models[m]), weights=w)) for m in "ab")
+    influence = each("mse", y, models["b"]) / (2 * rb) - each("mse", y, models["a"]) / (2 * ra)
+    error = of_clusters(influence, w, cluster)
+    assert found.total.difference_errors[1, 1] == pytest.approx(error, rel=1e-10)
+
+
+def test_clusters_in_parts_and_frames():
+    y, models, w, groups, cluster = clustered_data()
+    options = {"sample_weight": w, "groups": groups, "stderr": True, "cluster": cluster}
+    whole = fl.score(y, models["a"], LOSSES, **options)
+    parts = []
+    for rows in (slice(0, 3), slice(3, 2500), slice(2500, 4000)):
+        parts.append(fl.Scorer(LOSSES, stderr=True, clustered=True))
+        parts[-1].update(y[rows], models["a"][rows], w[rows], groups[rows], cluster[rows])
+    again = sum(fl.Scorer.from_bytes(part.to_bytes()) for part in reversed(parts)).result()
+    frame = pd.DataFrame({"y": y, "w": w, "g": groups, "who": cluster, **models})
+    names = {"y_true": "y", "sample_weight": "w", "by": "g", "cluster": "who"}
+    of_frame = fl.score(frame, LOSSES, y_pred="a", stderr=True, **names)
+    for found in (again, of_frame):
+        assert found.groups == whole.groups
+        for name in ("values", "errors", "group_values", "group_errors", "group_weights"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))
+    compared = fl.compare(frame, ["a", "b"], LOSSES, **names)
+    np.testing.assert_array_equal(compared["a"].group_errors, whole.group_errors)
+    names["cluster"] = ["who", "g"]
+    found = fl.score(frame, LOSSES, y_pred="a", stderr=True, **names)
+    np.testing.assert_array_equal(found.group_errors, whole.group_errors)
+
+
+def test_clusters_with_infinite_values():
+    y, models, _, groups, cluster = clustered_data()
+    models["a"][0] = 1 - y[0]
+    scores = fl.score(y, models["a"], "log_loss", groups=groups, stderr=True, cluster=cluster)
+    assert scores["log_loss"] == math.inf and math.isnan(scores.errors[0])
+    assert np.isnan(scores.group_errors[:, 0]).tolist() == [g == groups[0] for g in range(6)]
+
+
+def test_mistakes_with_clusters():
+    with pytest.raises(ValueError, match="stderr=True"):
+        fl.score([1.0, 2.0], [1.0, 2.0], "mae", cluster=[1, 2])
+    with pytest.raises(ValueError, match="clustered=True alone"):
+        fl.Scorer("mae", stderr=True).update([1.0], [1.0], cluster=[1])
+    scorer = fl.Scorer("mae", stderr=True, clustered=True)
+    with pytest.raises(ValueError, match="with every part"):
+        scorer.update([1.0], [1.0])
+    with pytest.raises(ValueError, match="same clustered"):
+        scorer.merge(fl.Scorer("mae", stderr=True))
+    with pytest.raises(ValueError, match="shape"):
+        scorer.update([1.0], [1.0], cluster=[1, 2])
