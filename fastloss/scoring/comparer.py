@@ -19,7 +19,6 @@ from fastloss.scoring.accumulator import (
     total_of,
 )
 from fastloss.scoring.columns import (
-    Part,
     can_be_fused,
     check_rows,
     chunks,
@@ -36,8 +35,8 @@ from fastloss.scoring.statistics import ClusterMoments, Moments, by_group, means
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from fastloss.scoring.columns import Array
     from fastloss.scoring.exact import ExactSums
+    from fastloss.scoring.part import Array, Part
 
 
 class Comparer(Accumulator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from fastloss.losses.rows import RowLoss
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fastloss.scoring.columns import Part
+    from fastloss.scoring.part import Part
 
     Array = NDArray[Any]
 
@@ -243,6 +242,8 @@ def _loss_named(name: str, given: str) -> Loss:
     try:
         loss_class(name)
     except ValueError:
+        import difflib  # only where something is wrong
+
         near = difflib.get_close_matches(name, [*loss_names(), *METRICS], n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(

@@ -35,7 +35,7 @@ from fastloss.scoring.statistics import ClusterMoments, Moments, by_group, means
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from fastloss.scoring.columns import Array, Part
+    from fastloss.scoring.part import Array, Part
 
 
 class Scorer(Accumulator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -184,6 +183,8 @@ class Scores:
         if self.groups and count > 1 and len(parts_of(label)) != count:
             return f"; groups have {count} keys, as in {self.groups[0]!r}"
         named = {**{str(group): group for group in self.groups or ()}, **named}
+        import difflib  # only where something is wrong
+
         near = difflib.get_close_matches(str(label), named, n=3)
         return f"; did you mean {' or '.join(repr(named[text]) for text in near)}?" if near else ""
 
