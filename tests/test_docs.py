@@ -124,4 +124,4 @@ def test_models_on_the_command_line(monkeypatch, tmp_path):
             map(alike, lines, answer.splitlines())
         )
         shown += 1
-    assert shown == 6
+    assert shown == 7

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MISSING = "(missing)"
 MAX_SPREAD = 1 << 20  # integers in a range up to this are counted, not sorted
+FEW = 1 << 12
 
 Labels = list[Any]
 Key = tuple[Labels, "NDArray[np.intp]"]  # the labels that occur, and each sample's place among them
@@ -360,10 +361,19 @@ def _compact(codes: NDArray[Any]) -> Key:
     else:
         offsets = codes.astype(np.intp, copy=False)
         offsets = offsets - low if low else offsets
-    occurs = np.bincount(offsets.ravel()) > 0
+    occurs = _occurring(offsets.ravel(), high - low + 1)
     labels = (np.flatnonzero(occurs)).tolist()
     places = offsets if len(labels) == len(occurs) else (np.cumsum(occurs) - 1)[offsets]
     return [label + low for label in labels] if low else labels, places
+
+
+def _occurring(codes: NDArray[np.intp], width: int) -> NDArray[np.bool_]:
+    """Which of the integers below ``width`` occur: often all of them do among the first codes."""
+    if width < FEW:
+        first = np.bincount(codes[:FEW], minlength=width) > 0
+        if first.all():
+            return first
+    return np.bincount(codes, minlength=width) > 0
 
 
 # ---- Arrow -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import fastloss as fl
-from fastloss.scoring.groups import MISSING, Groups, Level, codes_of
+from fastloss.scoring.groups import MISSING, Found, Groups, Level, codes_of
 
 
 def found(groups, n=None):
@@ -413,3 +413,21 @@ def test_what_is_no_label_is_named(groups, error, text):
 def test_codes_that_are_no_category_raise():
     with pytest.raises(ValueError, match="groups has code 2, but 2 categories"):
         fl.score([1.0], [1.0], "mse", groups=Groups(np.array([2]), ["a", "b"]))
+
+
+def test_labels_that_occur_late_or_never():
+    rows = np.r_[np.zeros(5000, int), 3, np.full(5000, 1)]
+    labels, codes = codes_of(Groups(rows, ["a", "b", "never", "late"]), rows.shape)
+    assert labels == ["a", "b", "late"]
+    assert np.array(labels)[codes].tolist() == np.array(["a", "b", "", "late"])[rows].tolist()
+
+
+def test_groups_are_found_once():
+    columns = {"g": np.array(["x", "y", "x"]), "h": np.array([1, 1, 2])}
+    once = Found.of(columns, (3,))
+    assert once.names == ("g", "h")
+    labels, codes = codes_of(once, (3,))
+    assert (labels, codes.tolist()) == (list(once.categories), once.codes.tolist())
+    assert codes is once.codes
+    with pytest.raises(ValueError, match="shape"):
+        codes_of(once, (4,))
