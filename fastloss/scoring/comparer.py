@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from itertools import accumulate, combinations_with_replacement
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -242,13 +243,15 @@ class Comparer(Accumulator):
 
     def _values(self, sums: ExactSums) -> tuple[Array, Array]:
         """Values by group, model and loss; and the weights of groups."""
-        means, weights = means_of(sums, self._width)
-        of_model = means.reshape(len(means), len(self.models), self._each)
-        values = [
-            measure.value(of_model[:, :, first : first + measure.n_columns])
-            for first, measure in zip(self._firsts(), self._measures, strict=True)
-        ]
-        return np.stack(values, axis=-1), weights
+        means = means_of(sums, self._width)
+        shape = len(means.values), len(self.models), self._each
+        numbers = means.numbers[:, :-1].reshape(shape)
+        of_model, weights = means.values.reshape(shape), means.numbers[:, -1:]
+        values = []
+        for first, measure in zip(self._firsts(), self._measures, strict=True):
+            own = slice(first, first + measure.n_columns)
+            values.append(measure.value(of_model[..., own], numbers[..., own], weights))
+        return np.stack(values, axis=-1), means.weights
 
     def _differences(
         self, sums: ExactSums, moments: Moments | ClusterMoments, base: Array
@@ -280,13 +283,24 @@ def _errors(
     alone = np.stack([moments.variance({place: 1}) for place in places], axis=1)
     apart = np.full(alone.shape, np.nan)
     for j, place in enumerate(places):
-        if j != base:
+        if j != base and roots is None:
             apart[:, j] = moments.variance({place: 1, places[base]: -1})
-    errors = np.sqrt(alone)
-    if roots is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            errors, slope = errors / (2 * roots), 1 / (2 * roots)
-        own, of_base = slope, slope[:, [base]]
-        together = (alone + alone[:, [base]] - apart) / 2  # covariances
-        apart = own**2 * alone + of_base**2 * alone[:, [base]] - 2 * own * of_base * together
-    return errors, np.sqrt(np.maximum(apart, 0))
+    if roots is None:
+        return np.sqrt(alone), np.sqrt(apart)
+    own = roots[:, base]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = own[:, None] / roots
+        for j, place in enumerate(places):
+            if j != base:
+                apart[:, j] = moments.variance({place: _scaled(ratios[:, j]), places[base]: -_ONE})
+        apart[~(np.isfinite(ratios) & (ratios > 0))] = np.nan
+        return np.sqrt(alone) / (2 * roots), np.sqrt(apart) / (2 * own[:, None] * _ONE)
+
+
+_ONE = 1 << 60  # what factors of columns are integers of
+
+
+def _scaled(factors: Array) -> Array:
+    """Factors as integers, in units of which _ONE are 1; 0 for those that are none."""
+    usable = np.where(np.isfinite(factors), factors, 0.0)
+    return np.array([int(Fraction(factor) * _ONE) for factor in usable.tolist()], object)

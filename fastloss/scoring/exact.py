@@ -66,7 +66,7 @@ class ExactSums:
     def copy(self) -> ExactSums:
         """The same in memory of its own."""
         special = None if self.special is None else self.special.copy()
-        return ExactSums(self.digits.copy(), self.first, special, self.counts.copy())
+        return ExactSums(self.digits.copy(), self.first, special, self.counts.copy(), self.added)
 
     def add(self, other: ExactSums, groups: NDArray[np.intp]) -> None:
         """Add other sums to those of the groups that ``groups`` says, each of them once."""
@@ -87,8 +87,8 @@ class ExactSums:
                 self.special = np.zeros(self.digits.shape[:2])
             with np.errstate(invalid="ignore"):
                 self.special[groups] += other.special
-        self.added += 1
-        if self.added == ROOM:
+        self.added += 1 + other.added
+        if self.added >= ROOM:
             self.carry()
 
     def carry(self) -> None:
@@ -169,9 +169,10 @@ class ExactSums:
         shift = ONE - BITS * self.first
         return found << max(-shift, 0), 1 << max(shift, 0)
 
-    def rounded(self) -> NDArray[np.float64]:
-        """The sums as float64, rounded once."""
-        numbers, one = self.units()
+    def rounded(self, numbers: NDArray[Any] | None = None, one: int = 1) -> NDArray[np.float64]:
+        """The sums as float64, rounded once; `units` may be given if they are known."""
+        if numbers is None:
+            numbers, one = self.units()
         found = quotients(numbers, one)
         if self.special is not None:
             odd = self.special != 0  # so is NaN
@@ -186,13 +187,13 @@ def _to_text(number: int) -> str:
 
 
 def quotients(numerators: NDArray[Any], denominators: Any) -> NDArray[np.float64]:
-    """Quotients of integers, rounded once; beyond all numbers infinity, 0 / 0 is NaN."""
+    """Quotients of integers, rounded once; beyond all numbers infinity, by 0 NaN."""
     return np.asarray(np.frompyfunc(_quotient, 2, 1)(numerators, denominators), np.float64)
 
 
 def _quotient(a: int, b: int) -> float:
     if b == 0:
-        return math.nan if a == 0 else math.copysign(math.inf, a)
+        return math.nan
     try:
         return a / b
     except OverflowError:

@@ -10,8 +10,10 @@ import numpy as np
 
 from fastloss._core import DomainError
 from fastloss.losses.base import Loss, OfMean, as_loss, loss_class, loss_names
+from fastloss.losses.classification import Brier
 from fastloss.losses.regression import SquaredError
 from fastloss.losses.rows import RowLoss
+from fastloss.scoring.exact import quotients
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,8 +63,11 @@ class Measure:
         """The numbers of each sample."""
         raise NotImplementedError
 
-    def value(self, means: Array) -> Array:
-        """The score, from the means of the columns along the last axis."""
+    def value(self, means: Array, numbers: Array, weights: Array) -> Array:
+        """The score, from the means of the columns along the last axis.
+
+        ``numbers`` and ``weights`` are what they are the quotients of, as integers.
+        """
         return means[..., 0]
 
 
@@ -77,7 +82,7 @@ class OfLoss(Measure):
         # of one sample a root is that of its square, which is what the mean is of
         return [part.values(SquaredError() if self.is_root else self.losses[0])]
 
-    def value(self, means: Array) -> Array:
+    def value(self, means: Array, numbers: Array, weights: Array) -> Array:
         with np.errstate(invalid="ignore"):  # of negative weights
             return np.sqrt(means[..., 0]) if self.is_root else means[..., 0]
 
@@ -153,14 +158,14 @@ class Accuracy(Measure):
 
 
 class Explained(Measure):
-    """D2: the share of a loss that is left of the best constant's, taken from 1; R2 of squares.
+    """D2: 1 less a loss over that of the best constant; of squares R2.
 
     With c any constant, m the mean target and l the loss, the loss of the best constant is
-    mean(l(y, c)) - l(m, c) + l(m, link(m)): of the losses whose best constant is the mean, this is
-    where they differ from each other in the target alone.
+    mean(l(y, c)) - l(m, c) + l(m, link(m)): the losses whose best constant is the mean are this far
+    from their least. Of squares it is found from sums that are exact. Where targets are constant a
+    perfect prediction has 1, and any other 0.
     """
 
-    n_columns = 3
     is_mean = False
     larger_is_better = True
     of_rows = False
@@ -172,6 +177,8 @@ class Explained(Measure):
                 f"it cannot be found from sums; optimal_constant() sorts or searches"
             )
         self.spec, self.losses = spec, (loss,)
+        self._of_squares = isinstance(loss, (SquaredError, Brier))
+        self.n_columns = 4 if self._of_squares else 3
         domain = loss.y_domain
         middle = 0.5 if domain.high == 1 else 1.0 if domain.low == 0 else 0.0
         self.constant = float(loss.link(middle))
@@ -179,19 +186,46 @@ class Explained(Measure):
     def columns(self, part: Part) -> list[Array]:
         (loss,) = self.losses
         y = np.asarray(part.y_true, np.float64)
+        if self._of_squares:
+            return [part.values(loss), y, *_square(y)]
         constant = replace(part, y_true=y, y_pred=np.broadcast_to(self.constant, y.shape))
         return [part.values(loss), y, constant.values(loss)]
 
-    def value(self, means: Array) -> Array:
+    def value(self, means: Array, numbers: Array, weights: Array) -> Array:
         (loss,) = self.losses
-        own, mean, of_constant = (means[..., k] for k in range(3))
+        own, mean = means[..., 0], means[..., 1]
+        if self._of_squares:
+            squares = (numbers[..., 2] + numbers[..., 3]) * weights - numbers[..., 1] ** 2
+            least = quotients(squares, weights**2)
+        else:
+            least = self._least(loss, mean, means[..., 2])
+        usable = np.isfinite(means).all(axis=-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            explained = np.where(least > 0, 1 - own / least, np.where(own == 0, 1.0, 0.0))
+        return np.where(usable, explained, np.nan)
+
+    def _least(self, loss: Loss, mean: Array, of_constant: Array) -> Array:
+        """The loss of the best constant; 0 where rounding is all that there is of it."""
         with np.errstate(divide="ignore", invalid="ignore"):
             best = loss.link(mean)
-            usable = np.isfinite(mean) & np.isfinite(best)
-            m, c = np.where(usable, mean, loss.inverse_link(self.constant)), self.constant
-            least = of_constant - _each(loss, m, np.full(m.shape, c))
-            least = least + _each(loss, m, np.where(usable, best, c))
-            return np.where(usable, 1 - own / least, np.nan)
+        usable = np.isfinite(mean) & np.isfinite(best)
+        m = np.where(usable, mean, loss.inverse_link(self.constant))
+        at_constant = _each(loss, m, np.full(m.shape, self.constant))
+        at_best = _each(loss, m, np.where(usable, best, self.constant))
+        least = of_constant - at_constant + at_best
+        size = np.abs(of_constant) + np.abs(at_constant) + np.abs(at_best)
+        return np.where(usable & (least > 64 * np.finfo(float).eps * size), least, 0.0)
+
+
+def _square(y: Array) -> tuple[Array, Array]:
+    """Squares, and what their rounding took off (Dekker 1971)."""
+    square = y * y
+    with np.errstate(over="ignore", invalid="ignore"):
+        high = 134217729.0 * y
+        high = high - (high - y)
+        low = y - high
+        rest = ((high * high - square) + 2 * high * low) + low * low
+    return square, np.where(np.isfinite(rest), rest, 0.0)
 
 
 def _each(loss: Loss, y: Array, z: Array) -> Array:

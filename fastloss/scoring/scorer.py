@@ -30,7 +30,7 @@ from fastloss.scoring.exact import ExactSums
 from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
 from fastloss.scoring.measures import Measure, as_measures
 from fastloss.scoring.scores import Scores
-from fastloss.scoring.statistics import ClusterMoments, Moments, by_group, means_of
+from fastloss.scoring.statistics import ClusterMoments, Means, Moments, by_group, means_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -223,29 +223,27 @@ class Scorer(Accumulator):
         self, sums: ExactSums, moments: Moments | ClusterMoments | None
     ) -> tuple[Any, Any, Any]:
         """Values, weights and standard errors by group; without the latter None."""
-        means, weights = means_of(sums, self._width)
-        return reduce_measures(self._measures, means, weights, moments)
+        return reduce_measures(self._measures, means_of(sums, self._width), moments)
 
 
 def reduce_measures(
-    measures: tuple[Measure, ...],
-    means: Array,
-    weights: Array,
-    moments: Moments | ClusterMoments | None,
+    measures: tuple[Measure, ...], means: Means, moments: Moments | ClusterMoments | None
 ) -> tuple[Array, Array, Array | None]:
     """Values, weights and standard errors of measures by group."""
-    values = np.empty((len(means), len(measures)))
+    values = np.empty((len(means.values), len(measures)))
     errors = None if moments is None else np.full(values.shape, np.nan)
     first = 0
     for k, measure in enumerate(measures):
-        values[:, k] = measure.value(means[:, first : first + measure.n_columns])
+        own = slice(first, first + measure.n_columns)
+        numbers = means.numbers
+        values[:, k] = measure.value(means.values[:, own], numbers[:, own], numbers[:, -1])
         if errors is not None and moments is not None and measure.is_mean:
             errors[:, k] = np.sqrt(moments.variance({first: 1}))
             if measure.is_root:  # the delta method: the derivative of a root
                 with np.errstate(divide="ignore", invalid="ignore"):
                     errors[:, k] /= 2 * values[:, k]
         first += measure.n_columns
-    return values, weights, errors
+    return values, means.weights, errors
 
 
 def second_moments(columns: list[int], width: int) -> list[tuple[int, int]]:

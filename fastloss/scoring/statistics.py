@@ -7,6 +7,7 @@ errors, products of pairs of these.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,19 +22,37 @@ if TYPE_CHECKING:
     Pair = tuple[int, int]
 
 
-def means_of(sums: ExactSums, n_columns: int) -> tuple[Floats, Floats]:
-    """Means of the columns in each group, NaN where weights add up to 0; and the weights' sums."""
+@dataclass(frozen=True)
+class Means:
+    """Means of columns in each group.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_groups, n_columns)
+        NaN where weights add up to 0.
+    weights : ndarray, shape (n_groups,)
+    numbers : ndarray of int, shape (n_groups, n_columns + 1)
+        The sums of the columns, and of the weights last, in units of one size.
+    """
+
+    values: Floats
+    weights: Floats
+    numbers: Array
+
+
+def means_of(sums: ExactSums, n_columns: int) -> Means:
+    """The means of the first columns, behind which the weights are."""
     sums = sums.take([*range(n_columns + 1)])
-    rounded = sums.rounded()
-    totals, weights = rounded[:, :n_columns], rounded[:, n_columns]
+    numbers, one = sums.units()
+    rounded = sums.rounded(numbers, one)
+    totals, weights = rounded[:, :-1], rounded[:, -1]
     with np.errstate(divide="ignore", invalid="ignore"):
         means = np.where((weights != 0)[:, None], totals / weights[:, None], np.nan)
     if not np.isfinite(rounded).all():  # sums beyond the range of numbers, whose mean may be in it
-        numbers, _ = sums.units()
         special = np.zeros(rounded.shape) if sums.special is None else sums.special
-        far = np.isinf(totals) & (special[:, :n_columns] == 0)
-        means[far] = quotients(numbers[:, :n_columns], numbers[:, [n_columns]])[far]
-    return means, weights
+        far = np.isinf(totals) & (special[:, :-1] == 0)
+        means[far] = quotients(numbers[:, :-1], numbers[:, -1:])[far]
+    return Means(means, weights, numbers)
 
 
 class Moments:
@@ -62,8 +81,8 @@ class Moments:
     def _product(self, a: int, b: int) -> int:
         return self._places[(a, b) if (a, b) in self._places else (b, a)]
 
-    def variance(self, signs: dict[int, int]) -> Floats:
-        """The variance of the mean of a sum of columns, each times a sign.
+    def variance(self, signs: dict[int, Any]) -> Floats:
+        """The variance of the mean of a sum of columns, each times an integer, or one by group.
 
         With u its weighted values, w the weights, m = sum(u)/sum(w) and n the count, it is
         n/(n - 1) sum((u - m w)^2) / sum(w)^2; without weights that is s^2/n. Nothing is rounded
@@ -71,7 +90,7 @@ class Moments:
         """
         used = {self._weight, self._product(self._weight, self._weight)}
 
-        def total(*parts: tuple[int, int]) -> Array:
+        def total(*parts: tuple[int, Any]) -> Array:
             used.update(term for term, _ in parts)
             return np.asarray(sum(self._numbers[:, term] * sign for term, sign in parts))
 
@@ -89,6 +108,8 @@ class Moments:
         spread = uu * w**2 - 2 * u * w * uw + u**2 * ww
         counts = self.counts.astype(object)
         variance = quotients(spread * counts * self._one, w**4 * (counts - 1))
+        # squares of numbers below 1e-154 are none: where there are no others, nothing is known
+        variance[((w != 0) & (ww == 0) | (u != 0) & (uu == 0) | (spread < 0)).astype(bool)] = np.nan
         if self._special is not None:
             variance[(self._special[:, sorted(used)] != 0).any(axis=1)] = np.nan
         return variance
@@ -121,8 +142,8 @@ class ClusterMoments:
         self._places, self._n_groups = places, n_groups
         self.counts = np.bincount(places[sums.counts > 0], minlength=n_groups)
 
-    def variance(self, signs: dict[int, int]) -> Floats:
-        """The variance of the mean of a sum of columns, each times a sign.
+    def variance(self, signs: dict[int, Any]) -> Floats:
+        """The variance of the mean of a sum of columns, each times an integer, or one by group.
 
         With u and w the sums of weighted values and of weights of each of n clusters, and m =
         sum(u)/sum(w), it is n/(n - 1) sum((u - m w)^2) / sum(w)^2.
@@ -133,7 +154,10 @@ class ClusterMoments:
             np.add.at(found, self._places, each)
             return found
 
-        u = np.asarray(sum(self._numbers[:, term] * sign for term, sign in signs.items()))
+        factors = {term: np.broadcast_to(sign, self._n_groups) for term, sign in signs.items()}
+        u = np.asarray(
+            sum(self._numbers[:, term] * each[self._places] for term, each in factors.items())
+        )
         w = self._numbers[:, self._weight]
         totals, weights = total(u), total(w)
         spread = total(u**2) * weights**2 - 2 * totals * weights * total(u * w)

@@ -108,7 +108,7 @@ cdef void carry(Exact* e) noexcept nogil:
         for i in range(e.n_groups * e.n_terms):
             over = (e.place[k][i] + (<int64_t>1 << 31)) >> 32
             if over != 0 and have_place(e, k + 1):
-                e.place[k][i] -= over << 32
+                e.place[k][i] -= over * (<int64_t>1 << 32)
                 e.place[k + 1][i] += over
     e.carried = 0
 
@@ -215,6 +215,7 @@ cdef void add_terms(
             large = take_out(e, first, group, v, n)
         add_to_one(e, first + (0 if group == NULL else group[0]), v, full, large)
     elif have_stage(e) and not stage(e, term, group, v, n):
+        add_staged(e, group, n)         # while the unit that they are in is that of the table
         large = take_out(e, first, group, v, n)
         choose_unit(e, term, large)
         stage(e, term, group, v, n)

@@ -180,9 +180,9 @@ static int fl_multiply_exactly(
     const double *restrict a, const double *restrict b, ptrdiff_t n, double *restrict product,
     double *restrict rest)
 {
-    int64_t some = 0;
+    uint64_t some = 0;
     for (ptrdiff_t i = 0; i < (n & -16); i++) {
-        int64_t bits;
+        uint64_t bits;
         double high = a[i] * b[i], low;
 #if defined(__FMA__) || defined(__aarch64__)
         low = __builtin_fma(a[i], b[i], -high);

@@ -263,3 +263,26 @@ def test_scorers_add_up():
     assert [scorer.to_bytes() for scorer in scorers] == before
     with pytest.raises(TypeError):
         scorers[0] + 1
+
+
+def test_products_beyond_the_range_of_units_leave_other_groups_alone():
+    z = [1.2345e151, 1.0, 2.0, 3.0]
+    scores = fl.score(np.zeros(4), z, ["mae"], groups=[0, 1, 1, 1], stderr=True)
+    assert scores.group_errors[1, 0] == pytest.approx(1 / math.sqrt(3), rel=1e-15)
+    parts = []
+    for k in range(4):
+        parts.append(fl.Scorer(["mae"], stderr=True))
+        parts[-1].update([0.0], z[k : k + 1], groups=[min(k, 1)])
+    assert bits(sum(parts).result()) == bits(scores)
+
+
+def test_sums_doubled_many_times():
+    scorer = fl.Scorer("mse")
+    scorer.update([0.0, 0.0], [1 / 3, 7 / 3])
+    value = scorer.result()["mse"]
+    for _ in range(45):
+        scorer = scorer + scorer
+    assert scorer.result()["mse"] == value and scorer.result().count == 2**46
+    for _ in range(10):
+        scorer.merge(scorer)
+    assert fl.Scorer.from_bytes(scorer.to_bytes()).result()["mse"] == value

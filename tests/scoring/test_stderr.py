@@ -374,3 +374,55 @@ def test_mistakes_with_clusters():
         scorer.merge(fl.Scorer("mae", stderr=True))
     with pytest.raises(ValueError, match="shape"):
         scorer.update([1.0], [1.0], cluster=[1, 2])
+
+
+def test_errors_of_what_has_no_squares():
+    assert math.isnan(fl.score([0.0], [1e-165], ["mae"], stderr=True).errors[0])
+    scores = fl.score([0.0, 0.0], [1e-165, 3e-165], ["mae"], stderr=True)
+    assert math.isnan(scores.errors[0])
+    scores = fl.score([0.0, 1, 0], [1e-170, 0.5, 0.5], ["log_loss"], groups=list("abb"), stderr=True)
+    assert scores.group_values[0, 0] == pytest.approx(1e-170)
+    assert math.isnan(scores.group_errors[0, 0]) and scores.group_errors[1, 0] == 0
+    weights = [1.0, -1.0, 1.0, 1.0]
+    scores = fl.score(np.zeros(4), [1e200, 2e200, 1, 2], ["mae"], sample_weight=weights,
+                      groups=list("aabb"), stderr=True)  # fmt: skip
+    assert math.isnan(scores.group_values[0, 0]) and math.isnan(scores.group_errors[0, 0])
+
+
+@pytest.mark.parametrize("step", [1e-6, 1e-8, 1e-9])
+def test_differences_of_roots_that_are_nearly_equal(step):
+    mpmath = pytest.importorskip("mpmath")
+    a, b = [1.0, 2.0, 3.0, 4.0], [1 + step, 2 + step, 3.0, 4.0]
+    found = fl.compare(np.zeros(4), {"a": a, "b": b}, ["rmse"]).total
+    with mpmath.workdps(50):
+        squares = [[mpmath.mpf(x) ** 2 for x in own] for own in (a, b)]
+        roots = [mpmath.sqrt(sum(own) / 4) for own in squares]
+        d = [y / (2 * roots[1]) - x / (2 * roots[0]) for x, y in zip(*squares, strict=True)]
+        mean = sum(d) / 4
+        error = mpmath.sqrt(sum((x - mean) ** 2 for x in d) / 3 / 4)
+    assert found.difference_errors[1, 0] == pytest.approx(float(error), rel=1e-6)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e3, 1e6, 1e8, 1e10])
+@pytest.mark.parametrize("name", ["r2", "d2_mse", "d2_brier"])
+def test_r2_far_from_0(mean, name):
+    from fractions import Fraction
+
+    rng = np.random.default_rng(0)
+    y = mean + rng.normal(size=500)
+    z = y + rng.normal(size=500) / 2
+    if name == "d2_brier":
+        y, z = (np.clip((x - mean) / 8 + 0.5, 0, 1) for x in (y, z))
+    targets = [Fraction(x) for x in y.tolist()]
+    middle = sum(targets) / 500
+    total = sum((x - middle) ** 2 for x in targets)
+    expected = 1 - Fraction(float(np.sum((y - z) ** 2))) / total
+    assert fl.score(y, z, [name]).values[0] == pytest.approx(float(expected), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["r2", "d2_poisson_deviance", "d2_brier"])
+@pytest.mark.parametrize("constant", [0.1, 0.3, 1 / 3])
+def test_constant_targets(name, constant):
+    y = np.full(7, constant)
+    assert fl.score(y, y + 0.1, [name]).values[0] == 0
+    assert fl.score(y, y, [name]).values[0] == 1
