@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import fastloss as fl
-from fastloss.scoring.groups import MISSING, Groups, Level, codes_of
+from fastloss.scoring.groups import MISSING, Groups, Level, Moment, Span, codes_of
 
 
 def found(groups, n=None):
@@ -178,7 +178,8 @@ def test_labels_are_plain_values(kind):
     types = {
         type(label) for label in fl.score(np.zeros(3), np.zeros(3), "mae", groups=groups).groups
     }
-    assert types <= {str, int, float, bool, dt.date, dt.datetime, dt.timedelta, Level, tuple}
+    times = {dt.date, dt.datetime, dt.timedelta, Moment, Span}
+    assert types <= {str, int, float, bool, *times, Level, tuple}
 
 
 WESTERN = dt.timezone(dt.timedelta(hours=-5))
@@ -207,6 +208,33 @@ ORDERS = {
         [dt.datetime.max, dt.datetime.max.replace(tzinfo=WESTERN)],
     ),
     "durations": ([dt.timedelta(hours=10), dt.timedelta(hours=9)], None),
+    "nanoseconds among microseconds": (
+        np.array([NANO, "1970-01-01", "1960-01-01", "1960-01-01T00:00:00.000000001"], "M8[ns]"),
+        [
+            dt.datetime(1960, 1, 1),
+            "1960-01-01T00:00:00.000000001",
+            dt.datetime(1970, 1, 1),
+            NANO,
+        ],
+    ),
+    "years before the first and after the last": (
+        np.array(["1900", "12000", "-0044", "9999", "0001"], "M8[Y]"),
+        ["-044", dt.date(1, 1, 1), dt.date(1900, 1, 1), dt.date(9999, 1, 1), "12000"],
+    ),
+    "centuries of seconds": (
+        np.array(["1900-01-01", "12000-02-03T04:05:06", "-0044-03-15"], "M8[s]"),
+        ["-044-03-15T00:00:00", dt.datetime(1900, 1, 1), "12000-02-03T04:05:06"],
+    ),
+    "durations of every length": (
+        np.array([10**18, 0, -(10**18), 10**9, -(10**9)], "m8[s]"),
+        [
+            "-1000000000000000000 seconds",
+            dt.timedelta(seconds=-(10**9)),
+            dt.timedelta(),
+            dt.timedelta(seconds=10**9),
+            "1000000000000000000 seconds",
+        ],
+    ),
     "two keys": (
         {"a": ["x", "x", "w"], "b": [10, 9, None]},
         [("w", MISSING), ("x", 9), ("x", 10)],
@@ -230,6 +258,92 @@ def test_ranks_stay_with_levels():
         groups = pd.Categorical(part, ["low", "mid", "high"], ordered=True)
         scorer.update(np.zeros(len(part)), np.zeros(len(part)), groups=groups)
     assert scorer.result().groups == ("low", "mid", "high")
+
+
+@pytest.mark.parametrize("unit", ["D", "h", "m", "s", "ms", "us", "ns", "ps", "as"])
+@pytest.mark.parametrize("kind", ["m8", "M8"])
+def test_times_of_every_length_are_told_apart_and_in_order(kind, unit):
+    numbers = np.array([-(2**62), -(2**58), -(10**13), -1, 0, 1, 10**13, 2**58, 2**62])
+    shuffled = np.random.default_rng(0).permutation(len(numbers))
+    groups = numbers[shuffled].view(f"{kind}[{unit}]")
+    scorer = fl.Scorer("mae")
+    scorer.update(np.zeros(9), numbers[shuffled], groups=groups)
+    scores = scorer.result()
+    assert scores.group_counts.tolist() == [1] * 9
+    np.testing.assert_array_equal(scores.group_values[:, 0], np.abs(numbers.astype(float)))
+    again = fl.Scorer.from_bytes(scorer.to_bytes())
+    assert again.result().groups == scores.groups and again.to_bytes() == scorer.to_bytes()
+
+
+def test_years_and_months_far_off_are_in_order():
+    months = np.array([-(10**9), -30_000, -1, 0, 100_000, 10**9])
+    numbers = np.concatenate([12 * months, months])
+    for groups in (months.view("M8[Y]"), months.view("M8[M]"), numbers.view("M8[M]")):
+        scores = fl.score(np.zeros(len(groups)), groups.view(int), "mean_pred", groups=groups)
+        np.testing.assert_array_equal(scores.group_values[:, 0], np.unique(groups.view(int)))
+
+
+AUTUMN = [1698539400, 1698543000, 1698546600]  # at 2:30 in Berlin, an hour later, and at 3:30
+
+
+def autumn(kind):
+    moments = [dt.datetime.fromtimestamp(second, ZONE) for second in AUTUMN]
+    if kind == "datetimes":
+        return moments
+    if kind == "Timestamps":
+        return list(pd.to_datetime(AUTUMN, unit="s", utc=True).tz_convert("Europe/Berlin"))
+    if kind == "tuples":
+        return [(moment,) for moment in moments]
+    if kind == "pandas":
+        return pd.Series(pd.to_datetime(AUTUMN, unit="s", utc=True)).dt.tz_convert("Europe/Berlin")
+    pa = pytest.importorskip("pyarrow", reason="its times have zones too; CI installs it")
+    times = pa.array(AUTUMN, pa.timestamp("s", "Europe/Berlin"))
+    if kind == "polars":
+        pl = pytest.importorskip("polars", reason="its times have zones too; CI installs it")
+        return pl.from_arrow(times.cast(pa.timestamp("us", "Europe/Berlin")))
+    return times.dictionary_encode() if kind == "dictionary" else times
+
+
+@pytest.mark.parametrize(
+    "kind", ["datetimes", "Timestamps", "tuples", "pandas", "Arrow", "dictionary", "polars"]
+)
+def test_the_two_hours_in_which_clocks_are_set_back_are_two_groups(kind):
+    y, p, groups = np.zeros(3), np.array([1.0, 2.0, 3.0]), autumn(kind)
+    scorer = fl.Scorer("mae")
+    scorer.update(y, p, groups=groups)
+    merged = fl.Scorer("mae")
+    for i in range(3):
+        part = fl.Scorer("mae")
+        part.update(y[i:][:1], p[i:][:1], groups=groups[i : i + 1])
+        merged.merge(fl.Scorer.from_bytes(part.to_bytes()) if i else part)
+    assert merged.to_bytes() == scorer.to_bytes()
+    scores = scorer.result()
+    assert (scores.count, scores["mae"], scores.group_values[:, 0].tolist()) == (3, 2.0, [1, 2, 3])
+    labels = [label[0] if kind == "tuples" else label for label in scores.groups]
+    assert [label.isoformat() for label in labels] == [
+        "2023-10-29T02:30:00+02:00",
+        "2023-10-29T02:30:00+01:00",
+        "2023-10-29T03:30:00+01:00",
+    ]
+    compared = fl.compare(y, {"a": p, "b": p + 1}, "mae", by=groups)
+    assert compared.labels == scores.groups
+    reliable = fl.calibration(np.array([0, 1, 1]), p / 4, bins=1, by=groups)
+    assert tuple(reliable.groups) == scores.groups
+
+
+@pytest.mark.parametrize("kind", ["pandas", "Arrow", "polars"])
+def test_so_they_are_in_a_frame(kind):
+    groups = autumn(kind)
+    data = {"y": [0.0] * 3, "p": [1.0, 2.0, 3.0], "t": groups}
+    if kind == "pandas":
+        frame = pd.DataFrame(data)
+    elif kind == "polars":
+        frame = pytest.importorskip("polars", reason="CI installs it").DataFrame(data)
+    else:
+        frame = pytest.importorskip("pyarrow", reason="CI installs it").table(data)
+    scores = fl.score(frame, "mae", y_true="y", y_pred="p", by="t")
+    assert scores.groups == fl.score(data["y"], data["p"], "mae", groups=groups).groups
+    assert scores.group_counts.tolist() == [1, 1, 1]
 
 
 # ---- several keys ------------------------------------------------------------------------------
