@@ -1,6 +1,7 @@
 """Groups of every kind: their labels, their order, and what is missing."""
 
 import datetime as dt
+import itertools
 import pickle
 import subprocess
 import sys
@@ -344,6 +345,60 @@ def test_so_they_are_in_a_frame(kind):
     scores = fl.score(frame, "mae", y_true="y", y_pred="p", by="t")
     assert scores.groups == fl.score(data["y"], data["p"], "mae", groups=groups).groups
     assert scores.group_counts.tolist() == [1, 1, 1]
+
+
+def ordered(labels, categories):
+    return pd.Categorical(labels, categories, ordered=True)
+
+
+PARTS = {  # of equal labels that are not the same, and all in order
+    "ranks": (
+        [ordered(["lo", "hi"], ["lo", "hi"]), ordered(["lo", "mid", "hi"], ["lo", "mid", "hi"])],
+        ("lo", "mid", "hi"),
+    ),
+    "texts and levels": (
+        [["mid", "x"], ordered(["lo", "mid"], ["lo", "mid"]), ["lo", "hi"]],
+        ("lo", "mid", "hi", "x"),
+    ),
+    "numbers and bools": ([[True], [1], np.array([1.0]), [False, 1]], (0, 1)),
+    "large numbers": ([[2**60], np.array([2.0**60]), [0.5]], (0.5, 2**60)),
+    "zones": (
+        [[dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)], [dt.datetime(2026, 1, 1, 7, tzinfo=WESTERN)]],
+        (dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC),),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("keys", [1, 2])
+def test_bytes_do_not_depend_on_the_order_of_parts(kind, keys):
+    parts, order = PARTS[kind]
+    found = set()
+    for some in itertools.permutations(parts):
+        scorers = [fl.Scorer("mae"), fl.Scorer("mae")]
+        for place, part in enumerate(some):
+            groups = part if keys == 1 else {"a": part, "b": ["x", "y", "z"][: len(part)]}
+            scorers[place % 2].update(np.zeros(len(part)), np.ones(len(part)), groups=groups)
+        merged = sum(scorers)
+        assert (scorers[1] + scorers[0]).to_bytes() == merged.to_bytes()
+        assert fl.Scorer.from_bytes(merged.to_bytes()).to_bytes() == merged.to_bytes()
+        labels = [label if keys == 1 else label[0] for label in merged.result().groups]
+        found.add((merged.to_bytes(), tuple(dict.fromkeys(labels))))
+    assert [labels for _, labels in found] == [order]
+
+
+@pytest.mark.parametrize("items", [
+    [True, 1, 1.0, np.int8(1)], [Level("a", 1), "a", Level("a", 2)], [("a", 1), ("a", True)],
+], ids=str)  # fmt: skip
+def test_nor_do_they_on_the_order_of_rows_or_where_these_are_cut(items):
+    found = set()
+    for some in itertools.permutations(items):
+        whole, cut = fl.Scorer("mae"), fl.Scorer("mae")
+        whole.update(np.zeros(len(some)), np.ones(len(some)), groups=list(some))
+        for item in some:
+            cut.update([0.0], [1.0], groups=[item])
+        found |= {whole.to_bytes(), cut.to_bytes()}
+    assert len(found) == 1 and len(whole.result().groups) == 1
 
 
 # ---- several keys ------------------------------------------------------------------------------
