@@ -107,6 +107,8 @@ def _names(role: str, given: Names) -> list[str]:
     several = role.startswith("y_pred") or role in ("by", "cluster")
     if several and isinstance(given, (list, tuple)) and given:
         if all(isinstance(name, str) for name in given):
+            if role in ("by", "cluster") and len({*given}) < len(given):
+                raise ValueError(f"{role} names a column twice: {', '.join(given)}")
             return list(given)
     expected = "the name of a column" + " or a list of names" * several
     raise TypeError(f"{role} must be {expected}; got {reprlib.repr(given)}")

@@ -204,6 +204,21 @@ def agreed(labels: Sequence[Hashable]) -> Labels:
     return list(zip(*columns, strict=True))
 
 
+def check_keys(labels: Sequence[Hashable]) -> None:
+    """An error for labels of more keys than others have."""
+    sizes: dict[Any, Hashable] = {}
+    for label in labels:
+        sizes.setdefault(_n_keys(label), label)
+    if len(sizes) > 1:
+        one, other = list(sizes.values())[:2]
+        raise ValueError(f"all groups must be of as many keys; got {one!r} and {other!r}")
+
+
+def _n_keys(label: Any) -> Any:
+    """How many there are; of a pair of a group and a cluster, and in the group."""
+    return (len(label), _n_keys(label[0])) if isinstance(label, tuple) and label else 0
+
+
 def _same(one: Any, other: Any) -> bool:
     """Whether equal labels are of the same plain types, so that nothing tells them apart."""
     kind = type(one)

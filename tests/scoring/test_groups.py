@@ -579,6 +579,24 @@ def test_what_is_no_label_is_named(groups, error, text):
         fl.score([1.0, 2.0], [1.0, 2.0], ["mse"], groups=groups)
 
 
+@pytest.mark.parametrize("others", [
+    ["a", "b"], [["a", "b"], [1, 2], ["x", "y"]], [("a", 1), None], [("a", 1), ("a", 1, 2)],
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("clustered", [False, True])
+def test_all_parts_have_as_many_keys(others, clustered):
+    cluster = {"cluster": [0, 1]} if clustered else {}
+    scorer = fl.Scorer("mae", stderr=True, clustered=clustered)
+    scorer.update([0.0, 0.0], [1.0, 2.0], groups={"k": ["a", "b"], "l": [1, 2]}, **cluster)
+    before = scorer.to_bytes()
+    another = fl.Scorer("mae", stderr=True, clustered=clustered)
+    with pytest.raises(ValueError, match="all groups must be of as many keys; got "):
+        scorer.update([0.0, 0.0], [1.0, 2.0], groups=others, **cluster)
+    assert scorer.to_bytes() == before and repr(scorer.result())
+    with pytest.raises(ValueError, match="all groups must be of as many keys; got "):
+        another.update([0.0, 0.0], [1.0, 2.0], groups=others, **cluster)
+        another.merge(scorer)
+
+
 def test_codes_that_are_no_category_raise():
     with pytest.raises(ValueError, match="groups has code 2, but 2 categories"):
         fl.score([1.0], [1.0], "mse", groups=Groups(np.array([2]), ["a", "b"]))
