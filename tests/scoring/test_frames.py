@@ -233,6 +233,31 @@ def test_what_is_wrong_with_columns_is_told(frame, change, error, text):
         fl.score(frame, "mse", **{"y_true": "y", "y_pred": "p"} | change)
 
 
+@pytest.mark.parametrize("role", ["by", "cluster"])
+def test_a_column_is_named_once_among_keys(role):
+    options = {"y_true": "y", "y_pred": "p", "stderr": True, role: ["s", "s"]}
+    with pytest.raises(ValueError, match=f"{role} names a column twice: s, s"):
+        fl.score(TABLE, "mse", **options)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "Table in chunks", "polars"])
+def test_errors_say_where_in_the_frame_a_value_is(kind, monkeypatch):
+    monkeypatch.setattr(frames, "ROWS", 100)
+    data = {"y": np.zeros(1000), "p": np.full(1000, 0.5), "q": np.full(1000, 0.5)}
+    data["q"][731] = 1.5
+    data["y"][998] = np.nan
+    frame = FRAMES[kind](data)
+    with pytest.raises(fl.losses.DomainError, match=r"y_pred\[731\] = 1.5 is not in \[0, 1\]") as got:
+        fl.score(frame, "log_loss", y_true="y", y_pred="q")
+    assert (got.value.index, got.value.value) == ((731,), 1.5)
+    with pytest.raises(fl.losses.DomainError, match=r"y_pred\[731, 1\] = 1.5"):
+        fl.score(frame, "cross_entropy", y_true="y", y_pred=["p", "q"])
+    with pytest.raises(fl.losses.DomainError, match=r"y_true\[998\] = nan is not a number"):
+        fl.score(frame, "mae", y_true="y", y_pred="p", nan_policy="raise")
+    with pytest.raises(fl.losses.DomainError, match=r"y_preds\['q'\]\[731\] = 1.5"):
+        fl.compare(frame, ["p", "q"], "log_loss", y_true="y")
+
+
 @pytest.mark.parametrize(("arguments", "given", "text"), [
     ((TABLE, "mse"), {}, "got no losses"),
     ((TABLE, "mse"), {"y_true": "y"}, "got no y_pred"),
