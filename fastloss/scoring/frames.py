@@ -201,6 +201,10 @@ def _array(name: str, column: Any, labels: bool = False) -> NDArray[Any]:
     import pyarrow as pa
 
     if hasattr(column, "iloc"):
+        if hasattr(column, "sparse"):
+            raise TypeError(
+                f"column {name!r} is sparse; make it dense, as frame[{name!r}].sparse.to_dense() is"
+            )
         try:
             column = pa.array(column, from_pandas=True)
         except pa.ArrowException as error:
@@ -235,7 +239,12 @@ def _rows(name: str, lists: Any) -> NDArray[Any]:
             "all rows must have as many"
         )
     numbers = _array(name, lists.flatten())
-    width = lengths[0] if lengths else 0
+    width = lengths[0] if lengths else getattr(lists.type, "list_size", 0)
+    if len(lists) and not width:
+        raise ValueError(
+            f"column {name!r} holds no numbers in {len(lists):,} rows, so that it is not known how "
+            "many they are to have; leave these rows out, or make them lists of a fixed size"
+        )
     if not lists.null_count:
         return numbers.reshape(len(lists), width)
     dtype = np.result_type(numbers, np.float32 if numbers.dtype.kind == "f" else np.float64)

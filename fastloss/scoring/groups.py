@@ -28,6 +28,7 @@ UNITS = {  # in attoseconds; years and months are those of an average year, as N
     **{"m": 60 * ATTO, "h": 3600 * ATTO, "D": 86_400 * ATTO, "W": 604_800 * ATTO},
     **{"M": 2_629_746 * ATTO, "Y": 31_556_952 * ATTO, "generic": ATTO // 10**6},
 }
+MAX_DIGITS = 1000  # of an integer that a Decimal is the label of
 MAX_SPREAD = 1 << 20  # integers in a range up to this are counted, not sorted
 
 NUMBERS = {int, float, bool}
@@ -107,7 +108,7 @@ def sort_key(label: Hashable) -> tuple[int, Any]:
         return place, (label.rank, str.__str__(label))
     if isinstance(label, str):
         return (7, "") if label == MISSING else (4, label)
-    if isinstance(label, (int, float)):
+    if isinstance(label, (int, float, Decimal)):
         return 0, label
     if isinstance(label, dt.date):
         return 1, (_microseconds(label) * (ATTO // 10**6), "")
@@ -566,9 +567,18 @@ def _of_dictionary(column: Any, name: str) -> Key:
         categories = _plain_labels(values.to_pylist(), name)
     if column.type.ordered:
         categories = _ranked(categories)
-    codes = [chunk.indices.fill_null(len(categories)).to_numpy() for chunk in chunks]
+    codes = [codes_in(chunk, len(categories)) for chunk in chunks]
     every = codes[0] if len(codes) == 1 else np.concatenate(codes)
     return _coded(every, [*categories, MISSING], name)
+
+
+def codes_in(dictionary: Any, missing: int) -> NDArray[np.integer[Any]]:
+    """The indices of a dictionary-encoded array; for those that are null another number."""
+    indices = dictionary.indices
+    if indices.null_count:  # the number may be too large for the type of the others
+        indices = indices.cast("int64").fill_null(missing)
+    codes: NDArray[np.integer[Any]] = indices.to_numpy()
+    return codes
 
 
 def _zone(name: str) -> dt.tzinfo:
@@ -629,9 +639,13 @@ def _plain(item: Any, name: str) -> Any:
 
 
 def _number(number: Any) -> Any:
-    """A number: an int if it is whole, so that 1.0 is 1."""
+    """A number: an int if it is whole, so that 1.0 is 1; a Decimal if a float is too short."""
     if number != number:
         return MISSING
+    if isinstance(number, Decimal):
+        if number.is_finite() and number.adjusted() < MAX_DIGITS and number == int(number):
+            return int(number)
+        return number if Decimal(repr(float(number))) != number else float(number)
     if math.isfinite(number) and abs(number) < 2**53 and number == int(number):
         return int(number)
     return float(number)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss.scoring.groups import MISSING, Found, Groups
+from fastloss.scoring.groups import MISSING, Found, Groups, codes_in
 from fastloss.tables import (
     Form,
     Piece,
@@ -221,11 +221,7 @@ def _groups(name: str, column: Any) -> Groups:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     labels = [_label(value) for value in column.dictionary.to_pylist()]
-    codes = column.indices
-    if codes.null_count:
-        codes = codes.fill_null(len(labels))
-        labels.append(MISSING)
-    return Groups(numbers_of(name, codes), labels)
+    return Groups(codes_in(column, len(labels)), [*labels, MISSING])
 
 
 @lru_cache(1 << 16, typed=True)

@@ -98,6 +98,20 @@ def test_categories_that_do_not_occur_are_left_out(scores):
     assert {label: group["count"] for label, group in groups.items()} == {"a": 1, "c": 2}
 
 
+def test_a_full_dictionary_with_gaps(scores):
+    codes = pa.array([0, 127, None], pa.int8())
+    groups = pa.DictionaryArray.from_arrays(codes, pa.array([f"x{i}" for i in range(128)]))
+    feather.write_feather(
+        pa.table({"y": [0.0] * 3, "p": [1.0, 2.0, 3.0], "g": groups}), "data.feather"
+    )
+    groups = scores("data.feather", *COLUMNS, "--by", "g", "--loss", "mae")["groups"]
+    assert {label: group["mae"] for label, group in groups.items()} == {
+        "x0": 1.0,
+        "x127": 2.0,
+        "(missing)": 3.0,
+    }
+
+
 def test_group_by_a_scored_column(scores):
     data = columns_of(500)
     for name in ["data.csv", "data.parquet", "data.npz"]:

@@ -128,6 +128,18 @@ KINDS = {  # groups of three rows, and the labels of the three in order of the r
     "object integers": (np.array([3, 1, 2], object), [3, 1, 2]),
     "integers beyond 64 bits": ([2**70, 1, -(2**70)], [2**70, 1, -(2**70)]),
     "Decimals": ([Decimal("1.50"), Decimal("NaN"), Decimal("2")], [1.5, MISSING, 2]),
+    "long integers as Decimals": (
+        [Decimal(2**53), Decimal(2**53 + 1), Decimal(-(10**30))],
+        [2**53, 2**53 + 1, -(10**30)],
+    ),
+    "Decimals longer than floats": (
+        [Decimal(2**53) + Decimal("0.5"), Decimal(2**53) + Decimal("0.25"), Decimal("0.1")],
+        [Decimal("9007199254740992.5"), Decimal("9007199254740992.25"), 0.1],
+    ),
+    "Decimals beyond floats": (
+        [Decimal("1e999999"), Decimal("2e999999"), Decimal("-Infinity")],
+        [Decimal("1e999999"), Decimal("2e999999"), -np.inf],
+    ),
     "NumPy's numbers": ([np.int8(3), np.float32(0.5), np.bool_(True)], [3, 0.5, True]),
     "bools with gaps": (pd.Series([True, None, False], dtype="boolean"), [True, MISSING, False]),
     "large integers with gaps": (
@@ -180,7 +192,7 @@ def test_labels_are_plain_values(kind):
         type(label) for label in fl.score(np.zeros(3), np.zeros(3), "mae", groups=groups).groups
     }
     times = {dt.date, dt.datetime, dt.timedelta, Moment, Span}
-    assert types <= {str, int, float, bool, *times, Level, tuple}
+    assert types <= {str, int, float, bool, Decimal, *times, Level, tuple}
 
 
 WESTERN = dt.timezone(dt.timedelta(hours=-5))
@@ -362,6 +374,10 @@ PARTS = {  # of equal labels that are not the same, and all in order
     ),
     "numbers and bools": ([[True], [1], np.array([1.0]), [False, 1]], (0, 1)),
     "large numbers": ([[2**60], np.array([2.0**60]), [0.5]], (0.5, 2**60)),
+    "Decimals": (
+        [[Decimal("1.50")], [1.5], [Decimal("0." + "1" * 30)], [Decimal("0." + "1" * 30 + "0")]],
+        (Decimal("0." + "1" * 30), 1.5),
+    ),
     "zones": (
         [[dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)], [dt.datetime(2026, 1, 1, 7, tzinfo=WESTERN)]],
         (dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC),),
@@ -460,6 +476,22 @@ def arrow(kind):
         "bools": (pa.array([True, None, False]), [True, MISSING, False]),
         "nothing": (pa.nulls(3), [MISSING] * 3),
         "decimals": (pa.array([Decimal("1.50"), None, Decimal("2.00")]), [1.5, MISSING, 2]),
+        "long decimals": (
+            pa.array([Decimal(10**17), None, Decimal(10**17 + 1)], pa.decimal128(20, 0)),
+            [10**17, MISSING, 10**17 + 1],
+        ),
+        "a full dictionary with gaps": (
+            pa.DictionaryArray.from_arrays(
+                pa.array([0, 127, None], pa.int8()), pa.array([f"x{i}" for i in range(128)])
+            ),
+            ["x0", "x127", MISSING],
+        ),
+        "a full dictionary of unsigned indices": (
+            pa.DictionaryArray.from_arrays(
+                pa.array([0, 255, None], pa.uint8()), pa.array([f"x{i}" for i in range(256)])
+            ),
+            ["x0", "x255", MISSING],
+        ),
         "days": (pa.array([DAY, None, DAY]), [DAY, MISSING, DAY]),
         "milliseconds of days": (pa.array([DAY, None, DAY], pa.date64()), [DAY, MISSING, DAY]),
         "nanoseconds": (
@@ -506,6 +538,7 @@ def arrow(kind):
 @pytest.mark.parametrize("kind", [
     "texts", "views", "integers", "floats", "bools", "nothing", "decimals", "days",
     "milliseconds of days", "nanoseconds", "a zone", "durations", "clocks", "bytes", "dictionaries",
+    "long decimals", "a full dictionary with gaps", "a full dictionary of unsigned indices",
     "a dictionary with gaps and repetitions", "records", "a table", "pandas", "no chunks",
 ])  # fmt: skip
 def test_groups_in_arrays_of_arrow(kind):
