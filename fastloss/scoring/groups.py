@@ -49,15 +49,21 @@ class Level(str):
     """
 
     __slots__ = ("rank",)
-    rank: int
+    rank: float
 
-    def __new__(cls, text: str, rank: int) -> Level:
+    def __new__(cls, text: str, rank: float) -> Level:
         level = super().__new__(cls, text)
         level.rank = rank
         return level
 
-    def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]
+    def __getnewargs__(self) -> tuple[str, float]:  # type: ignore[override]
         return str.__str__(self), self.rank
+
+
+class Numeral(Level):
+    """The label of a number that is known by how it is written; its rank is the number."""
+
+    __slots__ = ()
 
 
 class Moment(Level):
@@ -92,6 +98,9 @@ class Found(Groups):
         return cls(codes, labels, tuple(columns))
 
 
+PLACES: dict[type, int] = {Numeral: 0, Moment: 1, Span: 2}  # among the kinds of `sort_key`
+
+
 def sort_key(label: Hashable) -> tuple[int, Any]:
     """What to sort labels by: numbers, times, durations, levels by rank, texts, missing ones.
 
@@ -104,12 +113,11 @@ def sort_key(label: Hashable) -> tuple[int, Any]:
     if isinstance(label, tuple):
         return 6, tuple(map(sort_key, label))
     if isinstance(label, Level):
-        place = 1 if isinstance(label, Moment) else 2 if isinstance(label, Span) else 3
-        return place, (label.rank, str.__str__(label))
+        return PLACES.get(type(label), 3), (label.rank, str.__str__(label))
     if isinstance(label, str):
         return (7, "") if label == MISSING else (4, label)
     if isinstance(label, (int, float, Decimal)):
-        return 0, label
+        return 0, (label, "")
     if isinstance(label, dt.date):
         return 1, (_microseconds(label) * (ATTO // 10**6), "")
     if isinstance(label, dt.timedelta):

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from fastloss.scoring.groups import Level, Moment, Span
+from fastloss.scoring.groups import Level, Moment, Numeral, Span
 
 
 def label_to_json(label: Hashable) -> Any:
@@ -44,6 +44,7 @@ def label_from_json(found: Any) -> Hashable:
     kind, *parts = found
     make: Any = {
         "level": Level,
+        "numeral": Numeral,
         "moment": Moment,
         "span": Span,
         "key": lambda *labels: tuple(map(label_from_json, labels)),

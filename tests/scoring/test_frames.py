@@ -277,7 +277,9 @@ def test_errors_say_where_in_the_frame_a_value_is(kind, monkeypatch):
     data["q"][731] = 1.5
     data["y"][998] = np.nan
     frame = FRAMES[kind](data)
-    with pytest.raises(fl.losses.DomainError, match=r"y_pred\[731\] = 1.5 is not in \[0, 1\]") as got:
+    with pytest.raises(
+        fl.losses.DomainError, match=r"y_pred\[731\] = 1.5 is not in \[0, 1\]"
+    ) as got:
         fl.score(frame, "log_loss", y_true="y", y_pred="q")
     assert (got.value.index, got.value.value) == ((731,), 1.5)
     with pytest.raises(fl.losses.DomainError, match=r"y_pred\[731, 1\] = 1.5"):

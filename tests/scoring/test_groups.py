@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import fastloss as fl
-from fastloss.scoring.groups import MISSING, Groups, Level, Moment, Span, codes_of
+from fastloss.scoring.groups import MISSING, Groups, Level, Moment, Numeral, Span, codes_of
 
 
 def found(groups, n=None):
@@ -359,6 +359,17 @@ def test_so_they_are_in_a_frame(kind):
     assert scores.group_counts.tolist() == [1, 1, 1]
 
 
+def test_numbers_as_they_are_written_sort_as_numbers():
+    labels = ["9.50", "10.25", "-3", "9.5"]
+    scorer = fl.Scorer("mae")
+    groups = Groups(np.arange(6), [*(Numeral(x, float(x)) for x in labels), 10, "a"])
+    scorer.update(np.zeros(6), np.zeros(6), groups=groups)
+    order = ("-3", "9.5", "9.50", 10, "10.25", "a")
+    assert scorer.result().groups == order
+    assert fl.Scorer.from_bytes(scorer.to_bytes()).result().groups == order
+    assert pickle.loads(pickle.dumps(scorer)).result().groups == order
+
+
 def ordered(labels, categories):
     return pd.Categorical(labels, categories, ordered=True)
 
@@ -379,7 +390,10 @@ PARTS = {  # of equal labels that are not the same, and all in order
         (Decimal("0." + "1" * 30), 1.5),
     ),
     "zones": (
-        [[dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)], [dt.datetime(2026, 1, 1, 7, tzinfo=WESTERN)]],
+        [
+            [dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)],
+            [dt.datetime(2026, 1, 1, 7, tzinfo=WESTERN)],
+        ],
         (dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC),),
     ),
 }
