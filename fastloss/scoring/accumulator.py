@@ -9,12 +9,13 @@ import threading
 import zlib
 from collections.abc import Hashable, Sequence
 from copy import copy
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from fastloss.scoring.exact import ExactSums
-from fastloss.scoring.groups import sort_key
+from fastloss.scoring.groups import agreed, check_keys, places_among, sort_key
 from fastloss.scoring.label_json import label_from_json, label_to_json
 
 if TYPE_CHECKING:
@@ -89,11 +90,12 @@ class Accumulator:
                     f"groups must be of the columns {', '.join(self._keys)}, as in the parts "
                     f"before; got {', '.join(keys)}"
                 )
+            check_keys([*islice(self._labels, 1), *labels])
             self._items = self._items or items
             self._grouped, self._keys = grouped, self._keys or keys
             if sums is None:
                 return
-            places = [self._labels.setdefault(label, len(self._labels)) for label in labels]
+            places = places_among(self._labels, labels)
             if self._sums is None:
                 self._sums = sums.copy()
             else:
@@ -105,6 +107,7 @@ class Accumulator:
             labels, sums = list(self._labels), self._sums and self._sums.copy()
         if sums is None or not self._grouped:
             return labels, sums
+        labels = agreed(labels)
         order = sorted(range(len(labels)), key=lambda i: sort_key(labels[i]))
         return [labels[i] for i in order], sums.groups(np.array(order, np.intp))
 

@@ -107,6 +107,8 @@ def _names(role: str, given: Names) -> list[str]:
     several = role.startswith("y_pred") or role in ("by", "cluster")
     if several and isinstance(given, (list, tuple)) and given:
         if all(isinstance(name, str) for name in given):
+            if role in ("by", "cluster") and len({*given}) < len(given):
+                raise ValueError(f"{role} names a column twice: {', '.join(given)}")
             return list(given)
     expected = "the name of a column" + " or a list of names" * several
     raise TypeError(f"{role} must be {expected}; got {reprlib.repr(given)}")
@@ -199,6 +201,10 @@ def _array(name: str, column: Any, labels: bool = False) -> NDArray[Any]:
     import pyarrow as pa
 
     if hasattr(column, "iloc"):
+        if hasattr(column, "sparse"):
+            raise TypeError(
+                f"column {name!r} is sparse; make it dense, as frame[{name!r}].sparse.to_dense() is"
+            )
         try:
             column = pa.array(column, from_pandas=True)
         except pa.ArrowException as error:
@@ -233,7 +239,12 @@ def _rows(name: str, lists: Any) -> NDArray[Any]:
             "all rows must have as many"
         )
     numbers = _array(name, lists.flatten())
-    width = lengths[0] if lengths else 0
+    width = lengths[0] if lengths else getattr(lists.type, "list_size", 0)
+    if len(lists) and not width:
+        raise ValueError(
+            f"column {name!r} holds no numbers in {len(lists):,} rows, so that it is not known how "
+            "many they are to have; leave these rows out, or make them lists of a fixed size"
+        )
     if not lists.null_count:
         return numbers.reshape(len(lists), width)
     dtype = np.result_type(numbers, np.float32 if numbers.dtype.kind == "f" else np.float64)

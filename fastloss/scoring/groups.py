@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Integral, Real
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MISSING = "(missing)"
+EPOCH = dt.date(1970, 1, 1).toordinal()
+ATTO = 10**18  # of a second: NumPy's finest unit of time
+UNITS = {  # in attoseconds; years and months are those of an average year, as NumPy has it
+    **{unit: 1000**k for k, unit in enumerate(["as", "fs", "ps", "ns", "us", "ms", "s"])},
+    **{"m": 60 * ATTO, "h": 3600 * ATTO, "D": 86_400 * ATTO, "W": 604_800 * ATTO},
+    **{"M": 2_629_746 * ATTO, "Y": 31_556_952 * ATTO, "generic": ATTO // 10**6},
+}
+MAX_DIGITS = 1000  # of an integer that a Decimal is the label of
 MAX_SPREAD = 1 << 20  # integers in a range up to this are counted, not sorted
 FEW = 1 << 12
+
+NUMBERS = {int, float, bool}
+PLAIN = {*NUMBERS, str, bytes, dt.date, dt.timedelta, type(None)}  # where equal is the same
 
 Labels = list[Any]
 Key = tuple[Labels, "NDArray[np.intp]"]  # the labels that occur, and each sample's place among them
@@ -38,15 +50,33 @@ class Level(str):
     """
 
     __slots__ = ("rank",)
-    rank: int
+    rank: float
 
-    def __new__(cls, text: str, rank: int) -> Level:
+    def __new__(cls, text: str, rank: float) -> Level:
         level = super().__new__(cls, text)
         level.rank = rank
         return level
 
-    def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]
+    def __getnewargs__(self) -> tuple[str, float]:  # type: ignore[override]
         return str.__str__(self), self.rank
+
+
+class Numeral(Level):
+    """The label of a number that is known by how it is written; its rank is the number."""
+
+    __slots__ = ()
+
+
+class Moment(Level):
+    """The label of a time that datetime cannot hold; its rank are attoseconds since 1970."""
+
+    __slots__ = ()
+
+
+class Span(Level):
+    """The label of a duration that timedelta cannot hold; its rank are attoseconds."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +99,9 @@ class Found(Groups):
         return cls(codes, labels, tuple(columns))
 
 
+PLACES: dict[type, int] = {Numeral: 0, Moment: 1, Span: 2}  # among the kinds of `sort_key`
+
+
 def sort_key(label: Hashable) -> tuple[int, Any]:
     """What to sort labels by: numbers, times, durations, levels by rank, texts, missing ones.
 
@@ -81,21 +114,21 @@ def sort_key(label: Hashable) -> tuple[int, Any]:
     if isinstance(label, tuple):
         return 6, tuple(map(sort_key, label))
     if isinstance(label, Level):
-        return 3, (label.rank, str.__str__(label))
+        return PLACES.get(type(label), 3), (label.rank, str.__str__(label))
     if isinstance(label, str):
         return (7, "") if label == MISSING else (4, label)
-    if isinstance(label, (int, float)):
-        return 0, label
+    if isinstance(label, (int, float, Decimal)):
+        return 0, (label, "")
     if isinstance(label, dt.date):
-        return 1, _microseconds(label)
+        return 1, (_microseconds(label) * (ATTO // 10**6), "")
     if isinstance(label, dt.timedelta):
-        return 2, label
+        return 2, (label // dt.timedelta(microseconds=1) * (ATTO // 10**6), "")
     return 5, label
 
 
 def _microseconds(date: dt.date) -> int:
-    """Since the first day there is, in UTC, which may lie outside of what datetime can hold."""
-    day = date.toordinal() * 86_400_000_000
+    """Since 1970 in UTC, which may lie outside of what datetime can hold."""
+    day = (date.toordinal() - EPOCH) * 86_400_000_000
     if not isinstance(date, dt.datetime):
         return day
     offset = date.utcoffset() or dt.timedelta()
@@ -143,6 +176,81 @@ def key_names(groups: Any) -> tuple[str, ...]:
     elif hasattr(groups, "column_names"):  # pyarrow
         names = groups.column_names
     return tuple(names) if all(isinstance(name, str) for name in names) else ()
+
+
+# ---- labels that are equal ----------------------------------------------------------------------
+
+
+def places_among(known: dict[Hashable, int], labels: Sequence[Hashable]) -> list[int]:
+    """The places of labels among those that are known, as they are from here on.
+
+    Where labels are equal but not the same, as a text and a `Level`, or two of other ranks, the
+    one that is kept does not depend on which came first.
+    """
+    places = [known.setdefault(label, len(known)) for label in labels]
+    names = list(known)
+    changed = False
+    for place, label in zip(places, labels, strict=True):
+        name = names[place]
+        if name is not label and not _same(name, label):
+            names[place] = _preferred(name, label)
+            changed = True
+    if changed:
+        known.clear()
+        known.update(zip(names, range(len(names)), strict=True))
+    return places
+
+
+def agreed(labels: Sequence[Hashable]) -> Labels:
+    """Labels of which those of several keys have the same ones of each key, as ranks are."""
+    if not all(isinstance(label, tuple) and label for label in labels):
+        return list(labels)
+    columns = []
+    for column in map(agreed, zip(*labels, strict=True)):
+        known: dict[Hashable, int] = {}
+        places = places_among(known, column)
+        names = list(known)
+        columns.append([names[place] for place in places])
+    return list(zip(*columns, strict=True))
+
+
+def check_keys(labels: Sequence[Hashable]) -> None:
+    """An error for labels of more keys than others have."""
+    sizes: dict[Any, Hashable] = {}
+    for label in labels:
+        sizes.setdefault(_n_keys(label), label)
+    if len(sizes) > 1:
+        one, other = list(sizes.values())[:2]
+        raise ValueError(f"all groups must be of as many keys; got {one!r} and {other!r}")
+
+
+def _n_keys(label: Any) -> Any:
+    """How many there are; of a pair of a group and a cluster, and in the group."""
+    return (len(label), _n_keys(label[0])) if isinstance(label, tuple) and label else 0
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether equal labels are of the same plain types, so that nothing tells them apart."""
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    return kind in PLAIN or (kind is tuple and all(map(_same, one, other)))
+
+
+def _preferred(one: Any, other: Any) -> Any:
+    """Of equal labels the one to keep: rather a level than a text, of levels the last."""
+    if isinstance(one, tuple):
+        return tuple(map(_preferred, one, other))
+    return max(one, other, key=_detail)
+
+
+def _detail(item: Any) -> tuple[Any, ...]:
+    """What tells an item from others that equal it."""
+    if isinstance(item, tuple):
+        return tuple(map(_detail, item))
+    if isinstance(item, Level):
+        return 1, item.rank, type(item).__name__
+    return 0, 0, str(item.utcoffset()) if type(item) is dt.datetime else repr(item)
 
 
 # ---- one key or several ------------------------------------------------------------------------
@@ -272,25 +380,48 @@ def _of_numbers(floats: NDArray[Any]) -> Key:
 def _of_times(times: NDArray[Any], zone: dt.tzinfo | None) -> Key:
     native = times.astype(times.dtype.newbyteorder("="), copy=False)
     found, places = _compact(native.view(np.int64))
-    return _moments(np.array(found, np.int64).view(native.dtype), zone), places
-
-
-def _moments(times: NDArray[Any], zone: dt.tzinfo | None = None) -> Labels:
-    """Labels of times or durations."""
-    return [_moment(time, zone) for time in times]
+    distinct = np.array(found, np.int64).view(native.dtype)
+    return _merged([_moment(time, zone) for time in distinct], places)
 
 
 def _moment(time: Any, zone: dt.tzinfo | None) -> Any:
     """A date, datetime or timedelta; a text with a rank where these are too short or too coarse."""
     if np.isnat(time):
         return MISSING
-    coarse = time.astype(f"{time.dtype.kind}8[us]") if isinstance(time.item(), int) else time
-    moment = coarse.item()
-    if coarse != time or isinstance(moment, int):
-        return Level(str(time), int(time.astype(np.int64)))
-    if zone is not None and isinstance(moment, dt.datetime):
-        return moment.replace(tzinfo=dt.UTC).astimezone(zone)
-    return moment
+    unit, instant = _instant(time)
+    fine, rest = divmod(instant, ATTO // 10**6)
+    try:
+        if not rest:
+            span = dt.timedelta(microseconds=fine)
+            if time.dtype.kind == "m":
+                return span
+            if unit in ("Y", "M", "W", "D"):
+                return dt.date(1970, 1, 1) + span
+            moment = dt.datetime(1970, 1, 1) + span
+            return moment if zone is None else _at_offset(moment.replace(tzinfo=dt.UTC), zone)
+    except OverflowError:
+        pass
+    return (Span if time.dtype.kind == "m" else Moment)(str(time), instant)
+
+
+def _instant(time: Any) -> tuple[str, int]:
+    """Its unit, and the attoseconds since 1970, or that it lasts: exact, as NumPy's may wrap."""
+    unit, step = np.datetime_data(time.dtype)
+    count = int(time.astype(np.int64)) * step
+    if unit in ("Y", "M") and time.dtype.kind == "M":
+        cycles, months = divmod(count * 12 if unit == "Y" else count, 4800)
+        first = dt.date(1970 + months // 12, months % 12 + 1, 1)  # 400 years are 146,097 days
+        return unit, (cycles * 146_097 + first.toordinal() - EPOCH) * 86_400 * ATTO
+    return unit, count * UNITS[unit]
+
+
+def _at_offset(time: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """A time in a zone, which is then its distance from UTC.
+
+    Of one zone datetimes are compared by their clocks, which show an hour of autumn twice.
+    """
+    local = time.astimezone(zone)
+    return local.replace(tzinfo=dt.timezone(local.utcoffset() or dt.timedelta()), fold=0)
 
 
 class _Places(dict[Any, int]):
@@ -304,12 +435,24 @@ class _Places(dict[Any, int]):
 def _of_items(items: list[Any], name: str) -> Key:
     """The key of Python objects: by a dictionary, as strings are slow to sort."""
     places = _Places()
+    kinds = {*map(type, items)}
+    if kinds == {tuple} and len({*map(len, items)}) == 1 and items[0]:
+        columns = [[*map(itemgetter(key), items)] for key in range(len(items[0]))]
+        return _crossed([_of_items(column, name) for column in columns])
+    plain = len(kinds & NUMBERS) <= 1 and kinds <= PLAIN
     try:
-        codes = np.fromiter(map(places.__getitem__, items), np.intp, len(items))
+        each = items if plain else map(_apart, items)
+        codes = np.fromiter(map(places.__getitem__, each), np.intp, len(items))
     except TypeError:
         bad = next(item for item in items if not _is_hashable(item))
         raise _no_label(name, f"a {type(bad).__name__}") from None
-    return _merged(_plain_labels(places, name), codes)
+    distinct = places if plain else [item for item, _ in places]
+    return _merged(_plain_labels(distinct, name), codes)
+
+
+def _apart(item: Any) -> tuple[Any, Any]:
+    """An item with what tells it from others that equal it, of which the first would be taken."""
+    return item, _detail(item)
 
 
 def _is_hashable(item: Any) -> bool:
@@ -341,11 +484,11 @@ def _ranked(categories: Labels) -> Labels:
 
 def _merged(labels: Labels, places: NDArray[np.intp]) -> Key:
     """With each label once."""
-    first = _Places()
-    code = [first[label] for label in labels]
-    if len(first) == len(labels):
+    known: dict[Hashable, int] = {}
+    code = places_among(known, labels)
+    if len(known) == len(labels):
         return labels, places
-    return list(first), np.array(code, np.intp)[places]
+    return list(known), np.array(code, np.intp)[places]
 
 
 def _compact(codes: NDArray[Any]) -> Key:
@@ -442,9 +585,18 @@ def _of_dictionary(column: Any, name: str) -> Key:
         categories = _plain_labels(values.to_pylist(), name)
     if column.type.ordered:
         categories = _ranked(categories)
-    codes = [chunk.indices.fill_null(len(categories)).to_numpy() for chunk in chunks]
+    codes = [codes_in(chunk, len(categories)) for chunk in chunks]
     every = codes[0] if len(codes) == 1 else np.concatenate(codes)
     return _coded(every, [*categories, MISSING], name)
+
+
+def codes_in(dictionary: Any, missing: int) -> NDArray[np.integer[Any]]:
+    """The indices of a dictionary-encoded array; for those that are null another number."""
+    indices = dictionary.indices
+    if indices.null_count:  # the number may be too large for the type of the others
+        indices = indices.cast("int64").fill_null(missing)
+    codes: NDArray[np.integer[Any]] = indices.to_numpy()
+    return codes
 
 
 def _zone(name: str) -> dt.tzinfo:
@@ -470,12 +622,14 @@ def _plain_labels(items: Iterable[Any], name: str) -> Labels:
 def _plain(item: Any, name: str) -> Any:
     """The label of an object."""
     kind = type(item)
-    if kind is str or kind is int or kind is bool or kind is Level or kind is bytes:
+    if kind is str or kind is int or kind is bool or kind is bytes:
         return item
     if item is None or kind.__name__ in ("NAType", "NaTType"):
         return MISSING
     if isinstance(item, tuple):
         return tuple(_plain(part, name) for part in item)
+    if isinstance(item, Level):
+        return item
     if isinstance(item, str):
         return str.__str__(item)
     if isinstance(item, (np.datetime64, np.timedelta64)):
@@ -493,6 +647,8 @@ def _plain(item: Any, name: str) -> Any:
     ):  # a Timestamp, a Timedelta
         time = item.to_datetime64() if hasattr(item, "to_datetime64") else item.to_timedelta64()
         return _moment(time, getattr(item, "tzinfo", None))
+    if isinstance(item, dt.datetime) and item.tzinfo is not None:
+        return _at_offset(item, item.tzinfo)
     if isinstance(item, (dt.date, dt.timedelta)):
         return item
     if isinstance(item, dt.time):
@@ -501,9 +657,13 @@ def _plain(item: Any, name: str) -> Any:
 
 
 def _number(number: Any) -> Any:
-    """A number: an int if it is whole, so that 1.0 is 1."""
+    """A number: an int if it is whole, so that 1.0 is 1; a Decimal if a float is too short."""
     if number != number:
         return MISSING
+    if isinstance(number, Decimal):
+        if number.is_finite() and number.adjusted() < MAX_DIGITS and number == int(number):
+            return int(number)
+        return number if Decimal(repr(float(number))) != number else float(number)
     if math.isfinite(number) and abs(number) < 2**53 and number == int(number):
         return int(number)
     return float(number)

@@ -8,13 +8,13 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from fastloss.scoring.groups import Level
+from fastloss.scoring.groups import Level, Moment, Numeral, Span
 
 
 def label_to_json(label: Hashable) -> Any:
     """A label as text, an integer, or a list of its type and what it is made of."""
     if isinstance(label, Level):
-        return ["level", str(label), label.rank]
+        return [type(label).__name__.lower(), str(label), label.rank]
     if label is None or type(label) in (str, int):
         return label
     if isinstance(label, tuple):
@@ -44,6 +44,9 @@ def label_from_json(found: Any) -> Hashable:
     kind, *parts = found
     make: Any = {
         "level": Level,
+        "numeral": Numeral,
+        "moment": Moment,
+        "span": Span,
         "key": lambda *labels: tuple(map(label_from_json, labels)),
         "bool": bool,
         "float": float.fromhex,

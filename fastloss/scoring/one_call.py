@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
+from fastloss._core import DomainError
 from fastloss.losses.base import Loss
 from fastloss.scoring.comparer import Comparer
 from fastloss.scoring.comparison import Comparison
@@ -155,8 +156,7 @@ def score(
     if of_frame:
         from fastloss.scoring.frames import parts
 
-        for part in parts(**given, sample_weight=sample_weight, by=by, cluster=cluster):
-            scorer.update(**part)
+        _add(scorer, parts(**given, sample_weight=sample_weight, by=by, cluster=cluster))
     else:
         scorer.update(**given, sample_weight=sample_weight, groups=groups, cluster=cluster)
     return scorer.result()
@@ -293,11 +293,25 @@ def compare(
         from fastloss.scoring.frames import parts
 
         columns = {"sample_weight": sample_weight, "by": by, "cluster": cluster}
-        for part in parts(**given, y_preds=models, **columns):
-            comparer.update(**part)
+        _add(comparer, parts(**given, y_preds=models, **columns))
     else:
         comparer.update(given["y_true"], models, sample_weight, by, cluster)
     return comparer.result(baseline, correction)
+
+
+def _add(to: Scorer | Comparer, parts: Iterable[dict[str, Any]]) -> None:
+    """Add the parts of a frame; an error says where in the frame a value is."""
+    before = 0
+    for part in parts:
+        try:
+            to.update(**part)
+        except DomainError as error:
+            row, *rest = error.index
+            index = (before + row, *rest)
+            raise DomainError(
+                error.argument, index, error.value, error.domain, error.loss
+            ) from None
+        before += len(part["y_true"])
 
 
 def _models(y_preds: Any, of_frame: bool) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss.scoring.groups import MISSING, Found, Groups
+from fastloss.scoring.groups import MISSING, Found, Groups, Numeral, codes_in
 from fastloss.tables import (
     Form,
     Piece,
@@ -221,22 +221,26 @@ def _groups(name: str, column: Any) -> Groups:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     labels = [_label(value) for value in column.dictionary.to_pylist()]
-    codes = column.indices
-    if codes.null_count:
-        codes = codes.fill_null(len(labels))
-        labels.append(MISSING)
-    return Groups(numbers_of(name, codes), labels)
+    return Groups(codes_in(column, len(labels)), [*labels, MISSING])
 
 
 @lru_cache(1 << 16, typed=True)
 def _label(value: object) -> Label:
-    """A group by its name: an integer is the same as a number, of any type, and as text."""
+    """A group by its name: an integer is the same as a number, of any type, and as text.
+
+    Other numbers are texts that sort as numbers, so that 1.5 and 1.50 stay two.
+    """
     if value is None or value == "" or value != value:
         return MISSING
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and re.fullmatch(r"0|-?[1-9]\d{0,99}", value, re.ASCII):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = str(value)
+    if re.fullmatch(r"0|-?[1-9]\d{0,99}", text, re.ASCII):
+        return int(text)
+    if re.fullmatch(r"-?(0|[1-9]\d{0,99})(\.\d+)?(e[+-]?\d{1,2})?", text, re.ASCII | re.IGNORECASE):
+        return Numeral(text, float(text))
+    return text

@@ -98,6 +98,20 @@ def test_categories_that_do_not_occur_are_left_out(scores):
     assert {label: group["count"] for label, group in groups.items()} == {"a": 1, "c": 2}
 
 
+def test_a_full_dictionary_with_gaps(scores):
+    codes = pa.array([0, 127, None], pa.int8())
+    groups = pa.DictionaryArray.from_arrays(codes, pa.array([f"x{i}" for i in range(128)]))
+    feather.write_feather(
+        pa.table({"y": [0.0] * 3, "p": [1.0, 2.0, 3.0], "g": groups}), "data.feather"
+    )
+    groups = scores("data.feather", *COLUMNS, "--by", "g", "--loss", "mae")["groups"]
+    assert {label: group["mae"] for label, group in groups.items()} == {
+        "x0": 1.0,
+        "x127": 2.0,
+        "(missing)": 3.0,
+    }
+
+
 def test_group_by_a_scored_column(scores):
     data = columns_of(500)
     for name in ["data.csv", "data.parquet", "data.npz"]:
@@ -138,7 +152,30 @@ def test_text_that_is_not_how_integers_are_written_stays_as_it_is(scores):
     save({"y": [0.0] * 9, "p": [1.0] * 9, "g": labels}, "data.csv")
     found = scores("data.csv", *COLUMNS, "--loss", "mae", "--by", "g")["groups"]
     assert {*found} == {*labels}
-    assert list(found)[:3] == ["-5", "1", "9" * 30]
+    assert list(found)[:6] == ["-5", "-0", "1", "1.0", "1e0", "9" * 30]
+
+
+@pytest.mark.parametrize(("name", "type_", "shown"), [
+    ("data.csv", None, ["-3.25", "1e-07", "9.5", "10.0", "10.5", "100.5"]),
+    ("data.parquet", pa.float64(), ["-3.25", "1e-07", "9.5", "10", "10.5", "100.5"]),
+    ("data.parquet", pa.decimal128(9, 2), ["-3.25", "0.00", "9.50", "10.00", "10.50", "100.50"]),
+    ("data.npz", None, ["-3.25", "1e-07", "9.5", "10", "10.5", "100.5"]),
+])  # fmt: skip
+def test_groups_of_fractions_are_in_the_order_of_numbers(name, type_, shown, command, scores):
+    numbers = np.array([100.5, -3.25, 9.5, 10.0, 1e-7, 10.5, 9.5])
+    data = {"y": np.zeros(7), "p": numbers, "g": numbers}
+    if name == "data.csv":
+        Path(name).write_text("y,p,g\n" + "".join(f"0,{x},{x}\n" for x in numbers.tolist()))
+    elif type_ is None:
+        save(data, name)
+    else:
+        parquet.write_table(pa.table({**data, "g": pa.array(numbers).cast(type_)}), name)
+    found = scores(name, *COLUMNS, "--by", "g", "--loss", "mean_pred")["groups"]
+    assert list(found) == shown
+    assert [row["mean_pred"] for row in found.values()] == sorted({*numbers.tolist()})
+    out = command("score", name, *COLUMNS, "--by", "g", "--by", "y")[1]
+    lines = [line.split()[0] for line in out.splitlines() if line.split()[1:]]
+    assert lines == ["g", *shown, "all"]
 
 
 def test_a_group_named_all_is_told_from_all(command):

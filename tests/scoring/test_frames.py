@@ -233,6 +233,63 @@ def test_what_is_wrong_with_columns_is_told(frame, change, error, text):
         fl.score(frame, "mse", **{"y_true": "y", "y_pred": "p"} | change)
 
 
+def test_a_full_dictionary_with_gaps_is_a_column_of_groups():
+    codes = pa.array([0, 127, None], pa.int8())
+    groups = pa.DictionaryArray.from_arrays(codes, pa.array([f"x{i}" for i in range(128)]))
+    table = pa.table({"y": [0.0] * 3, "p": [1.0, 2.0, 3.0], "g": groups})
+    scores = fl.score(table, "mae", y_true="y", y_pred="p", by="g")
+    assert scores.groups == ("x0", "x127", "(missing)")
+
+
+def test_sparse_columns_of_pandas_are_to_be_made_dense():
+    frame = pd.DataFrame({"y": [1.0, 0.0], "p": pd.arrays.SparseArray([0.5, 0.25])})
+    with pytest.raises(TypeError, match=r"'p' is sparse; .* as frame\['p'\].sparse.to_dense"):
+        fl.score(frame, "mae", y_true="y", y_pred="p")
+    frame["p"] = frame["p"].sparse.to_dense()
+    assert fl.score(frame, "mae", y_true="y", y_pred="p")["mae"] == 0.375
+
+
+@pytest.mark.parametrize("rows", [[None, None], [[], None], [[], []]], ids=str)
+def test_rows_of_no_known_length_are_told(rows):
+    table = pa.table({"y": [0, 1], "p": pa.array(rows, pa.list_(pa.float64()))})
+    for frame in (table, table.to_pandas(types_mapper=pd.ArrowDtype)):
+        with pytest.raises(ValueError, match="'p' holds no numbers in 2 rows, so that it is not"):
+            fl.score(frame, "cross_entropy", y_true="y", y_pred="p")
+
+
+def test_missing_rows_of_a_known_length_are_nan():
+    lists = pa.array([None, None], pa.list_(pa.float64(), 2))
+    table = pa.table({"y": [0, 1], "p": lists})
+    assert np.isnan(fl.score(table, "cross_entropy", y_true="y", y_pred="p").values[0])
+
+
+@pytest.mark.parametrize("role", ["by", "cluster"])
+def test_a_column_is_named_once_among_keys(role):
+    options = {"y_true": "y", "y_pred": "p", "stderr": True, role: ["s", "s"]}
+    with pytest.raises(ValueError, match=f"{role} names a column twice: s, s"):
+        fl.score(TABLE, "mse", **options)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "Table in chunks", "polars"])
+def test_errors_say_where_in_the_frame_a_value_is(kind, monkeypatch):
+    monkeypatch.setattr(frames, "ROWS", 100)
+    data = {"y": np.zeros(1000), "p": np.full(1000, 0.5), "q": np.full(1000, 0.5)}
+    data["q"][731] = 1.5
+    data["y"][998] = np.nan
+    frame = FRAMES[kind](data)
+    with pytest.raises(
+        fl.losses.DomainError, match=r"y_pred\[731\] = 1.5 is not in \[0, 1\]"
+    ) as got:
+        fl.score(frame, "log_loss", y_true="y", y_pred="q")
+    assert (got.value.index, got.value.value) == ((731,), 1.5)
+    with pytest.raises(fl.losses.DomainError, match=r"y_pred\[731, 1\] = 1.5"):
+        fl.score(frame, "cross_entropy", y_true="y", y_pred=["p", "q"])
+    with pytest.raises(fl.losses.DomainError, match=r"y_true\[998\] = nan is not a number"):
+        fl.score(frame, "mae", y_true="y", y_pred="p", nan_policy="raise")
+    with pytest.raises(fl.losses.DomainError, match=r"y_preds\['q'\]\[731\] = 1.5"):
+        fl.compare(frame, ["p", "q"], "log_loss", y_true="y")
+
+
 @pytest.mark.parametrize(("arguments", "given", "text"), [
     ((TABLE, "mse"), {}, "got no losses"),
     ((TABLE, "mse"), {"y_true": "y"}, "got no y_pred"),

@@ -1,6 +1,7 @@
 """Groups of every kind: their labels, their order, and what is missing."""
 
 import datetime as dt
+import itertools
 import pickle
 import subprocess
 import sys
@@ -12,7 +13,16 @@ import pandas as pd
 import pytest
 
 import fastloss as fl
-from fastloss.scoring.groups import MISSING, Found, Groups, Level, codes_of
+from fastloss.scoring.groups import (
+    MISSING,
+    Found,
+    Groups,
+    Level,
+    Moment,
+    Numeral,
+    Span,
+    codes_of,
+)
 
 
 def found(groups, n=None):
@@ -127,6 +137,18 @@ KINDS = {  # groups of three rows, and the labels of the three in order of the r
     "object integers": (np.array([3, 1, 2], object), [3, 1, 2]),
     "integers beyond 64 bits": ([2**70, 1, -(2**70)], [2**70, 1, -(2**70)]),
     "Decimals": ([Decimal("1.50"), Decimal("NaN"), Decimal("2")], [1.5, MISSING, 2]),
+    "long integers as Decimals": (
+        [Decimal(2**53), Decimal(2**53 + 1), Decimal(-(10**30))],
+        [2**53, 2**53 + 1, -(10**30)],
+    ),
+    "Decimals longer than floats": (
+        [Decimal(2**53) + Decimal("0.5"), Decimal(2**53) + Decimal("0.25"), Decimal("0.1")],
+        [Decimal("9007199254740992.5"), Decimal("9007199254740992.25"), 0.1],
+    ),
+    "Decimals beyond floats": (
+        [Decimal("1e999999"), Decimal("2e999999"), Decimal("-Infinity")],
+        [Decimal("1e999999"), Decimal("2e999999"), -np.inf],
+    ),
     "NumPy's numbers": ([np.int8(3), np.float32(0.5), np.bool_(True)], [3, 0.5, True]),
     "bools with gaps": (pd.Series([True, None, False], dtype="boolean"), [True, MISSING, False]),
     "large integers with gaps": (
@@ -178,7 +200,8 @@ def test_labels_are_plain_values(kind):
     types = {
         type(label) for label in fl.score(np.zeros(3), np.zeros(3), "mae", groups=groups).groups
     }
-    assert types <= {str, int, float, bool, dt.date, dt.datetime, dt.timedelta, Level, tuple}
+    times = {dt.date, dt.datetime, dt.timedelta, Moment, Span}
+    assert types <= {str, int, float, bool, Decimal, *times, Level, tuple}
 
 
 WESTERN = dt.timezone(dt.timedelta(hours=-5))
@@ -207,6 +230,33 @@ ORDERS = {
         [dt.datetime.max, dt.datetime.max.replace(tzinfo=WESTERN)],
     ),
     "durations": ([dt.timedelta(hours=10), dt.timedelta(hours=9)], None),
+    "nanoseconds among microseconds": (
+        np.array([NANO, "1970-01-01", "1960-01-01", "1960-01-01T00:00:00.000000001"], "M8[ns]"),
+        [
+            dt.datetime(1960, 1, 1),
+            "1960-01-01T00:00:00.000000001",
+            dt.datetime(1970, 1, 1),
+            NANO,
+        ],
+    ),
+    "years before the first and after the last": (
+        np.array(["1900", "12000", "-0044", "9999", "0001"], "M8[Y]"),
+        ["-044", dt.date(1, 1, 1), dt.date(1900, 1, 1), dt.date(9999, 1, 1), "12000"],
+    ),
+    "centuries of seconds": (
+        np.array(["1900-01-01", "12000-02-03T04:05:06", "-0044-03-15"], "M8[s]"),
+        ["-044-03-15T00:00:00", dt.datetime(1900, 1, 1), "12000-02-03T04:05:06"],
+    ),
+    "durations of every length": (
+        np.array([10**18, 0, -(10**18), 10**9, -(10**9)], "m8[s]"),
+        [
+            "-1000000000000000000 seconds",
+            dt.timedelta(seconds=-(10**9)),
+            dt.timedelta(),
+            dt.timedelta(seconds=10**9),
+            "1000000000000000000 seconds",
+        ],
+    ),
     "two keys": (
         {"a": ["x", "x", "w"], "b": [10, 9, None]},
         [("w", MISSING), ("x", 9), ("x", 10)],
@@ -230,6 +280,164 @@ def test_ranks_stay_with_levels():
         groups = pd.Categorical(part, ["low", "mid", "high"], ordered=True)
         scorer.update(np.zeros(len(part)), np.zeros(len(part)), groups=groups)
     assert scorer.result().groups == ("low", "mid", "high")
+
+
+@pytest.mark.parametrize("unit", ["D", "h", "m", "s", "ms", "us", "ns", "ps", "as"])
+@pytest.mark.parametrize("kind", ["m8", "M8"])
+def test_times_of_every_length_are_told_apart_and_in_order(kind, unit):
+    numbers = np.array([-(2**62), -(2**58), -(10**13), -1, 0, 1, 10**13, 2**58, 2**62])
+    shuffled = np.random.default_rng(0).permutation(len(numbers))
+    groups = numbers[shuffled].view(f"{kind}[{unit}]")
+    scorer = fl.Scorer("mae")
+    scorer.update(np.zeros(9), numbers[shuffled], groups=groups)
+    scores = scorer.result()
+    assert scores.group_counts.tolist() == [1] * 9
+    np.testing.assert_array_equal(scores.group_values[:, 0], np.abs(numbers.astype(float)))
+    again = fl.Scorer.from_bytes(scorer.to_bytes())
+    assert again.result().groups == scores.groups and again.to_bytes() == scorer.to_bytes()
+
+
+def test_years_and_months_far_off_are_in_order():
+    months = np.array([-(10**9), -30_000, -1, 0, 100_000, 10**9])
+    numbers = np.concatenate([12 * months, months])
+    for groups in (months.view("M8[Y]"), months.view("M8[M]"), numbers.view("M8[M]")):
+        scores = fl.score(np.zeros(len(groups)), groups.view(int), "mean_pred", groups=groups)
+        np.testing.assert_array_equal(scores.group_values[:, 0], np.unique(groups.view(int)))
+
+
+AUTUMN = [1698539400, 1698543000, 1698546600]  # at 2:30 in Berlin, an hour later, and at 3:30
+
+
+def autumn(kind):
+    moments = [dt.datetime.fromtimestamp(second, ZONE) for second in AUTUMN]
+    if kind == "datetimes":
+        return moments
+    if kind == "Timestamps":
+        return list(pd.to_datetime(AUTUMN, unit="s", utc=True).tz_convert("Europe/Berlin"))
+    if kind == "tuples":
+        return [(moment,) for moment in moments]
+    if kind == "pandas":
+        return pd.Series(pd.to_datetime(AUTUMN, unit="s", utc=True)).dt.tz_convert("Europe/Berlin")
+    pa = pytest.importorskip("pyarrow", reason="its times have zones too; CI installs it")
+    times = pa.array(AUTUMN, pa.timestamp("s", "Europe/Berlin"))
+    if kind == "polars":
+        pl = pytest.importorskip("polars", reason="its times have zones too; CI installs it")
+        return pl.from_arrow(times.cast(pa.timestamp("us", "Europe/Berlin")))
+    return times.dictionary_encode() if kind == "dictionary" else times
+
+
+@pytest.mark.parametrize(
+    "kind", ["datetimes", "Timestamps", "tuples", "pandas", "Arrow", "dictionary", "polars"]
+)
+def test_the_two_hours_in_which_clocks_are_set_back_are_two_groups(kind):
+    y, p, groups = np.zeros(3), np.array([1.0, 2.0, 3.0]), autumn(kind)
+    scorer = fl.Scorer("mae")
+    scorer.update(y, p, groups=groups)
+    merged = fl.Scorer("mae")
+    for i in range(3):
+        part = fl.Scorer("mae")
+        part.update(y[i:][:1], p[i:][:1], groups=groups[i : i + 1])
+        merged.merge(fl.Scorer.from_bytes(part.to_bytes()) if i else part)
+    assert merged.to_bytes() == scorer.to_bytes()
+    scores = scorer.result()
+    assert (scores.count, scores["mae"], scores.group_values[:, 0].tolist()) == (3, 2.0, [1, 2, 3])
+    labels = [label[0] if kind == "tuples" else label for label in scores.groups]
+    assert [label.isoformat() for label in labels] == [
+        "2023-10-29T02:30:00+02:00",
+        "2023-10-29T02:30:00+01:00",
+        "2023-10-29T03:30:00+01:00",
+    ]
+    compared = fl.compare(y, {"a": p, "b": p + 1}, "mae", by=groups)
+    assert compared.labels == scores.groups
+    reliable = fl.calibration(np.array([0, 1, 1]), p / 4, bins=1, by=groups)
+    assert tuple(reliable.groups) == scores.groups
+
+
+@pytest.mark.parametrize("kind", ["pandas", "Arrow", "polars"])
+def test_so_they_are_in_a_frame(kind):
+    groups = autumn(kind)
+    data = {"y": [0.0] * 3, "p": [1.0, 2.0, 3.0], "t": groups}
+    if kind == "pandas":
+        frame = pd.DataFrame(data)
+    elif kind == "polars":
+        frame = pytest.importorskip("polars", reason="CI installs it").DataFrame(data)
+    else:
+        frame = pytest.importorskip("pyarrow", reason="CI installs it").table(data)
+    scores = fl.score(frame, "mae", y_true="y", y_pred="p", by="t")
+    assert scores.groups == fl.score(data["y"], data["p"], "mae", groups=groups).groups
+    assert scores.group_counts.tolist() == [1, 1, 1]
+
+
+def test_numbers_as_they_are_written_sort_as_numbers():
+    labels = ["9.50", "10.25", "-3", "9.5"]
+    scorer = fl.Scorer("mae")
+    groups = Groups(np.arange(6), [*(Numeral(x, float(x)) for x in labels), 10, "a"])
+    scorer.update(np.zeros(6), np.zeros(6), groups=groups)
+    order = ("-3", "9.5", "9.50", 10, "10.25", "a")
+    assert scorer.result().groups == order
+    assert fl.Scorer.from_bytes(scorer.to_bytes()).result().groups == order
+    assert pickle.loads(pickle.dumps(scorer)).result().groups == order
+
+
+def ordered(labels, categories):
+    return pd.Categorical(labels, categories, ordered=True)
+
+
+PARTS = {  # of equal labels that are not the same, and all in order
+    "ranks": (
+        [ordered(["lo", "hi"], ["lo", "hi"]), ordered(["lo", "mid", "hi"], ["lo", "mid", "hi"])],
+        ("lo", "mid", "hi"),
+    ),
+    "texts and levels": (
+        [["mid", "x"], ordered(["lo", "mid"], ["lo", "mid"]), ["lo", "hi"]],
+        ("lo", "mid", "hi", "x"),
+    ),
+    "numbers and bools": ([[True], [1], np.array([1.0]), [False, 1]], (0, 1)),
+    "large numbers": ([[2**60], np.array([2.0**60]), [0.5]], (0.5, 2**60)),
+    "Decimals": (
+        [[Decimal("1.50")], [1.5], [Decimal("0." + "1" * 30)], [Decimal("0." + "1" * 30 + "0")]],
+        (Decimal("0." + "1" * 30), 1.5),
+    ),
+    "zones": (
+        [
+            [dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)],
+            [dt.datetime(2026, 1, 1, 7, tzinfo=WESTERN)],
+        ],
+        (dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC),),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("keys", [1, 2])
+def test_bytes_do_not_depend_on_the_order_of_parts(kind, keys):
+    parts, order = PARTS[kind]
+    found = set()
+    for some in itertools.permutations(parts):
+        scorers = [fl.Scorer("mae"), fl.Scorer("mae")]
+        for place, part in enumerate(some):
+            groups = part if keys == 1 else {"a": part, "b": ["x", "y", "z"][: len(part)]}
+            scorers[place % 2].update(np.zeros(len(part)), np.ones(len(part)), groups=groups)
+        merged = sum(scorers)
+        assert (scorers[1] + scorers[0]).to_bytes() == merged.to_bytes()
+        assert fl.Scorer.from_bytes(merged.to_bytes()).to_bytes() == merged.to_bytes()
+        labels = [label if keys == 1 else label[0] for label in merged.result().groups]
+        found.add((merged.to_bytes(), tuple(dict.fromkeys(labels))))
+    assert [labels for _, labels in found] == [order]
+
+
+@pytest.mark.parametrize("items", [
+    [True, 1, 1.0, np.int8(1)], [Level("a", 1), "a", Level("a", 2)], [("a", 1), ("a", True)],
+], ids=str)  # fmt: skip
+def test_nor_do_they_on_the_order_of_rows_or_where_these_are_cut(items):
+    found = set()
+    for some in itertools.permutations(items):
+        whole, cut = fl.Scorer("mae"), fl.Scorer("mae")
+        whole.update(np.zeros(len(some)), np.ones(len(some)), groups=list(some))
+        for item in some:
+            cut.update([0.0], [1.0], groups=[item])
+        found |= {whole.to_bytes(), cut.to_bytes()}
+    assert len(found) == 1 and len(whole.result().groups) == 1
 
 
 # ---- several keys ------------------------------------------------------------------------------
@@ -291,6 +499,22 @@ def arrow(kind):
         "bools": (pa.array([True, None, False]), [True, MISSING, False]),
         "nothing": (pa.nulls(3), [MISSING] * 3),
         "decimals": (pa.array([Decimal("1.50"), None, Decimal("2.00")]), [1.5, MISSING, 2]),
+        "long decimals": (
+            pa.array([Decimal(10**17), None, Decimal(10**17 + 1)], pa.decimal128(20, 0)),
+            [10**17, MISSING, 10**17 + 1],
+        ),
+        "a full dictionary with gaps": (
+            pa.DictionaryArray.from_arrays(
+                pa.array([0, 127, None], pa.int8()), pa.array([f"x{i}" for i in range(128)])
+            ),
+            ["x0", "x127", MISSING],
+        ),
+        "a full dictionary of unsigned indices": (
+            pa.DictionaryArray.from_arrays(
+                pa.array([0, 255, None], pa.uint8()), pa.array([f"x{i}" for i in range(256)])
+            ),
+            ["x0", "x255", MISSING],
+        ),
         "days": (pa.array([DAY, None, DAY]), [DAY, MISSING, DAY]),
         "milliseconds of days": (pa.array([DAY, None, DAY], pa.date64()), [DAY, MISSING, DAY]),
         "nanoseconds": (
@@ -337,6 +561,7 @@ def arrow(kind):
 @pytest.mark.parametrize("kind", [
     "texts", "views", "integers", "floats", "bools", "nothing", "decimals", "days",
     "milliseconds of days", "nanoseconds", "a zone", "durations", "clocks", "bytes", "dictionaries",
+    "long decimals", "a full dictionary with gaps", "a full dictionary of unsigned indices",
     "a dictionary with gaps and repetitions", "records", "a table", "pandas", "no chunks",
 ])  # fmt: skip
 def test_groups_in_arrays_of_arrow(kind):
@@ -408,6 +633,24 @@ def test_bins_and_enumerations_of_polars_have_an_order():
 def test_what_is_no_label_is_named(groups, error, text):
     with pytest.raises(error, match=text):
         fl.score([1.0, 2.0], [1.0, 2.0], ["mse"], groups=groups)
+
+
+@pytest.mark.parametrize("others", [
+    ["a", "b"], [["a", "b"], [1, 2], ["x", "y"]], [("a", 1), None], [("a", 1), ("a", 1, 2)],
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("clustered", [False, True])
+def test_all_parts_have_as_many_keys(others, clustered):
+    cluster = {"cluster": [0, 1]} if clustered else {}
+    scorer = fl.Scorer("mae", stderr=True, clustered=clustered)
+    scorer.update([0.0, 0.0], [1.0, 2.0], groups={"k": ["a", "b"], "l": [1, 2]}, **cluster)
+    before = scorer.to_bytes()
+    another = fl.Scorer("mae", stderr=True, clustered=clustered)
+    with pytest.raises(ValueError, match="all groups must be of as many keys; got "):
+        scorer.update([0.0, 0.0], [1.0, 2.0], groups=others, **cluster)
+    assert scorer.to_bytes() == before and repr(scorer.result())
+    with pytest.raises(ValueError, match="all groups must be of as many keys; got "):
+        another.update([0.0, 0.0], [1.0, 2.0], groups=others, **cluster)
+        another.merge(scorer)
 
 
 def test_codes_that_are_no_category_raise():
