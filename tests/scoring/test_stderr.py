@@ -9,6 +9,7 @@ from samples import DTYPES
 from scipy import stats
 
 import fastloss as fl
+from fastloss.scoring.columns import CHUNK
 
 LOSSES = ["log_loss", "brier", "mae", "huber:delta=0.3"]
 
@@ -253,8 +254,70 @@ def test_top_k_accuracy():
         fl.score(y + 1, z, names)
 
 
+METRICS = ["bias", "mean_true", "mean_pred", "accuracy"]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_refuse_what_losses_refuse(name):
+    def message(y, z, losses, error=fl.DomainError, **options):
+        with pytest.raises(error) as caught:
+            fl.score(y, z, losses, **options)
+        return str(caught.value)
+
+    n = CHUNK + 3
+    y, z = np.zeros(n), np.zeros(n)
+    y[-1] = np.nan
+    for given in ((y, z), (z, y), (np.float32(y), np.float32(z))):
+        words = message(*given, [name], nan_policy="raise")
+        assert words == message(*given, ["mae"], nan_policy="raise")
+        assert np.isnan(fl.score(*given, ["mae"]).values[0])
+    counts = np.where(np.isnan(y), 0.0, 1.0)
+    assert np.isfinite(fl.score(y, z, [name], sample_weight=counts, nan_policy="raise")[name])
+    for bad in (np.nan, np.inf):
+        for dtype in (np.float32, np.float64):
+            w = np.append(np.ones(n - 1), bad).astype(dtype)
+            words = message(z.astype(dtype), z.astype(dtype), [name], sample_weight=w)
+            assert words == message(z.astype(dtype), z.astype(dtype), "mae", sample_weight=w)
+    assert fl.score(y, z, [name, "mae"], sample_weight=w, nan_policy="omit").count == n - 1
+    few = [0.0, 1.0]
+    for given, options in [
+        ((few, [0.0, 1j]), {}), ((few, ["a", "b"]), {}), (([0j, 1], few), {}),
+        ((few, few), {"sample_weight": [1, 1j]}), ((few, few), {"sample_weight": ["1", "1"]}),
+    ]:  # fmt: skip
+        words = message(*given, [name], TypeError, **options)
+        assert words == message(*given, ["mae"], TypeError, **options)
+
+
+def test_metrics_of_rows_refuse_gaps():
+    z = np.full((3, 2), 0.5)
+    z[2, 1] = np.nan
+    for name in ("accuracy", "top_k_accuracy:k=1"):
+        for axis, y in ((1, [0, 1, 0]), (0, [0, 1])):
+            loss = fl.SoftmaxCrossEntropy(axis=axis)
+            with pytest.raises(fl.DomainError, match=r"y_pred\[2, 1\] = nan is not a number"):
+                fl.score(y, z, [name, loss], nan_policy="raise")
+    w = [1.0, 2.0, 0.0]
+    counted = fl.score([0, 1, 0], z, ["top_k_accuracy"], sample_weight=w, nan_policy="raise")
+    assert counted.count == 2
+    with pytest.raises(fl.DomainError, match=r"sample_weight\[1\] = nan is not finite"):
+        fl.score([0, 1, 0], z, ["top_k_accuracy"], sample_weight=[1, np.nan, 0])
+    with pytest.raises(fl.DomainError, match=r"y_preds\['b'\]\[1\] = nan is not a number"):
+        models = {"a": [0.0, 1], "b": [0, np.nan]}
+        fl.compare([0.0, 1], models, ["bias"], nan_policy="raise")
+
+
+def test_metrics_are_computed_in_float64():
+    y, z = np.float32([0, -3e38]), np.float32([0, 3e38])
+    assert fl.score(y, z, ["bias"])["bias"] == (float(z[1]) - float(y[1])) / 2
+    z = np.float32([0.1, 0.1])
+    for dtype in (np.float32, np.float64):
+        assert fl.score([1, 1], z.astype(dtype), ["accuracy:threshold=0.1"]).values[0] == 1
+
+
 @pytest.mark.parametrize(("name", "message"), [
     ("d2_mae", "mean"), ("top_k_accuracy:k=0", "at least 1"), ("accuracy:k=2", "no parameter"),
+    ("top_k_accuracy:k=inf", "an integer"), ("accuracy:threshold=nan", "threshold must be in"),
+    ("accuracy:threshold=-inf", "threshold must be in"),
     ("r2:a=1", "no parameter"),
 ])  # fmt: skip
 def test_metrics_that_there_are_not(name, message):
