@@ -314,6 +314,21 @@ def test_metrics_are_computed_in_float64():
         assert fl.score([1, 1], z.astype(dtype), ["accuracy:threshold=0.1"]).values[0] == 1
 
 
+def test_there_may_be_many_columns():
+    y, models, w, groups = data(700)
+    losses = [f"huber:delta={k / 10}" for k in range(1, 81)]
+    many = fl.score(y, models["a"], [*losses, "bias"], sample_weight=w, groups=groups, stderr=True)
+    alone = fl.score(y, models["a"], losses, sample_weight=w, groups=groups, stderr=True)
+    for name in ("values", "errors", "group_values", "group_errors"):
+        found, expected = getattr(many, name), getattr(alone, name)
+        np.testing.assert_allclose(found[..., :80], expected, rtol=1e-12)
+    named = {f"model {k}": models["abc"[k % 3]] for k in range(40)}
+    found = fl.compare(y, named, ["mae", "mse", "bias"])
+    few = fl.compare(y, models, ["mae", "mse", "bias"])
+    for k, model in enumerate(named):
+        np.testing.assert_array_equal(found[model].values, few["abc"[k % 3]].values)
+
+
 @pytest.mark.parametrize(("name", "message"), [
     ("d2_mae", "mean"), ("top_k_accuracy:k=0", "at least 1"), ("accuracy:k=2", "no parameter"),
     ("top_k_accuracy:k=inf", "an integer"), ("accuracy:threshold=nan", "threshold must be in"),
