@@ -206,6 +206,12 @@ def test_mistakes(models, message):
         fl.compare([1.0], models, ["log_loss"])
 
 
+@pytest.mark.parametrize("models", [[("a", 1), ("b", 2)], [1, 2], {"a": 1, None: 2}])
+def test_models_have_names(models):
+    with pytest.raises(TypeError, match="models must be names, as strings; got"):
+        fl.Comparer("mae", models)
+
+
 def test_metrics():
     y, models, w, _ = data()
     z = models["a"]
