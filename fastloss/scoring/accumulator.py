@@ -35,6 +35,7 @@ if hasattr(os, "register_at_fork"):
 
 UNGROUPED = "groups must be given with every part, or with none"
 VERSION = 1
+STATE = {"settings", "grouped", "keys", "items", "labels", "sums"}  # what bytes tell
 NAN_POLICIES = ("propagate", "omit", "raise")
 
 
@@ -42,6 +43,9 @@ class Accumulator:
     """Exact sums of the terms of samples, by group."""
 
     _kind: ClassVar[str]  # what bytes say they are of
+    clustered: bool
+    _width: int  # columns that are summed, before the weights
+    _pairs: list[tuple[int, int]]  # whose products are summed too
 
     def __init__(self) -> None:
         self._grouped: bool | None = None  # until the first part
@@ -203,29 +207,82 @@ class Accumulator:
 
         Raises
         ------
+        TypeError
+            If they are not bytes.
         ValueError
             If the bytes are not such, are of another version, or are damaged.
         """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data must be bytes; got {type(data).__name__}")
         try:
             found = json.loads(bytes(data))
-            kind, version, state = found["fastloss"], found["version"], found["state"]
+            kind, version, state = str(found["fastloss"]), str(found["version"]), found["state"]
+            body = json.dumps(state, separators=(",", ":"))
             sum_of_bytes = found["crc32"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
             raise ValueError(f"these bytes are not those of a {cls.__name__}") from error
         if kind != cls._kind:
             raise ValueError(f"these bytes are those of a {kind}, not of a {cls._kind}")
-        if version != VERSION:
+        if version != str(VERSION):
             raise ValueError(f"these bytes are of version {version}; this fastloss reads {VERSION}")
-        body = json.dumps(state, separators=(",", ":"))
         if zlib.crc32(body.encode()) != sum_of_bytes:
             raise ValueError("these bytes are damaged: their checksum is another")
-        result = cls._made_with(state["settings"])
-        if state["grouped"] is not None:
-            items = state["items"] and (state["items"][0], state["items"][1])
-            labels = [label_from_json(label) for label in state["labels"]]
-            sums = state["sums"] and ExactSums.from_json(state["sums"])
-            result._take(state["grouped"], tuple(state["keys"]), items, labels, sums)
+        try:
+            return cls._of_state(state)
+        except ValueError as error:
+            raise ValueError(f"these bytes are not those of a {cls.__name__}: {error}") from error
+
+    @classmethod
+    def _of_state(cls, state: Any) -> Self:
+        """One that has seen what a state tells; a ValueError for what `to_bytes` does not write."""
+        if not (isinstance(state, dict) and {*state} == STATE):
+            raise ValueError(f"the state does not consist of {', '.join(sorted(STATE))}")
+        grouped, keys, items = state["grouped"], state["keys"], state["items"]
+        try:
+            result = cls._made_with(state["settings"])
+            right = result._settings() | state["settings"] == result._settings()
+        except (TypeError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
+            raise ValueError(f"the settings cannot be: {error}") from error
+        if not right:
+            raise ValueError("the settings are not as they are written")
+        if not (isinstance(grouped, bool) or grouped is None and not state["labels"]):
+            raise ValueError("grouped is not true or false")
+        if not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+            raise ValueError("the keys are not names")
+        if items is not None:
+            if not (isinstance(items, list) and [*map(type, items)] == [int, str]):
+                raise ValueError("the items are not a number and a name")
+            items = items[0], items[1]
+        labels = result._labels_of_state(state)
+        sums = None
+        if state["sums"] is not None:
+            n_terms = result._width + 1 + len(result._pairs)
+            sums = ExactSums.from_json(state["sums"], len(labels), n_terms)
+        elif labels:
+            raise ValueError("there are labels, and no sums")
+        if grouped is not None:
+            result._take(grouped, tuple(keys), items, labels, sums)
         return result
+
+    def _labels_of_state(self, state: dict[str, Any]) -> list[Hashable]:
+        """The labels, which must fit the other things that a state tells."""
+        if not isinstance(state["labels"], list):
+            raise ValueError("the labels are not a list")
+        labels = [label_from_json(label) for label in state["labels"]]
+        if len({*labels}) < len(labels):
+            raise ValueError("a label is there twice")
+        groups = labels
+        if self.clustered:
+            if not all(isinstance(label, tuple) and len(label) == 2 for label in labels):
+                raise ValueError("the labels are not pairs of a group and a cluster")
+            groups = [label[0] for label in labels]  # type: ignore[index]
+        if any((group is None) == bool(state["grouped"]) for group in groups):
+            raise ValueError("there are labels of groups where there are none, or the other way")
+        try:
+            sorted(labels, key=sort_key)
+        except TypeError as error:
+            raise ValueError(f"the labels have no order: {error}") from error
+        return labels
 
 
 def check_choice(name: str, given: object, choices: tuple[object, ...]) -> None:

@@ -376,13 +376,13 @@ def _checked(
         raise ValueError(
             f'nan_policy must be "raise" or "omit", as NaN is in no bin; got {nan_policy!r}'
         )
-    y, p = _column(y_true, "y_true"), _column(y_pred, "y_pred")
+    y, p = _column(y_true, "y_true"), _column(y_pred, "y_pred") + 0.0  # -0. is no other edge
     w = None if sample_weight is None else _column(sample_weight, "sample_weight")
     if w is not None and (w < 0).any():
         i = int(np.argmax(w < 0))
         raise ValueError(f"sample_weight[{i}] = {w[i]} is negative")
     labels, codes = ([], None) if by is None else codes_of(by, p.shape)
-    scores = _scored(["brier"], y, p, w, codes, nan_policy)
+    scores = _scored("brier", y, p, w, codes, nan_policy)
     brier = [float(scores.values[0])]
     if codes is not None:
         of_code = dict(zip(scores.groups or (), scores.group_values[:, 0], strict=True))
@@ -425,10 +425,12 @@ def _inner_edges(p: Array, w: Array | None, bins: Any, strategy: str) -> Array:
 def _quantiles(p: Array, w: Array | None, count: int) -> Array:
     """The distinct among the predictions that cut all of them into parts of as much weight."""
     # Sums of integers below 2**53 are exact, whatever the order of equal predictions.
-    units = np.ones(len(p)) if w is None else np.rint(_small(w)[0] * (2.0**52 / len(p)))
+    units = np.ones(len(p))
+    if w is not None:
+        units = np.rint(np.ldexp(w, -np.frexp(w.max())[1]) * (2.0**52 / len(p)))
     # The upper bits of numbers from 0 on rise with them: where the cuts are is first found among
     # cells of equal ones, and only what lies in those cells is sorted.
-    cells = (p + 0.0).view(np.int64) >> 42
+    cells = p.view(np.int64) >> 42
     mass = np.bincount(cells, units)
     up_to = np.cumsum(mass)
     shares = [-(-i * int(up_to[-1]) // count) for i in range(1, count)]
@@ -459,44 +461,57 @@ def _places(p: Array, inner: Array) -> NDArray[Any]:
 def _sums(y: Array, p: Array, w: Array | None, codes: NDArray[Any], n: int) -> Array:
     """What a summary is made of, for each code; without samples counts and weights are 0.
 
-    Counts, sums of weights, means and mean squares of y and p, the variance of the mean of y,
-    and how many samples of equal weight the weights are worth.
+    Counts, sums of weights, the mean of y and its variance, those of p, the standard error of the
+    mean of y, and how many samples of equal weight the weights are worth.
     """
-    counts, weights, m, mm = _means(y, w, codes, n)
-    _, _, q, qq = _means(p, w, codes, n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if w is None:
-            return np.stack([counts, weights, m, mm, q, qq, (mm - m * m) / (counts - 1), counts])
-        small, power = _small(w)
-        _, squares, s, ss = _means(y, small**2, codes, n)
-        share = squares / np.ldexp(weights, power) ** 2
-        variance = counts / (counts - 1) * share * (ss - 2 * m * s + m * m)
-        return np.stack([counts, weights, m, mm, q, qq, variance, 1 / share])
+    power = np.zeros(n, np.intc)
+    if w is not None:  # each code's are scaled, so that their squares neither overflow nor vanish
+        greatest = np.zeros(n)
+        np.maximum.at(greatest, codes, w)
+        power = -np.frexp(greatest)[1]
+        w = np.ldexp(w, power[codes])
+    zero = np.broadcast_to(0.0, y.shape)
+    counts, weights, m, error = _means("mae", zero, y, w, codes, n, stderr=True)
+    _, _, q, _ = _means("mae", zero, p, w, codes, n)
+    _, _, of_y, _ = _means("mse", m[codes], y, w, codes, n)
+    _, _, of_p, _ = _means("mse", q[codes], p, w, codes, n)
+    trials = counts
+    if w is not None:
+        with np.errstate(invalid="ignore"):
+            trials = weights / _means("mae", zero, w, w, codes, n)[2]
+    return np.stack([counts, np.ldexp(weights, -power), m, of_y, q, of_p, error, trials])
 
 
 def _scored(
-    losses: list[str], y: Array, p: Array, w: Array | None, codes: Any, nan_policy: str = "raise"
+    loss: str,
+    y: Array,
+    p: Array,
+    w: Array | None,
+    codes: Any,
+    nan_policy: str = "raise",
+    stderr: bool = False,
 ) -> Scores:
-    scorer = Scorer(losses, nan_policy=nan_policy)
+    scorer = Scorer(loss, nan_policy=nan_policy, stderr=stderr)
     scorer.update(y, p, w, codes)
     return scorer.result()
 
 
-def _small(w: Array) -> tuple[Array, int]:
-    """Weights times the power of two that brings the greatest into [1/2, 1), and its exponent.
-
-    Their squares neither overflow nor, of those that matter, vanish.
-    """
-    power = -int(np.frexp(w.max())[1])
-    return np.ldexp(w, power), power
-
-
-def _means(x: Array, w: Array | None, codes: NDArray[Any], n: int) -> Array:
-    """Counts, sums of weights, means and mean squares of numbers from 0 on, for each code."""
-    scores = _scored(["mae", "mse"], np.broadcast_to(0.0, x.shape), x, w, codes)
+def _means(
+    loss: str,
+    y: Array,
+    p: Array,
+    w: Array | None,
+    codes: NDArray[Any],
+    n: int,
+    stderr: bool = False,
+) -> Array:
+    """Counts, sums of weights, means of a loss and their standard errors, for each code."""
+    scores = _scored(loss, y, p, w, codes, stderr=stderr)
     found = np.zeros((4, n))
     places = np.asarray(scores.groups, dtype=np.intp)
-    found[:, places] = [scores.group_counts, scores.group_weights, *scores.group_values.T]
+    errors = 0.0 if scores.group_errors is None else scores.group_errors[:, 0]
+    found[0, places], found[1, places] = scores.group_counts, scores.group_weights
+    found[2, places], found[3, places] = scores.group_values[:, 0], errors
     return found
 
 
@@ -509,23 +524,22 @@ def _summary(
 ) -> Calibration:
     """What the sums of bins say, empty ones left out."""
     there = sums[0] > 0
-    counts, weights, m, mm, q, qq, variance, trials = sums[:, there]
-    gaps = np.abs(m - q)
+    counts, weights, m, of_y, q, of_p, error, trials = sums[:, there]
+    shares, gaps = weights / weights.sum(), np.abs(m - q)
 
     def mean(values: Array) -> float:
-        return float(weights @ values / weights.sum()) if there.any() else math.nan
+        return float(shares @ values) if there.any() else math.nan
 
     overall = mean(m)
     reliability, resolution = mean(gaps * gaps), mean((m - overall) ** 2)
-    uncertainty = max(mean(mm) - overall * overall, 0.0)
-    spread = mean(np.maximum(qq - q * q, 0))
+    uncertainty, spread = mean(of_y) + resolution, mean(of_p)
     return Calibration(
         edges=edges[there],
         count=counts.astype(np.int64),
         weight=weights,
         prediction=q,
         outcome=m,
-        error=np.sqrt(np.maximum(variance, 0)),
+        error=error,
         interval=np.stack(_wilson(m, trials, level), axis=-1),
         level=level,
         ece=mean(gaps),

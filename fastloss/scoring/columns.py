@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from fastloss._core import DomainError, PointwiseLoss, column_sums, score_sums
+from fastloss.losses.links import real_array
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring.exact import ExactSums
 from fastloss.scoring.measures import Measure, OfLoss
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Pair = tuple[int, int]
 
+T = TypeVar("T")
 CHUNK = 1 << 17  # numbers of a column at a time, which stay in the cache
 
 
@@ -35,6 +38,7 @@ def chunks(
 
     Of each there is a part with the predictions of each model.
     """
+    weight = None if weight is None else real_array(weight, "sample_weight")
     whole = [Part(y_true, z, weight, nan_policy, axis, name) for name, z in y_preds.items()]
     fit = [_check_shapes(part) for part in whole]
     y_pred = whole[0].y_pred
@@ -138,7 +142,7 @@ def sums_of_parts(
     for rows, models in parts:
         found = sums_of_columns(
             [column for part in models for column in _named(columns, part, rows)],
-            models[0].weights(models[1:]),
+            _named(partial(Part.weights, others=models[1:]), models[0], rows),
             None if codes is None else _flat(codes if rows is None else codes[rows]),
             n_groups,
             pairs,
@@ -150,10 +154,10 @@ def sums_of_parts(
     return total
 
 
-def _named(columns: Callable[[Part], list[Array]], part: Part, rows: slice | None) -> list[Array]:
-    """The columns of a part; errors say which predictions, and where in all of them."""
+def _named(of: Callable[[Part], T], part: Part, rows: slice | None) -> T:
+    """What there is of a part; errors say which predictions, and where in all of them."""
     try:
-        return columns(part)
+        return of(part)
     except DomainError as error:
         argument = part.name if error.argument == "y_pred" else error.argument
         index = error.index

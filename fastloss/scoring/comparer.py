@@ -84,6 +84,9 @@ class Comparer(Accumulator):
         self.models = tuple(models)
         if isinstance(models, str) or len(self.models) < 2:
             raise ValueError(f"models must name two models at least; got {models!r}")
+        for model in self.models:
+            if not isinstance(model, str):
+                raise TypeError(f"models must be names, as strings; got {model!r}")
         if len({*self.models}) < len(self.models):
             raise ValueError(f"models must have names that differ; got {self.models}")
         check_choice("nan_policy", nan_policy, NAN_POLICIES)
@@ -231,9 +234,7 @@ class Comparer(Accumulator):
         """Of each loss the place of the model that the others are compared with."""
         if name == "best":
             signs = [-1 if measure.larger_is_better else 1 for measure in self._measures]
-            if np.isnan(values).all(axis=0).any():
-                return np.zeros(len(signs), int)
-            return np.asarray(np.nanargmin(values * signs, axis=0))
+            return np.argsort(values * signs, axis=0, kind="stable")[0]  # which has NaN last
         return np.full(len(self._measures), self.models.index(name) if name else 0)
 
     def _firsts(self) -> list[int]:

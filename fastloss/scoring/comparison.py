@@ -222,8 +222,9 @@ class Comparison:
 
     def _ranks(self, values: Floats) -> NDArray[np.intp]:
         signs = np.array([-1 if measure.larger_is_better else 1 for measure in self._measures])
-        badness = np.where(np.isnan(values), np.inf, values * signs)
-        better = badness[..., None, :, :] < badness[..., :, None, :]
+        badness = values * signs
+        own, other = badness[..., :, None, :], badness[..., None, :, :]
+        better = (other < own) | (np.isnan(own) & ~np.isnan(other))
         return np.asarray(1 + better.sum(axis=-2))
 
     @property

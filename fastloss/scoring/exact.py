@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 BITS = 32  # of a digit
 ONE = 1074  # 1.0 is 2**ONE units
+MOST = 2200  # bits of a sum: the 2098 of a float64, and room for 2**64 of them
+TEXT = re.compile("(-?[0-9a-f]{1,550})@([0-9]{1,4})")  # a sum, as in "-3f@1020"
 ROOM = 1 << 30  # how many sums of digits an integer of 64 bits holds
 
 
@@ -119,14 +123,14 @@ class ExactSums:
         }
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> ExactSums:
-        """The opposite."""
-        shape = tuple(found["shape"])
-        pairs = [text.split("@") for text in found["sums"]]
-        first = min((int(zeros) for digits, zeros in pairs if digits != "0"), default=ONE) // BITS
+    def from_json(cls, found: Any, n_groups: int, n_terms: int) -> ExactSums:
+        """The opposite; a ValueError if they are not sums of so many groups and terms."""
+        _check_json(found, n_groups, n_terms)
+        pairs = [*map(_of_text, found["sums"])]
+        first = min((zeros for number, zeros in pairs if number), default=ONE) // BITS
         numbers = np.empty(len(pairs), object)
-        for i, (digits, zeros) in enumerate(pairs):
-            numbers[i] = int(digits, 16) << max(int(zeros) - BITS * first, 0)
+        for i, (number, zeros) in enumerate(pairs):
+            numbers[i] = number << max(zeros - BITS * first, 0)
         places = max((number.bit_length() for number in numbers), default=0) // BITS + 2
         digits = np.zeros((len(numbers), places), np.int64)
         for k in range(places):
@@ -135,12 +139,11 @@ class ExactSums:
         digits[:, -1] -= (numbers < 0).astype(np.int64) << BITS  # the sign that is left
         special = None
         if found["special"] is not None:
-            special = np.zeros(len(digits))
+            special = np.zeros((n_groups, n_terms))
             for place, text in found["special"].items():
-                special[int(place)] = float(text)
-            special = special.reshape(shape)
+                special.flat[int(place)] = float(text)
         counts = np.array(found["counts"], np.int64)
-        result = cls(digits.reshape(*shape, places), first, special, counts)
+        result = cls(digits.reshape(n_groups, n_terms, places), first, special, counts)
         result.carry()
         return result
 
@@ -180,10 +183,49 @@ class ExactSums:
         return found
 
 
+def _check_json(found: Any, n_groups: int, n_terms: int) -> None:
+    """An error for what `to_json` does not write of so many groups and terms."""
+    if not (isinstance(found, dict) and {*found} == {"shape", "sums", "special", "counts"}):
+        raise ValueError("the sums are not a shape, sums, special and counts")
+    if found["shape"] != [n_groups, n_terms]:
+        raise ValueError(f"the sums are not of {n_groups} groups and {n_terms} terms")
+    sums, special, counts = found["sums"], found["special"], found["counts"]
+    if not (isinstance(sums, list) and len(sums) == n_groups * n_terms):
+        raise ValueError(f"the sums are not {n_groups * n_terms} numbers")
+    if not (
+        special is None
+        or isinstance(special, dict)
+        and all(
+            re.fullmatch("[0-9]{1,18}", place)
+            and int(place) < len(sums)
+            and text in ("inf", "-inf", "nan")
+            for place, text in special.items()
+        )
+    ):
+        raise ValueError("the sums are infinite or NaN in no way that there is")
+    if not (
+        isinstance(counts, list)
+        and len(counts) == n_groups
+        and all(type(count) is int and count >= 0 for count in counts)
+        and sum(counts) < 2**63
+    ):
+        raise ValueError(f"the counts are not {n_groups} integers from 0 on, below 2**63 in all")
+
+
 def _to_text(number: int) -> str:
-    """Hexadecimal digits and the exponent of 2 behind them, as in "-3f@1020"."""
+    """Hexadecimal digits and the exponent of 2 behind them, as in `TEXT`."""
     zeros = (number & -number).bit_length() - 1 if number else 0
     return f"{number >> zeros:x}@{zeros}"
+
+
+def _of_text(text: object) -> tuple[int, int]:
+    """The number without the zeros, and how many these are."""
+    found = TEXT.fullmatch(text) if isinstance(text, str) else None
+    if found:
+        number, zeros = int(found[1], 16), int(found[2])
+        if number.bit_length() + zeros <= MOST:
+            return number, zeros
+    raise ValueError(f"{reprlib.repr(text)} is no sum of up to {MOST} bits")
 
 
 def quotients(numerators: NDArray[Any], denominators: Any) -> NDArray[np.float64]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import operator
+import reprlib
 from collections.abc import Hashable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -38,16 +40,26 @@ def label_to_json(label: Hashable) -> Any:
 
 
 def label_from_json(found: Any) -> Hashable:
-    """The label."""
+    """The label; a ValueError if `label_to_json` does not write it like this."""
+    try:
+        label = _label(found)
+        if label_to_json(label) != found:
+            raise ValueError("it is written otherwise")
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"{reprlib.repr(found)} is no label of a group") from error
+    return label
+
+
+def _label(found: Any) -> Hashable:
     if not isinstance(found, list):
         return found  # type: ignore[no-any-return]
     kind, *parts = found
     make: Any = {
-        "level": Level,
+        "level": lambda text, rank: Level(text, operator.index(rank)),
         "numeral": Numeral,
         "moment": Moment,
         "span": Span,
-        "key": lambda *labels: tuple(map(label_from_json, labels)),
+        "key": lambda *labels: tuple(map(_label, labels)),
         "bool": bool,
         "float": float.fromhex,
         "bytes": base64.b64decode,
@@ -56,4 +68,7 @@ def label_from_json(found: Any) -> Hashable:
         "date": date.fromisoformat,
         "datetime": datetime.fromisoformat,
     }[kind]
-    return make(*parts)  # type: ignore[no-any-return]
+    label: Hashable = make(*parts)
+    if label != label:
+        raise ValueError("NaN is no label")
+    return label

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import DomainError
+from fastloss.domains import REAL
 from fastloss.losses.base import Loss, OfMean, as_loss, loss_class, loss_names
 from fastloss.losses.classification import Brier
+from fastloss.losses.links import real_array
 from fastloss.losses.regression import SquaredError
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring.exact import quotients
@@ -97,8 +99,11 @@ class Mean(Measure):
         self.spec = spec
 
     def columns(self, part: Part) -> list[Array]:
-        y, z = _numbers(part.y_true), _numbers(part.y_pred)
-        return [{"mean_true": y, "mean_pred": z, "bias": z - y}[self.spec]]
+        part.check_gaps()
+        y, z = real_array(part.y_true, "y_true"), real_array(part.y_pred, part.name)
+        if self.spec == "bias":
+            return [np.subtract(z, y, dtype=np.float64)]
+        return [y if self.spec == "mean_true" else z]
 
 
 class Accuracy(Measure):
@@ -121,10 +126,12 @@ class Accuracy(Measure):
                 self._encode = loss._encode
 
     def columns(self, part: Part) -> list[Array]:
-        y, z = part.y_true, part.y_pred
+        part.check_gaps()
+        y, z = part.y_true, real_array(part.y_pred, part.name)
         if part.axis is None:
+            y = real_array(y, "y_true")
             self._check(part, (y == 0) | (y == 1), "0 or 1")
-            right = (z > self.threshold) == (y == 1)
+            right = (z.astype(np.float64, copy=False) > self.threshold) == (y == 1)
             return [np.where((z == z) & (y == y), right, np.nan)]
         y = y if self._encode is None else self._encode(y)
         z = np.moveaxis(z, part.axis, -1)
@@ -149,9 +156,10 @@ class Accuracy(Measure):
     def _check(self, part: Part, good: Array, domain: str) -> None:
         """An error for a target that is neither good nor left out."""
         y = part.y_true
-        gap = y != y if part.nan_policy != "raise" else False
         weight = part.weights()
-        bad = ~(good | gap) if weight is None else ~(good | gap) & (weight != 0)
+        bad = ~(good | (y != y))
+        if weight is not None:
+            bad &= weight != 0
         if bad.any():
             place = tuple(map(int, np.argwhere(bad)[0]))
             raise DomainError("y_true", place, y[place], domain, self.spec)
@@ -232,10 +240,6 @@ def _each(loss: Loss, y: Array, z: Array) -> Array:
     return loss(y, z, reduction="none")
 
 
-def _numbers(array: Array) -> Array:
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
-
-
 METRICS = {
     "accuracy": "share of the classes that are right; `accuracy:threshold=0.5` of probabilities",
     "top_k_accuracy": "share of the classes among the `k=2` largest predictions of their rows",
@@ -262,10 +266,10 @@ def as_measure(given: Any) -> Measure:
         return Explained(given, as_loss(given.removeprefix("d2_")))
     if name == "accuracy":
         threshold = _options(given, rest, ("threshold",)).get("threshold", 0.5)
-        return Accuracy(given, threshold=threshold)
+        return Accuracy(given, threshold=REAL.parameter(f"{given}: threshold", threshold))
     if name == "top_k_accuracy":
         k = _options(given, rest, ("k",)).get("k", 2.0)
-        if not (k >= 1 and k == int(k)):
+        if not (k >= 1 and k.is_integer()):
             raise ValueError(f"{given}: k must be an integer of at least 1")
         return Accuracy(given, k=int(k))
     return OfLoss(_loss_named(name, given))

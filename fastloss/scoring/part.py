@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastloss._core import DomainError
 from fastloss.losses.rows import RowLoss, is_gap
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Part:
 
     y_true: Array
     y_pred: Array
-    weight: Array | None
+    weight: Array | None  # of float32 or float64
     nan_policy: str
     axis: int | None  # of the elements of a row of predictions; None: each is a sample
     name: str  # of the predictions, in errors
@@ -44,9 +45,7 @@ class Part:
         """The loss of each sample; anything where its weight is 0."""
         options: Any = {"nan_policy": self.nan_policy, "reduction": "none"}
         if self.weight is not None:
-            # what counts, or the weights for the loss to refuse: they multiply later
-            usable = self.weight.dtype.kind in "fiub" and np.isfinite(self.weight).all()
-            options["sample_weight"] = self.weight != 0 if usable else self.weight
+            options["sample_weight"] = self.weight != 0  # what counts: they multiply later
         if self.axis is None or isinstance(loss, RowLoss):
             return np.asarray(loss(self.y_true, self.y_pred, **options))
         # of single predictions: the mean of each row, which all have as many elements
@@ -72,7 +71,7 @@ class Part:
             each = self.weight.reshape(
                 self.weight.shape + (1,) * (len(self.shape) - self.weight.ndim)
             )
-            weight = np.array(np.broadcast_to(each, self.shape), _float_of(each), order="C")
+            weight = np.array(np.broadcast_to(each, self.shape), order="C")
         if self.nan_policy == "omit":
             gaps = _gaps(self.y_true, self.y_pred, self.axis)
             for other in others:
@@ -80,12 +79,32 @@ class Part:
             if gaps.any():
                 weight = np.ones(self.shape) if weight is None else weight
                 weight[gaps] = 0
+        if self.weight is not None and weight is not None and not np.isfinite(weight).all():
+            index = _first(~np.isfinite(weight))[: self.weight.ndim]
+            domain = f"finite in {self.weight.dtype}"
+            raise DomainError("sample_weight", index, self.weight[index], domain)
         return weight
 
+    def check_gaps(self) -> None:
+        """An error for a NaN that counts, if the policy is to raise one."""
+        if self.nan_policy != "raise":
+            return
+        for name, array in (("y_true", self.y_true), ("y_pred", self.y_pred)):
+            bad = _nan(array)
+            weight = self.weights() if bad.any() else None
+            if weight is not None:
+                if self.axis is not None and bad.ndim > weight.ndim:
+                    weight = np.expand_dims(weight, self.axis)
+                bad &= weight != 0
+            if bad.any():
+                index = _first(bad)
+                domain = 'a number (nan_policy="raise")'
+                raise DomainError(name, index, array[index], domain)
 
-def _float_of(weight: Array) -> Any:
-    """float32 if that is what weights are, else float64."""
-    return np.float32 if weight.dtype in (np.float32, np.float16) else np.float64
+
+def _first(bad: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Where the first of some samples is."""
+    return tuple(map(int, np.argwhere(bad)[0]))
 
 
 def _gaps(y: Array, z: Array, axis: int | None) -> NDArray[np.bool_]:

@@ -276,15 +276,12 @@ def score_sums(
 
 # ---- columns -----------------------------------------------------------------------------------
 
-cdef enum:
-    MAX_COLUMNS = 64
-
 cdef struct ColumnsJob:             # sums of columns that are there, times weights
     Columns columns
     int n_columns, threads, tasks
     Py_ssize_t n, per_task, weight_size
-    const char* column[MAX_COLUMNS]
-    Py_ssize_t size[MAX_COLUMNS]    # bytes of a number
+    const char** column
+    Py_ssize_t* size                # bytes of a number
     const char* w                   # NULL: all 1
 
 
@@ -357,12 +354,14 @@ def column_sums(
     cdef ColumnsJob job
     cdef cnp.ndarray column
     cdef cnp.ndarray numbers = np.array(pairs, np.intc).reshape(-1)
+    cdef cnp.ndarray addresses = np.empty(len(columns), np.uintp)
+    cdef cnp.ndarray sizes = np.empty(len(columns), np.intp)
     cdef int i
     cdef Py_ssize_t blocks
     memset(&job, 0, sizeof(job))
     job.n_columns = len(columns)
-    if job.n_columns > MAX_COLUMNS:
-        raise ValueError(f"at most {MAX_COLUMNS} columns can be summed at once")
+    job.column = <const char**>cnp.PyArray_DATA(addresses)
+    job.size = <Py_ssize_t*>cnp.PyArray_DATA(sizes)
     job.n = len(columns[0])
     for i, column in enumerate(columns if weights is None else [*columns, weights]):
         if not (len(column) == job.n and is_direct(column, column.dtype.num)

@@ -103,6 +103,27 @@ def test_intervals_with_weights_are_of_fewer_trials():
     assert sure.interval[0, 1] == 1 and sure.error[0] == 0
 
 
+@pytest.mark.parametrize("by", [None, ["a"] * 4])
+def test_bins_are_as_exact_whatever_the_others_weigh(by):
+    y, p = [0, 1, 0, 1], [0.2, 0.3, 0.7, 0.8]
+    w = np.array([1.0, 3.0, 2.0, 2.0])
+    like = fl.calibration(y, p, bins=[0, 0.5, 1], sample_weight=w)
+    for scale in ([2.0**-600] * 2 + [1, 1], [1, 1] + [2.0**-600] * 2, [2.0**600] * 2 + [1, 1]):
+        found = fl.calibration(y, p, bins=[0, 0.5, 1], sample_weight=w * scale, by=by)
+        for part in (found, *found.groups.values()):
+            for name in ("count", "prediction", "outcome", "error", "interval"):
+                np.testing.assert_array_equal(getattr(part, name), getattr(like, name))
+            np.testing.assert_array_equal(part.weight, like.weight * scale[::2])
+
+
+def test_errors_of_outcomes_that_hardly_differ():
+    y = np.array([0.3, 0.3 + 1e-9, 0.3 - 1e-9, 0.3])
+    found = fl.calibration(y, [0.5] * 4, bins=1)
+    assert found.error[0] == pytest.approx(sem(y), rel=1e-6)
+    assert found.uncertainty == pytest.approx(5e-19, rel=1e-6)
+    assert fl.calibration([0.3] * 3, [0.5] * 3, bins=1).error[0] == 0
+
+
 # ---- edges -------------------------------------------------------------------------------------
 
 
@@ -114,6 +135,11 @@ def test_quantile_edges_are_predictions_at_their_ranks():
         expected = np.unique(np.sort(p)[ranks])
         assert set(found.edges[:-1, 1]) == set(expected[: len(found.edges) - 1])
         assert found.count.sum() == n
+
+
+def test_the_sign_of_zero_is_in_no_edge():
+    found, like = (fl.calibration([0, 1, 0], [zero, 0.0, 1.0]) for zero in (-0.0, 0.0))
+    assert repr(found) == repr(like) and "-0" not in repr(found)
 
 
 def test_weights_of_integers_are_repetitions():

@@ -87,6 +87,14 @@ def test_a_model_without_a_value_is_last():
     found = fl.compare(Y, models, ["mae", "accuracy"])
     assert found.ranking[-1] == "broken"
     assert found.ranks[-1].tolist() == [4, 4]
+    models = {"broken": [np.nan, 0.5], "wrong": [0.0, 0.5], "odd": [0.5, np.nan]}
+    found = fl.compare([1, 0], models, ["log_loss", "mean_true", "accuracy"], baseline="best")
+    assert found.total.values[:, 0] == pytest.approx([np.nan, np.inf, np.nan], nan_ok=True)
+    assert found.ranks[:, 0].tolist() == [2, 1, 2]
+    assert found.ranking == ("wrong", "broken", "odd") and found.baselines[0] == "wrong"
+    models = {"a": [np.inf, 0.0], "b": [np.inf, 0.5]}  # NaN of r2, and numbers beside it
+    found = fl.compare([1.0, 0], models, ["d2_mse", "mean_true"], baseline="best")
+    assert found.baselines == ("a", "a")
 
 
 # ---- tables ------------------------------------------------------------------------------------

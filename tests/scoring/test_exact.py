@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import zlib
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -246,6 +247,125 @@ def test_other_bytes_are_refused(damage):
     assert given != scorer.to_bytes()
     with pytest.raises(ValueError, match="these bytes"):
         fl.Scorer.from_bytes(given)
+
+
+def sealed(message, change):
+    """The bytes of a state that was changed, with its checksum."""
+    found = json.loads(message)
+    change(found["state"])
+    body = json.dumps(found["state"], separators=(",", ":"))
+    return json.dumps(found | {"crc32": zlib.crc32(body.encode())}).encode()
+
+
+def paths(state, way=()):
+    """Where there is something in a state."""
+    inside = state.items() if isinstance(state, dict) else enumerate(state)
+    for key, value in inside if isinstance(state, (dict, list)) else ():
+        yield (*way, key)
+        if isinstance(value, (dict, list)):
+            yield from paths(value, (*way, key))
+
+
+def scorer_of_labels():
+    scorer = fl.Scorer(["log_loss"])
+    labels = [(label, 1) for label in LABELS]
+    scorer.update(np.zeros(len(labels)), np.linspace(0, 1, len(labels)), None, Given(labels))
+    return scorer
+
+
+def scorer_of_clusters():
+    scorer = fl.Scorer(["mse", "bias"], stderr=True, clustered=True)
+    scorer.update([0.0, 1, 2], [np.inf, 2, 3], groups=["a", "b", "b"], cluster=[1, 2, 3])
+    return scorer
+
+
+def comparer():
+    comparer = fl.Comparer(["mae", "accuracy"], ["old", "new"], nan_policy="omit")
+    comparer.update([1, 0], {"old": [0.5, 0.25], "new": [0.25, 0.5]}, [1.0, 2.0])
+    return comparer
+
+
+OTHER = [None, True, -1, 1.5, 2**63, 10**30, "", "x", "1@9999", "nan", "\ud800", [], {}, ["a"],
+         [None], ["a", "a"], [[]], [1, 2], [1, "x"], ["bool", 1.5], ["level", "a", 0.5],
+         ["float", "nan"], ["float", "x"], ["float", "0x1p9999"], ["bytes", "é"],
+         ["decimal", "x"], ["decimal", "sNaN"], ["timedelta", 10**12, 0, 0], ["date", "2026-13-01"],
+         ["datetime", 3], ["key", ["key", {}]], [["key"], ["key", 1]], {"losses": "mse"},
+         {"0": "x"}, {"losses": ["top_k_accuracy:k=inf"]}, {"a": 1}]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [scorer_of_labels, scorer_of_clusters, comparer])
+def test_whatever_is_in_bytes_only_value_errors_come_out(make):
+    message = make().to_bytes()
+    kind = type(make())
+    seen = 0
+    for way in list(paths(json.loads(message)["state"])):
+        for other in OTHER:
+
+            def change(state, way=way, other=other):
+                for key in way[:-1]:
+                    state = state[key]
+                state[way[-1]] = other
+
+            given = sealed(message, change)
+            try:
+                read = kind.from_bytes(given)
+            except ValueError as error:
+                assert str(error).startswith("these bytes are not those of a ")
+                seen += 1
+            else:
+                again = kind.from_bytes(read.to_bytes())
+                try:
+                    read.result()
+                except ValueError as error:  # of no samples
+                    assert "undefined" in str(error)
+                assert again.to_bytes() == read.to_bytes()
+    assert seen > 500
+
+
+def test_bytes_that_would_lose_rows_are_refused():
+    scorer = fl.Scorer("mse")
+    scorer.update([0.0, 0, 0], [1.0, 2, 3], groups=["a", "b", "b"])
+    message = scorer.to_bytes()
+    for part, value, words in [
+        ("labels", ["a", "a"], "twice"),
+        ("labels", ["a"], "not of 1 groups and 2 terms"),
+        ("labels", ["a", "b", "c"], "not of 3 groups"),
+        ("labels", ["a", ["float", "nan"]], r"\['float', 'nan'\] is no label"),
+        ("labels", ["a", ["key", ["decimal", "NaN"]]], "no label"),
+        ("labels", ["a", None], "there are labels of groups where"),
+        ("labels", [["bytes", "YQ=="], ["decimal", "1"]], "no order"),
+        ("grouped", "x", "grouped"),
+        ("grouped", None, "grouped"),
+        ("grouped", False, "labels of groups where there are none"),
+        ("keys", "day", "keys"),
+        ("sums", None, "no sums"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            fl.Scorer.from_bytes(sealed(message, lambda s, p=part, v=value: s.update({p: v})))
+    for part, value, words in [
+        ("counts", [-7, -8], "counts"), ("counts", [1.9, 1], "counts"), ("counts", [1], "counts"),
+        ("counts", [2**62, 2**62], "counts"), ("shape", [-1, 2], "2 groups and 2 terms"),
+        ("sums", ["1@1074"] * 3 + ["1@999999999999"], "'1@999999999999' is no sum"),
+        ("sums", ["1@1074"] * 3 + ["1@2200"], "of up to 2200 bits"),
+        ("sums", ["1@1074"] * 3, "not 4 numbers"), ("special", {"4": "inf"}, "infinite"),
+        ("special", {"0": "1.0"}, "infinite"), ("special", [], "infinite"),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            change = lambda s, p=part, v=value: s["sums"].update({p: v})  # noqa: E731
+            fl.Scorer.from_bytes(sealed(message, change))
+
+
+def test_nested_bytes_are_refused():
+    nested = '"a"'
+    for _ in range(400):
+        nested = f'["key",{nested}]'
+    message = fl.Scorer("mse").to_bytes()
+    deep = sealed(message, lambda s: s.update(grouped=True, labels=[json.loads(nested)]))
+    for given in (b"[" * 100_000, b'{"a":' * 100_000, deep):
+        with pytest.raises(ValueError, match="these bytes are not those of a Scorer"):
+            fl.Scorer.from_bytes(given)
+    with pytest.raises(TypeError, match="data must be bytes; got int"):
+        fl.Scorer.from_bytes(10**12)
 
 
 def test_scorers_add_up():

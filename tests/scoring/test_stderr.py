@@ -9,6 +9,7 @@ from samples import DTYPES
 from scipy import stats
 
 import fastloss as fl
+from fastloss.scoring.columns import CHUNK
 
 LOSSES = ["log_loss", "brier", "mae", "huber:delta=0.3"]
 
@@ -205,6 +206,12 @@ def test_mistakes(models, message):
         fl.compare([1.0], models, ["log_loss"])
 
 
+@pytest.mark.parametrize("models", [[("a", 1), ("b", 2)], [1, 2], {"a": 1, None: 2}])
+def test_models_have_names(models):
+    with pytest.raises(TypeError, match="models must be names, as strings; got"):
+        fl.Comparer("mae", models)
+
+
 def test_metrics():
     y, models, w, _ = data()
     z = models["a"]
@@ -253,8 +260,85 @@ def test_top_k_accuracy():
         fl.score(y + 1, z, names)
 
 
+METRICS = ["bias", "mean_true", "mean_pred", "accuracy"]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_refuse_what_losses_refuse(name):
+    def message(y, z, losses, error=fl.DomainError, **options):
+        with pytest.raises(error) as caught:
+            fl.score(y, z, losses, **options)
+        return str(caught.value)
+
+    n = CHUNK + 3
+    y, z = np.zeros(n), np.zeros(n)
+    y[-1] = np.nan
+    for given in ((y, z), (z, y), (np.float32(y), np.float32(z))):
+        words = message(*given, [name], nan_policy="raise")
+        assert words == message(*given, ["mae"], nan_policy="raise")
+        assert np.isnan(fl.score(*given, ["mae"]).values[0])
+    counts = np.where(np.isnan(y), 0.0, 1.0)
+    assert np.isfinite(fl.score(y, z, [name], sample_weight=counts, nan_policy="raise")[name])
+    for bad in (np.nan, np.inf):
+        for dtype in (np.float32, np.float64):
+            w = np.append(np.ones(n - 1), bad).astype(dtype)
+            words = message(z.astype(dtype), z.astype(dtype), [name], sample_weight=w)
+            assert words == message(z.astype(dtype), z.astype(dtype), "mae", sample_weight=w)
+    assert fl.score(y, z, [name, "mae"], sample_weight=w, nan_policy="omit").count == n - 1
+    few = [0.0, 1.0]
+    for given, options in [
+        ((few, [0.0, 1j]), {}), ((few, ["a", "b"]), {}), (([0j, 1], few), {}),
+        ((few, few), {"sample_weight": [1, 1j]}), ((few, few), {"sample_weight": ["1", "1"]}),
+    ]:  # fmt: skip
+        words = message(*given, [name], TypeError, **options)
+        assert words == message(*given, ["mae"], TypeError, **options)
+
+
+def test_metrics_of_rows_refuse_gaps():
+    z = np.full((3, 2), 0.5)
+    z[2, 1] = np.nan
+    for name in ("accuracy", "top_k_accuracy:k=1"):
+        for axis, y in ((1, [0, 1, 0]), (0, [0, 1])):
+            loss = fl.SoftmaxCrossEntropy(axis=axis)
+            with pytest.raises(fl.DomainError, match=r"y_pred\[2, 1\] = nan is not a number"):
+                fl.score(y, z, [name, loss], nan_policy="raise")
+    w = [1.0, 2.0, 0.0]
+    counted = fl.score([0, 1, 0], z, ["top_k_accuracy"], sample_weight=w, nan_policy="raise")
+    assert counted.count == 2
+    with pytest.raises(fl.DomainError, match=r"sample_weight\[1\] = nan is not finite"):
+        fl.score([0, 1, 0], z, ["top_k_accuracy"], sample_weight=[1, np.nan, 0])
+    with pytest.raises(fl.DomainError, match=r"y_preds\['b'\]\[1\] = nan is not a number"):
+        models = {"a": [0.0, 1], "b": [0, np.nan]}
+        fl.compare([0.0, 1], models, ["bias"], nan_policy="raise")
+
+
+def test_metrics_are_computed_in_float64():
+    y, z = np.float32([0, -3e38]), np.float32([0, 3e38])
+    assert fl.score(y, z, ["bias"])["bias"] == (float(z[1]) - float(y[1])) / 2
+    z = np.float32([0.1, 0.1])
+    for dtype in (np.float32, np.float64):
+        assert fl.score([1, 1], z.astype(dtype), ["accuracy:threshold=0.1"]).values[0] == 1
+
+
+def test_there_may_be_many_columns():
+    y, models, w, groups = data(700)
+    losses = [f"huber:delta={k / 10}" for k in range(1, 81)]
+    many = fl.score(y, models["a"], [*losses, "bias"], sample_weight=w, groups=groups, stderr=True)
+    alone = fl.score(y, models["a"], losses, sample_weight=w, groups=groups, stderr=True)
+    for name in ("values", "errors", "group_values", "group_errors"):
+        found, expected = getattr(many, name), getattr(alone, name)
+        np.testing.assert_allclose(found[..., :80], expected, rtol=1e-12)
+    named = {f"model {k}": models["abc"[k % 3]] for k in range(40)}
+    found = fl.compare(y, named, ["mae", "mse", "bias"])
+    few = fl.compare(y, models, ["mae", "mse", "bias"])
+    for k, model in enumerate(named):
+        np.testing.assert_array_equal(found[model].values, few["abc"[k % 3]].values)
+
+
 @pytest.mark.parametrize(("name", "message"), [
     ("d2_mae", "mean"), ("top_k_accuracy:k=0", "at least 1"), ("accuracy:k=2", "no parameter"),
+    ("top_k_accuracy:k=inf", "an integer"), ("accuracy:threshold=nan", "threshold must be in"),
+    ("accuracy:threshold=-inf", "threshold must be in"),
     ("r2:a=1", "no parameter"),
 ])  # fmt: skip
 def test_metrics_that_there_are_not(name, message):
@@ -380,7 +464,8 @@ def test_errors_of_what_has_no_squares():
     assert math.isnan(fl.score([0.0], [1e-165], ["mae"], stderr=True).errors[0])
     scores = fl.score([0.0, 0.0], [1e-165, 3e-165], ["mae"], stderr=True)
     assert math.isnan(scores.errors[0])
-    scores = fl.score([0.0, 1, 0], [1e-170, 0.5, 0.5], ["log_loss"], groups=list("abb"), stderr=True)
+    z, groups = [1e-170, 0.5, 0.5], list("abb")
+    scores = fl.score([0.0, 1, 0], z, ["log_loss"], groups=groups, stderr=True)
     assert scores.group_values[0, 0] == pytest.approx(1e-170)
     assert math.isnan(scores.group_errors[0, 0]) and scores.group_errors[1, 0] == 0
     weights = [1.0, -1.0, 1.0, 1.0]
