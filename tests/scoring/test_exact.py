@@ -333,7 +333,6 @@ def test_bytes_that_would_lose_rows_are_refused():
         ("labels", ["a", ["float", "nan"]], r"\['float', 'nan'\] is no label"),
         ("labels", ["a", ["key", ["decimal", "NaN"]]], "no label"),
         ("labels", ["a", None], "there are labels of groups where"),
-        ("labels", [["bytes", "YQ=="], ["decimal", "1"]], "no order"),
         ("grouped", "x", "grouped"),
         ("grouped", None, "grouped"),
         ("grouped", False, "labels of groups where there are none"),
