@@ -233,7 +233,7 @@ class Comparer(Accumulator):
         """Of each loss the place of the model that the others are compared with."""
         if name == "best":
             signs = [-1 if measure.larger_is_better else 1 for measure in self._measures]
-            return np.argsort(values * signs, axis=0, kind="stable")[0]  # which has NaN last
+            return np.asarray(np.argsort(values * signs, axis=0, kind="stable")[0])  # NaN last
         return np.full(len(self._measures), self.models.index(name) if name else 0)
 
     def _firsts(self) -> list[int]:
