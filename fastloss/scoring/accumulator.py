@@ -17,6 +17,7 @@ import numpy as np
 from fastloss.scoring.exact import ExactSums
 from fastloss.scoring.groups import agreed, check_keys, places_among, sort_key
 from fastloss.scoring.label_json import label_from_json, label_to_json
+from fastloss.scoring.labels import parts_of
 
 if TYPE_CHECKING:
     pass
@@ -278,6 +279,9 @@ class Accumulator:
             groups = [label[0] for label in labels]  # type: ignore[index]
         if any((group is None) == bool(state["grouped"]) for group in groups):
             raise ValueError("there are labels of groups where there are none, or the other way")
+        n_keys = {len(parts_of(group)) for group in groups}
+        if len(n_keys) > 1 or n_keys and state["keys"] and n_keys != {len(state["keys"])}:
+            raise ValueError("the labels are not of as many keys")
         try:
             sorted(labels, key=sort_key)
         except TypeError as error:

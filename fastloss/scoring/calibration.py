@@ -13,7 +13,7 @@ import numpy as np
 from fastloss.domains import COUNT, Domain
 from fastloss.losses.links import real_array
 from fastloss.scoring.groups import codes_of, sort_key
-from fastloss.scoring.labels import parts_of, total_label
+from fastloss.scoring.labels import column_names, parts_of, total_label
 from fastloss.scoring.one_call import Frame, bind, check_here
 from fastloss.scoring.scorer import Scorer
 from fastloss.scoring.scores import Scores
@@ -125,7 +125,8 @@ class Calibration:
 
         if self.groups:
             parts = {label: part.to_pandas() for label, part in self.groups.items()}
-            return pd.concat(parts, names=["group"])
+            names = column_names((), list(self.groups), "group")
+            return pd.concat(parts, names=names)
         columns = {
             "low": self.edges[:, 0],
             "high": self.edges[:, 1],

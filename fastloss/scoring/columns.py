@@ -12,7 +12,7 @@ from fastloss._core import DomainError, PointwiseLoss, column_sums, score_sums
 from fastloss.losses.links import real_array
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring.exact import ExactSums
-from fastloss.scoring.measures import Measure, OfLoss
+from fastloss.scoring.measures import Accuracy, Measure, OfLoss
 from fastloss.scoring.part import Part
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ def can_be_fused(measures: Sequence[Measure]) -> bool:
     return all(type(m) is OfLoss and isinstance(m.losses[0], PointwiseLoss) for m in measures)
 
 
-def check_rows(measures: Sequence[Measure]) -> bool:
-    """Whether predictions are rows; an error for what cannot be scored, or not together."""
+def check_rows(measures: Sequence[Measure]) -> None:
+    """Raise an error for losses of rows that cannot be scored, or not together."""
     rows = [measure for measure in measures if measure.of_rows]
     for measure in rows:
         for loss in measure.losses:
@@ -192,16 +192,18 @@ def check_rows(measures: Sequence[Measure]) -> bool:
                 f"{rows[0].spec} is of rows and {measure.spec} is not: they cannot be scored in "
                 "one pass"
             )
-    return bool(rows)
 
 
-def row_axis(y_pred: Array, losses: Sequence[Loss]) -> int:
-    """The axis of the elements of a row; an error if the losses do not agree on it."""
-    axes = {
-        loss.parameters["axis"] % max(y_pred.ndim, 1)
-        for loss in losses
-        if isinstance(loss, RowLoss)
-    }
+def row_axis(measures: Sequence[Measure], y_true: Array, y_pred: Array) -> int | None:
+    """The axis of the elements of a row, on which losses have to agree; None of single predictions.
+
+    What takes both is of rows if predictions have an axis more than targets.
+    """
+    either = all(isinstance(m, Accuracy) for m in measures) and y_pred.ndim == y_true.ndim + 1
+    if not (either or any(measure.of_rows for measure in measures)):
+        return None
+    losses = [loss for m in measures for loss in m.losses if isinstance(loss, RowLoss)]
+    axes = {loss.parameters["axis"] % max(y_pred.ndim, 1) for loss in losses}
     if len(axes) > 1:
         raise ValueError("losses of different axes cannot be scored in one pass")
     return int(axes.pop()) if axes else y_pred.ndim - 1

@@ -92,7 +92,7 @@ class Comparer(Accumulator):
         check_choice("nan_policy", nan_policy, NAN_POLICIES)
         self.nan_policy = nan_policy
         self.clustered = bool(clustered)
-        self._of_rows = check_rows(self._measures)
+        check_rows(self._measures)
         self._fused = can_be_fused(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
@@ -162,7 +162,7 @@ class Comparer(Accumulator):
                     f"got {z.shape}"
                 )
         weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
-        axis = row_axis(zs[0], self.losses) if self._of_rows else None
+        axis = row_axis(self._measures, y, zs[0])
         shape = y.shape if axis is None else zs[0].shape[:axis] + zs[0].shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
@@ -179,7 +179,7 @@ class Comparer(Accumulator):
         else:
             parts = chunks(y, named, weight, self.nan_policy, axis)
             sums = sums_of_parts(parts, self._columns, codes, len(labels), self._pairs)
-        items = fixed_items(zs[0], self.losses) if self._of_rows else None
+        items = fixed_items(zs[0], self.losses) if axis is not None else None
         self._take(groups is not None, key_names(groups), items, labels, sums)
 
     def _columns(self, part: Part) -> list[Array]:
@@ -234,8 +234,7 @@ class Comparer(Accumulator):
         """Of each loss the place of the model that the others are compared with."""
         if name == "best":
             signs = [-1 if measure.larger_is_better else 1 for measure in self._measures]
-            order = np.argsort(values * signs, axis=0, kind="stable")  # which has NaN last
-            return np.asarray(order[0])
+            return np.asarray(np.argsort(values * signs, axis=0, kind="stable")[0])  # NaN last
         return np.full(len(self._measures), self.models.index(name) if name else 0)
 
     def _firsts(self) -> list[int]:

@@ -94,7 +94,7 @@ class Scorer(Accumulator):
         self.stderr, self.clustered = bool(stderr), bool(clustered)
         if clustered and not stderr:
             raise ValueError("clusters matter to standard errors alone: pass stderr=True")
-        self._of_rows = check_rows(self._measures)
+        check_rows(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
         self._fused = can_be_fused(self._measures)
@@ -145,7 +145,7 @@ class Scorer(Accumulator):
         self._check_grouped(groups is not None)
         check_clustered(self.clustered, cluster)
         y, z = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
-        axis = row_axis(z, self.losses) if self._of_rows else None
+        axis = row_axis(self._measures, y, z)
         shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
@@ -153,7 +153,7 @@ class Scorer(Accumulator):
             labels, codes = codes_of_clusters(groups, cluster, shape)
         elif groups is not None:
             labels, codes = codes_of(groups, shape)
-        items = fixed_items(z, self.losses) if self._of_rows else None
+        items = fixed_items(z, self.losses) if axis is not None else None
         sums: ExactSums | None
         weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
         predictions = {"y_pred": z}

@@ -344,3 +344,13 @@ def test_pickles():
 def test_errors(arguments, keywords, error, words):
     with pytest.raises(error, match=words):
         fl.calibration(*arguments, **keywords)
+
+
+def test_a_frame_of_several_keys():
+    rng = np.random.default_rng(0)
+    p = rng.random(200)
+    y = rng.random(200) < p
+    keys = [rng.integers(0, 2, 200), rng.choice(["a", "b"], 200)]
+    frame = fl.calibration(y, p, by=keys, bins=2).to_pandas()
+    assert frame.index.names[:2] == ["key 1", "key 2"]
+    assert frame["count"].sum() == 200 and len(frame) == 8

@@ -333,6 +333,8 @@ def test_bytes_that_would_lose_rows_are_refused():
         ("labels", ["a", ["float", "nan"]], r"\['float', 'nan'\] is no label"),
         ("labels", ["a", ["key", ["decimal", "NaN"]]], "no label"),
         ("labels", ["a", None], "there are labels of groups where"),
+        ("labels", ["a", ["key", "a", "b"]], "as many keys"),
+        ("keys", ["day", "shop"], "as many keys"),
         ("grouped", "x", "grouped"),
         ("grouped", None, "grouped"),
         ("grouped", False, "labels of groups where there are none"),

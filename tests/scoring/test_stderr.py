@@ -511,3 +511,14 @@ def test_constant_targets(name, constant):
     y = np.full(7, constant)
     assert fl.score(y, y + 0.1, [name]).values[0] == 0
     assert fl.score(y, y, [name]).values[0] == 1
+
+
+def test_accuracy_alone_is_of_rows_or_not():
+    rng = np.random.default_rng(0)
+    y, rows = rng.integers(0, 3, 200), rng.random((200, 3))
+    share = (rows.argmax(axis=1) == y).mean()
+    assert fl.score(y, rows, "accuracy")["accuracy"] == share
+    found = fl.compare(y, {"a": rows, "b": -rows}, "accuracy")
+    assert found.total.values[:, 0].tolist() == [share, ((-rows).argmax(axis=1) == y).mean()]
+    single = fl.score(y > 0, rows[:, 0], "accuracy")["accuracy"]
+    assert single == ((rows[:, 0] > 0.5) == (y > 0)).mean()
