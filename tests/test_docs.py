@@ -14,11 +14,13 @@ import pytest
 import fastloss as fl
 
 FOUND = pkgutil.walk_packages(fl.__path__, "fastloss.")
-DOCUMENTED = ["fastloss", *(module.name for module in FOUND if "._kernels" not in module.name)]
-
-# Pages, and modules, that need the library; and those whose tests run them, on what they start.
+# pages, and modules, that need the library
 BRIDGES = ("torch", "lightgbm", "xgboost", "catboost", "polars", "dask")
+# what tests/bridges runs, on what it starts
 SESSIONS = ("spark", "ray")
+ELSEWHERE = ("._kernels", *(f"fastloss.{name}" for name in SESSIONS))
+NAMES = [module.name for module in FOUND]
+DOCUMENTED = ["fastloss", *(name for name in NAMES if not any(x in name for x in ELSEWHERE))]
 
 
 def bridge_of(name):
@@ -27,9 +29,7 @@ def bridge_of(name):
 
 
 def needs(bridge):
-    """Skip a test whose examples need a library that is not there, or that are run elsewhere."""
-    if bridge in SESSIONS:
-        pytest.skip(f"tests/bridges/test_{bridge}.py runs them")
+    """Skip a test whose examples need a library that is not there."""
     if bridge in BRIDGES:
         pytest.importorskip(bridge, reason=f"fastloss.{bridge} needs it")
 
@@ -54,7 +54,7 @@ def test_there_are_examples():
 
 README = Path(__file__).parents[1] / "README.md"
 PAGES = [README, *sorted(README.parent.glob("docs/*.md"))]
-WITH_PYTHON = [page for page in PAGES if ">>>" in page.read_text()]
+WITH_PYTHON = [p for p in PAGES if ">>>" in p.read_text() and p.stem not in SESSIONS]
 
 
 def test_which_pages_have_examples():

@@ -182,11 +182,12 @@ class Loss(BaseLoss):
     @property
     def spec(self) -> str:
         """Name and parameters as `get_loss` and the command line read them."""
-        defaults = inspect.signature(type(self)).parameters
+        cls: Any = type(self)
+        defaults = _defaults(cls)
         changed = [
             f"{k}={';'.join(map(repr, v)) if isinstance(v, tuple) else repr(v)}"
             for k, v in self.parameters.items()
-            if v != defaults[k].default
+            if v != defaults[k]
         ]
         return ":".join([self.name, *([",".join(changed)] if changed else [])])
 
@@ -241,6 +242,12 @@ class Loss(BaseLoss):
         {'delta': 2.0}
         """
         return dict(self.parameters)
+
+
+@functools.cache
+def _defaults(cls: Any) -> dict[str, Any]:
+    """The parameters that a loss has if none are given."""
+    return {name: p.default for name, p in inspect.signature(cls).parameters.items()}
 
 
 class Pointwise(Loss, PointwiseLoss):

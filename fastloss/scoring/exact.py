@@ -149,6 +149,8 @@ class ExactSums:
 
     def total(self) -> ExactSums:
         """The sums over all groups, as those of one."""
+        if len(self.counts) == 1:
+            return self
         return self.folded(np.zeros(len(self.counts), np.intp), 1)
 
     def folded(self, places: NDArray[np.intp], n: int) -> ExactSums:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 
 import pytest
@@ -20,7 +21,9 @@ def spark():
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # starts fast
         "spark.sql.shuffle.partitions": "2",
     }
+    interrupted = signal.getsignal(signal.SIGINT)
     session = sql.SparkSession.builder.master("local[2]").config(map=options).getOrCreate()
+    signal.signal(signal.SIGINT, interrupted)  # which Spark answers itself, and breaks what follows
     session.sparkContext.setLogLevel("OFF")  # tasks fail on purpose
     return session
 
