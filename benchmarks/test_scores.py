@@ -70,7 +70,8 @@ import polars as pl
 
 y, p = pl.col("y"), pl.col("p")
 log_loss = -(y * p.log() + (1 - y) * (1 - p).log()).mean()
-table = pl.scan_parquet(sys.argv[1]).select(log_loss, ((p - y) ** 2).mean(), (p - y).abs().mean())
+mse, mae = ((p - y) ** 2).mean(), (p - y).abs().mean()
+table = pl.scan_parquet(sys.argv[1]).select(log_loss=log_loss, mse=mse, mae=mae)
 print(table.collect(engine="streaming").row(0))
 """
 
