@@ -14,22 +14,15 @@ from fastloss._core import input_array
 from fastloss.losses.base import Loss
 from fastloss.scoring.accumulator import (
     NAN_POLICIES,
-    Accumulator,
     check_choice,
-    check_clustered,
     total_of,
 )
 from fastloss.scoring.columns import (
     can_be_fused,
     check_rows,
-    chunks,
-    fixed_items,
-    row_axis,
-    sums_in_one_pass,
-    sums_of_parts,
 )
 from fastloss.scoring.comparison import Comparison, Differences, holm
-from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
+from fastloss.scoring.measured import Measured
 from fastloss.scoring.measures import as_measures
 from fastloss.scoring.statistics import ClusterMoments, Moments, by_group, means_of
 
@@ -37,10 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from fastloss.scoring.exact import ExactSums
-    from fastloss.scoring.part import Array, Part
+    from fastloss.scoring.part import Array
 
 
-class Comparer(Accumulator):
+class Comparer(Measured):
     """Compares models on data that come in parts.
 
     Parameters
@@ -146,8 +139,6 @@ class Comparer(Accumulator):
         ValueError
             As of `Scorer.update`, or if models are missing or unknown; nothing is added then.
         """
-        self._check_grouped(groups is not None)
-        check_clustered(self.clustered, cluster)
         if not isinstance(y_preds, Mapping) or {*y_preds} != {*self.models}:
             given = list(y_preds) if isinstance(y_preds, Mapping) else y_preds
             raise ValueError(
@@ -161,29 +152,8 @@ class Comparer(Accumulator):
                     f"y_preds[{model!r}] must have the shape of the first, {zs[0].shape}; "
                     f"got {z.shape}"
                 )
-        weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
-        axis = row_axis(self._measures, y, zs[0])
-        shape = y.shape if axis is None else zs[0].shape[:axis] + zs[0].shape[axis + 1 :]
-        labels: list[Any] = [None]
-        codes = None
-        if cluster is not None:
-            labels, codes = codes_of_clusters(groups, cluster, shape)
-        elif groups is not None:
-            labels, codes = codes_of(groups, shape)
         named = {f"y_preds[{model!r}]": z for model, z in zip(self.models, zs, strict=True)}
-        sums: ExactSums | None
-        if self._fused:
-            sums = sums_in_one_pass(
-                self.losses, y, named, weight, self.nan_policy, codes, len(labels), self._pairs
-            )
-        else:
-            parts = chunks(y, named, weight, self.nan_policy, axis)
-            sums = sums_of_parts(parts, self._columns, codes, len(labels), self._pairs)
-        items = fixed_items(zs[0], self.losses) if axis is not None else None
-        self._take(groups is not None, key_names(groups), items, labels, sums)
-
-    def _columns(self, part: Part) -> list[Array]:
-        return [column for measure in self._measures for column in measure.columns(part)]
+        self._add(y, named, sample_weight, groups, cluster)
 
     def result(
         self, baseline: str | None = None, correction: Literal["holm"] | None = None

@@ -12,22 +12,15 @@ from fastloss._core import input_array
 from fastloss.losses.base import Loss
 from fastloss.scoring.accumulator import (
     NAN_POLICIES,
-    Accumulator,
     check_choice,
-    check_clustered,
     total_of,
 )
 from fastloss.scoring.columns import (
     can_be_fused,
     check_rows,
-    chunks,
-    fixed_items,
-    row_axis,
-    sums_in_one_pass,
-    sums_of_parts,
 )
 from fastloss.scoring.exact import ExactSums
-from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
+from fastloss.scoring.measured import Measured
 from fastloss.scoring.measures import Measure, as_measures
 from fastloss.scoring.scores import Scores
 from fastloss.scoring.statistics import ClusterMoments, Means, Moments, by_group, means_of
@@ -35,10 +28,10 @@ from fastloss.scoring.statistics import ClusterMoments, Means, Moments, by_group
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from fastloss.scoring.part import Array, Part
+    from fastloss.scoring.part import Array
 
 
-class Scorer(Accumulator):
+class Scorer(Measured):
     """Scores data that come in parts.
 
     Sums are exact, and rounded once, at the end: the scores are the same bits whatever the parts,
@@ -142,39 +135,8 @@ class Scorer(Accumulator):
             If a value is outside a loss's domain, shapes differ, or rows have other classes than
             those of the parts before; nothing is added then.
         """
-        self._check_grouped(groups is not None)
-        check_clustered(self.clustered, cluster)
         y, z = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
-        axis = row_axis(self._measures, y, z)
-        shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
-        labels: list[Any] = [None]
-        codes = None
-        if cluster is not None:
-            labels, codes = codes_of_clusters(groups, cluster, shape)
-        elif groups is not None:
-            labels, codes = codes_of(groups, shape)
-        items = fixed_items(z, self.losses) if axis is not None else None
-        sums: ExactSums | None
-        weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
-        predictions = {"y_pred": z}
-        if self._fused:
-            sums = sums_in_one_pass(
-                self.losses,
-                y,
-                predictions,
-                weight,
-                self.nan_policy,
-                codes,
-                len(labels),
-                self._pairs,
-            )
-        else:
-            parts = chunks(y, predictions, weight, self.nan_policy, axis)
-            sums = sums_of_parts(parts, self._columns, codes, len(labels), self._pairs)
-        self._take(groups is not None, key_names(groups), items, labels, sums)
-
-    def _columns(self, part: Part) -> list[Array]:
-        return [column for measure in self._measures for column in measure.columns(part)]
+        self._add(y, {"y_pred": z}, sample_weight, groups, cluster)
 
     def _columns_of_means(self) -> list[int]:
         """The columns of the measures that have standard errors."""

@@ -1,0 +1,68 @@
+"""What scorers and comparers share: how measures of some models' predictions are added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastloss._core import input_array
+from fastloss.losses.base import Loss
+from fastloss.scoring.accumulator import Accumulator, check_clustered
+from fastloss.scoring.columns import (
+    chunks,
+    fixed_items,
+    row_axis,
+    sums_in_one_pass,
+    sums_of_parts,
+)
+from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
+from fastloss.scoring.measures import Measure
+
+if TYPE_CHECKING:
+    from fastloss.scoring.exact import ExactSums
+    from fastloss.scoring.part import Array, Part
+
+
+class Measured(Accumulator):
+    """Sums of the columns of measures, those of one model after those of the other."""
+
+    losses: tuple[Loss, ...]
+    nan_policy: str
+    clustered: bool
+    _measures: tuple[Measure, ...]
+    _fused: bool  # the values of samples need not be written down
+    _pairs: list[tuple[int, int]]  # of columns, whose products are summed too
+
+    def _add(
+        self,
+        y: Array,
+        predictions: Mapping[str, Array],
+        sample_weight: Any,
+        groups: Any,
+        cluster: Any,
+    ) -> None:
+        """Add a part of the data; predictions, all of one shape, by what errors call them."""
+        self._check_grouped(groups is not None)
+        check_clustered(self.clustered, cluster)
+        z = next(iter(predictions.values()))
+        weight = None if sample_weight is None else input_array(sample_weight, "sample_weight")
+        axis = row_axis(self._measures, y, z)
+        shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
+        labels: list[Any] = [None]
+        codes = None
+        if cluster is not None:
+            labels, codes = codes_of_clusters(groups, cluster, shape)
+        elif groups is not None:
+            labels, codes = codes_of(groups, shape)
+        where = codes, len(labels), self._pairs
+        sums: ExactSums | None
+        if self._fused:
+            sums = sums_in_one_pass(self.losses, y, predictions, weight, self.nan_policy, *where)
+        else:
+            parts = chunks(y, predictions, weight, self.nan_policy, axis)
+            sums = sums_of_parts(parts, self._columns, *where)
+        items = fixed_items(z, self.losses) if axis is not None else None
+        self._take(groups is not None, key_names(groups), items, labels, sums)
+
+    def _columns(self, part: Part) -> list[Array]:
+        return [column for measure in self._measures for column in measure.columns(part)]
