@@ -76,7 +76,8 @@ class Comparer(Measured):
         self.losses = tuple(loss for measure in self._measures for loss in measure.losses)
         self.models = tuple(models)
         if isinstance(models, str) or len(self.models) < 2:
-            raise ValueError(f"models must name two models at least; got {models!r}")
+            given = models if isinstance(models, str) else self.models
+            raise ValueError(f"models must name two models at least; got {given!r}")
         for model in self.models:
             if not isinstance(model, str):
                 raise TypeError(f"models must be names, as strings; got {model!r}")
