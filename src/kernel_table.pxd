@@ -21,6 +21,8 @@ cdef enum:              # modes: which outputs a map computes
     VALUE_GRAD
     GRAD_HESS
     GRAD_CURVE      # in place of the Hessian
+    ADD_VALUE       # to LANES running sums
+    ADD_VALUE_GRAD  # values only are added
     N_MODES
 
 # y, z -> value, scale * gradient, scale * Hessian (those that the mode names)

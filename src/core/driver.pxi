@@ -5,6 +5,7 @@
 cdef enum:
     MAX_TASKS = 256             # bounds the memory for partial sums; enough for as many threads
     PARALLEL_MIN = 32768        # elements below which starting threads costs more than it gains
+    STRIDE = 4 * BLOCK          # elements taken at once where none passes through a buffer
 
 cdef enum:                      # what a job does with each block
     WEIGH                       # add up the weights
@@ -35,11 +36,12 @@ cdef struct Job:
     Passes* passes
     WeightPasses* weighing
     int work, mode, dtype, threads, tasks
-    Py_ssize_t n, itemsize, per_task, step      # elements: of all, of a task and of a block
+    Py_ssize_t n, itemsize, per_task, step      # elements: of all, of a task and taken at once
     Operand y, z, w
     Py_ssize_t weight_size      # bytes of a weight: with float32 they may be of float64
     double boost                # a power of two that weights out of range are multiplied by
     bint weighted, omit, refuse_nan, staged, stream, needs_gil
+    bint bare                   # inputs and outputs are taken where they lie
     bint curved                 # the Hessian is what boosting takes in its place,
     bint floored                # or at least a number,
     bint stretched              # or times another
@@ -268,6 +270,13 @@ cdef void stretch(char* v, double factor, Py_ssize_t n, Py_ssize_t itemsize) noe
             (<double*>v)[i] *= factor
 
 
+cdef inline int map_of(Job* job, bint fused) noexcept nogil:
+    """The loop that computes what a job asks for; fused: it adds up the values itself."""
+    if fused:
+        return ADD_VALUE if job.mode == VALUE else ADD_VALUE_GRAD
+    return GRAD_CURVE if job.curved and job.mode == GRAD_HESS else job.mode
+
+
 cdef void map_block(
         Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
     """Evaluate one loss on a block, and add up its weighted values."""
@@ -275,9 +284,11 @@ cdef void map_block(
     cdef char* grad = target(job, job.grad, &job.outs[1], s.grad, start, b)
     cdef char* hess = target(job, job.hess, &job.outs[2], s.hess, start, b)
     cdef bint has_value = job.mode == VALUE or job.mode == VALUE_GRAD
+    cdef bint adds = has_value and job.value == NULL
+    cdef bint fused = adds and b.w == NULL and b.n == b.padded and job.terms.maps[ADD_VALUE] != NULL
     cdef double scale = 1 if b.w != NULL else job.scale
-    job.terms.maps[GRAD_CURVE if job.curved and job.mode == GRAD_HESS else job.mode](
-        job.terms.parameters, b.y, b.z, b.padded, scale, value, grad, hess)
+    job.terms.maps[map_of(job, fused)](
+        job.terms.parameters, b.y, b.z, b.padded, scale, <char*>lanes if fused else value, grad, hess)
     if job.floored:
         raise_to(hess, job.floor * scale, b.padded, job.itemsize, scale < 0)
     if b.w != NULL:
@@ -292,7 +303,7 @@ cdef void map_block(
         job.passes.root_hess(grad, job.root, b.padded, hess)
     if job.stretched:
         stretch(hess, job.stretch, b.padded, job.itemsize)
-    if has_value and job.value == NULL:
+    if adds and not fused:
         add_block(job, value, b, lanes)
     deliver(job, job.value, &job.outs[0], thread, value, start, b, &s.carried[0])
     deliver(job, job.grad, &job.outs[1], thread, grad, start, b, &s.carried[1])
@@ -355,7 +366,7 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
     cdef Block b
     cdef double lanes[LANES]
     cdef TaskResult result          # ours alone until the end: threads' results share cache lines
-    cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n)
+    cdef Py_ssize_t start = task * job.per_task, stop = min(start + job.per_task, job.n), n
     memset(lanes, 0, sizeof(lanes))
     result.weight = 0
     result.total = 0
@@ -367,8 +378,11 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
     if job.through:
         result.no_memory |= not seek_outputs(job, thread, start, stop)
     while start < stop and not result.no_memory:
-        b.last = start + job.step >= stop
-        if not load(job, thread, start, min(stop - start, job.step), &s, &b):
+        n = min(stop - start, job.step)
+        if job.bare and n > LANES:
+            n &= -LANES                 # the last few go through buffers
+        b.last = start + n >= stop
+        if not load(job, thread, start, n, &s, &b):
             result.failed = start
             break
         result.weight += b.weight
@@ -377,7 +391,7 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
             map_block(job, thread, start, &s, &b, lanes)
         elif job.work == PENALTY:
             penalty_block(job, thread, start, &s, &b, lanes)
-        start += job.step
+        start += n
     if job.through and job.work == MAP and result.failed < 0 and not result.no_memory:
         flush_outputs(job, thread)
     result.total = fold(lanes)

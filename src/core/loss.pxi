@@ -259,7 +259,7 @@ cdef void start_job(
     job.boost = 1
     job.omit = nan_policy == OMIT
     job.refuse_nan = nan_policy == RAISE
-    plan(job, cnp.PyArray_SIZE(z), BLOCK, max_tasks)
+    plan(job, cnp.PyArray_SIZE(z), BLOCK, max(1, min(max_tasks, cnp.PyArray_SIZE(z) // STRIDE)))
     if y is not None:
         job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
     job.needs_gil |= open_operand(&job.z, z, z, type_num, job.threads)
@@ -382,6 +382,10 @@ cdef object evaluate(
         job.stream = (
             arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0 and (
                 not in_place)
+        job.bare = not (w is not None or job.omit or in_place or job.through or job.stream) and (
+            is_direct(y, type_num) and is_direct(z, type_num))
+        if job.bare:
+            job.step = STRIDE
         return compute(&job, loss, reduction, y, z, w, value, grad, hess)
     finally:
         end_job(&job)

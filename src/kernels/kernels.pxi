@@ -4,7 +4,7 @@
 # the table, at the end, hands them to the core.
 
 from kernel_table cimport *
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 cdef extern from "kernels/rowwise.h" nogil:

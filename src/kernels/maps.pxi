@@ -1,13 +1,19 @@
 # The loops over a block around the branch of a loss: one for each set of outputs.
 
+cdef inline bint is_staged(const Loss* p, real tag) noexcept nogil:
+    """Known when it is compiled."""
+    cdef bint staged
+    first_stage(p, tag, tag, &staged)
+    return staged
+
+
 cdef inline void run_stages(
         const Loss* p, const real* y, const real* z, Py_ssize_t n, real* first, real* second
         ) noexcept nogil:
-    # for a loss without stages the compiler sees that nobody reads the zeros, and drops it all
     cdef Py_ssize_t i
     # what is computed of an element does not depend on the others of its block
     cdef int soft = 0, wild = 0
-    cdef bint hard
+    cdef bint hard, staged
     cdef real bound = tame_bound(p, <real>0), found
     if Loss is LogLoss:
         # labels of 0 and 1, the common case, need one logarithm of the two
@@ -19,7 +25,7 @@ cdef inline void run_stages(
         if soft:
             for i in range(n & -LANES):
                 hard = (y[i] == 0) | (y[i] == 1)
-                found = first_stage(p, y[i], z[i])
+                found = first_stage(p, y[i], z[i], &staged)
                 first[i] = first[i] if hard else found
                 found = second_stage(p, y[i], z[i], found)
                 second[i] = second[i] if hard else found
@@ -30,11 +36,11 @@ cdef inline void run_stages(
             first[i] = tame_stage(p, y[i], z[i])
         if wild:
             for i in range(n & -LANES):
-                found = first_stage(p, y[i], z[i])
+                found = first_stage(p, y[i], z[i], &staged)
                 first[i] = found if absolute(z[i]) > bound else first[i]
     else:
         for i in range(n & -LANES):
-            first[i] = first_stage(p, y[i], z[i])
+            first[i] = first_stage(p, y[i], z[i], &staged)
     for i in range(n & -LANES):
         second[i] = second_stage(p, y[i], z[i], first[i])
 
@@ -42,89 +48,100 @@ cdef inline void run_stages(
 cdef inline void evaluate(
         const Loss* p, real y, real z, real first, real second,
         real* value, real* grad, real* hess, real* curve) noexcept nogil:
-    """pointwise(), with NaN out wherever NaN went in."""
+    """pointwise(), with second derivatives of NaN, too; values and gradients carry it."""
     cdef bint nan = (y != y) | (z != z)     # "or" would branch
-    cdef real v, g, h, c, s = y + z
-    pointwise(p, y, z, first, second, &v, &g, &h, &c)
-    value[0] = s if nan else v
-    grad[0] = s if nan else g
+    cdef real h, c, s = y + z
+    pointwise(p, y, z, first, second, value, grad, &h, &c)
     hess[0] = s if nan else h
     curve[0] = s if nan else c
 
 
-cdef void map_value(
-        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
-        double scale, real* restrict value, real* restrict grad, real* restrict hess
-        ) noexcept nogil:
-    cdef Loss p = parameters[0]
+# All loops are these two: what is constant in a call of them decides what is left of them. A loop over
+# LANES elements at a time keeps the running sums in registers.
+
+cdef inline void run_block(
+        const Loss* p, int mode, bint adds, const real* restrict y, const real* restrict z,
+        Py_ssize_t n, real factor, double* own, uint64_t nothing, real* restrict value,
+        real* restrict grad, real* restrict hess) noexcept nogil:
     cdef real first[BLOCK]
     cdef real second[BLOCK]
     cdef real v, g, h, c
-    cdef Py_ssize_t i
-    run_stages(&p, y, z, n, first, second)
-    for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
-        value[i] = v
+    cdef Py_ssize_t i, k, j
+    if is_staged(p, factor):
+        run_stages(p, y, z, n, first, second)
+    for i in range(n // LANES):
+        for k in range(LANES):
+            j = i * LANES + k
+            evaluate(p, y[j], z[j], first[j], second[j], &v, &g, &h, &c)
+            if adds:
+                own[k] += v if real is float else fl_rounded_f64(v, nothing)
+            elif mode == VALUE or mode == VALUE_GRAD:
+                value[j] = v
+            if mode != VALUE:
+                grad[j] = factor * g
+            if mode == GRAD_HESS:
+                hess[j] = factor * h
+            elif mode == GRAD_CURVE:
+                hess[j] = factor * c
+
+
+cdef inline void run_map(
+        const Loss* parameters, int mode, bint adds, const real* y, const real* z, Py_ssize_t n,
+        double scale, double* lanes, real* value, real* grad, real* hess) noexcept nogil:
+    """Any number of elements: in blocks, where stages hand over buffers of these."""
+    cdef Loss p = parameters[0]
+    cdef double own[LANES]
+    cdef Py_ssize_t k, start = 0, most = BLOCK if is_staged(&p, <real>scale) else n
+    if adds:
+        for k in range(LANES):
+            own[k] = lanes[k]
+    while start < n:
+        run_block(
+            &p, mode, adds, y + start, z + start, n - start if n - start < most else most,
+            <real>scale, own, fl_nothing, value + start, grad + start, hess + start)
+        start += most
+    if adds:
+        for k in range(LANES):
+            lanes[k] = own[k]
+
+
+cdef void map_value(
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, double scale, void* value,
+        real* grad, real* hess) noexcept nogil:
+    run_map(p, VALUE, False, y, z, n, scale, NULL, <real*>value, grad, hess)
 
 
 cdef void map_grad(
-        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
-        double scale, real* restrict value, real* restrict grad, real* restrict hess
-        ) noexcept nogil:
-    cdef Loss p = parameters[0]
-    cdef real first[BLOCK]
-    cdef real second[BLOCK]
-    cdef real v, g, h, c, factor = <real>scale
-    cdef Py_ssize_t i
-    run_stages(&p, y, z, n, first, second)
-    for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
-        grad[i] = factor * g
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, double scale, void* value,
+        real* grad, real* hess) noexcept nogil:
+    run_map(p, GRAD, False, y, z, n, scale, NULL, <real*>value, grad, hess)
 
 
 cdef void map_value_grad(
-        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
-        double scale, real* restrict value, real* restrict grad, real* restrict hess
-        ) noexcept nogil:
-    cdef Loss p = parameters[0]
-    cdef real first[BLOCK]
-    cdef real second[BLOCK]
-    cdef real v, g, h, c, factor = <real>scale
-    cdef Py_ssize_t i
-    run_stages(&p, y, z, n, first, second)
-    for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
-        value[i] = v
-        grad[i] = factor * g
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, double scale, void* value,
+        real* grad, real* hess) noexcept nogil:
+    run_map(p, VALUE_GRAD, False, y, z, n, scale, NULL, <real*>value, grad, hess)
 
 
 cdef void map_grad_hess(
-        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
-        double scale, real* restrict value, real* restrict grad, real* restrict hess
-        ) noexcept nogil:
-    cdef Loss p = parameters[0]
-    cdef real first[BLOCK]
-    cdef real second[BLOCK]
-    cdef real v, g, h, c, factor = <real>scale
-    cdef Py_ssize_t i
-    run_stages(&p, y, z, n, first, second)
-    for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
-        grad[i] = factor * g
-        hess[i] = factor * h
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, double scale, void* value,
+        real* grad, real* hess) noexcept nogil:
+    run_map(p, GRAD_HESS, False, y, z, n, scale, NULL, <real*>value, grad, hess)
 
 
 cdef void map_grad_curve(
-        const Loss* parameters, const real* restrict y, const real* restrict z, Py_ssize_t n,
-        double scale, real* restrict value, real* restrict grad, real* restrict hess
-        ) noexcept nogil:
-    cdef Loss p = parameters[0]
-    cdef real first[BLOCK]
-    cdef real second[BLOCK]
-    cdef real v, g, h, c, factor = <real>scale
-    cdef Py_ssize_t i
-    run_stages(&p, y, z, n, first, second)
-    for i in range(n & -LANES):
-        evaluate(&p, y[i], z[i], first[i], second[i], &v, &g, &h, &c)
-        grad[i] = factor * g
-        hess[i] = factor * c
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, double scale, void* value,
+        real* grad, real* hess) noexcept nogil:
+    run_map(p, GRAD_CURVE, False, y, z, n, scale, NULL, <real*>value, grad, hess)
+
+
+cdef void map_add_value(
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, double scale, void* value,
+        real* grad, real* hess) noexcept nogil:
+    run_map(p, VALUE, True, y, z, n, scale, <double*>value, NULL, grad, hess)
+
+
+cdef void map_add_value_grad(
+        const Loss* p, const real* y, const real* z, Py_ssize_t n, double scale, void* value,
+        real* grad, real* hess) noexcept nogil:
+    run_map(p, VALUE_GRAD, True, y, z, n, scale, <double*>value, NULL, grad, hess)

@@ -6,7 +6,8 @@
 # Rules for a branch: no calls or memory accesses inside one arm of a select (both arms are
 # computed); no "and", "or" (they branch: & and | do not); constants in sums and products by the
 # names below (Cython writes 1 + x as 1.0 + x, which turns float32 lanes into double); finite
-# results at y = z = 1. NaN inputs need no care: evaluate() sees to them.
+# results at y = z = 1; value and gradient are NaN where y or z is: 0 if m < 0 else m keeps it, m if
+# m > 0 else 0 does not, and where nothing does, or_nan() brings it back.
 
 cdef struct SquaredError:
     double scale
@@ -120,8 +121,13 @@ ctypedef fused Loss:
 
 
 cdef inline real sign(real r) noexcept nogil:
-    cdef real s = 1 if r > 0 else <real>0
+    cdef real s = 1 if r > 0 else r
     return -1 if r < 0 else s
+
+
+cdef inline real or_nan(real x, real r) noexcept nogil:
+    """x, or NaN where r is."""
+    return x if r == r else r
 
 
 # The unit deviances of Poisson and gamma are least * (t - log(1 + t)) and
@@ -222,10 +228,12 @@ cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexce
 
 # Where one loss takes two or more long functions, its chain of dependent instructions is longer
 # than the processor looks ahead. Stages, each a loop of its own over the block, cut the chain:
-# they hand their results to pointwise(). (Logistic loss: 0.87 ns instead of 1.3.)
+# they hand their results to pointwise(). (Logistic loss: 0.87 ns instead of 1.3.) A loss is staged
+# if it has a branch in first_stage().
 
-cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
+cdef inline real first_stage(const Loss* p, real y, real z, bint* staged) noexcept nogil:
     cdef real half = 0.5, one = 1, r, a, u, v
+    staged[0] = True
     if Loss is Logistic or Loss is Focal:
         return exp_neg(-absolute(z))
     elif Loss is LogCosh:
@@ -259,6 +267,7 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
         a = y if r > 0 else one - y
         deviances(a, absolute(r), one, &u, &v)
         return u
+    staged[0] = False
     return 0
 
 
@@ -386,8 +395,10 @@ cdef inline void pointwise(
         b = <real>-p.q
         s = a if r > 0 else b
         v = absolute(s * r)
-        value[0] = 0 if s == 0 else v
-        grad[0] = 0 if r == 0 else s
+        v = 0 if s == 0 else v
+        u = 0 if r == 0 else s
+        value[0] = or_nan(v, r)
+        grad[0] = or_nan(u, r)
         hess[0] = 0
         curve[0] = 1
 
@@ -398,24 +409,27 @@ cdef inline void pointwise(
         s = a if r > 0 else b
         v = s * r * r
         u = two * s * r
-        value[0] = 0 if s == 0 else v
-        grad[0] = 0 if s == 0 else u
+        v = 0 if s == 0 else v
+        u = 0 if s == 0 else u
+        value[0] = or_nan(v, r)
+        grad[0] = or_nan(u, r)
         hess[0] = two * s
         curve[0] = hess[0]
 
     elif Loss is EpsilonInsensitive:
         r = z - y
         m = absolute(r) - <real>p.epsilon
-        value[0] = m if m > 0 else <real>0
+        value[0] = 0 if m < 0 else m
         s = sign(r)
-        grad[0] = s if m > 0 else <real>0
+        s = s if m > 0 else <real>0
+        grad[0] = or_nan(s, r)
         hess[0] = 0
         curve[0] = 1
 
     elif Loss is SquaredEpsilonInsensitive:
         r = z - y
         m = absolute(r) - <real>p.epsilon
-        m = m if m > 0 else <real>0
+        m = 0 if m < 0 else m
         value[0] = m * m
         s = two * m
         grad[0] = -s if r < 0 else s
@@ -435,8 +449,9 @@ cdef inline void pointwise(
         r = z - y
         q = one / absolute(y)
         value[0] = absolute(r) / absolute(y)
-        grad[0] = -q if r < 0 else q
-        grad[0] = 0 if r == 0 else grad[0]
+        u = -q if r < 0 else q
+        u = 0 if r == 0 else u
+        grad[0] = or_nan(u, r)
         hess[0] = 0
         curve[0] = q
 
@@ -457,7 +472,8 @@ cdef inline void pointwise(
         # at a residual of 0 they are 0, though u may be infinite
         w = u * sign(r)
         t = 0 if r == 0 else t
-        grad[0] = w if t > 0 else <real>0
+        w = w if t > 0 else <real>0
+        grad[0] = or_nan(w, r)
         w = -(c * (u / s)) * sign(r) * sign(z)
         hess[0] = w if t > 0 else <real>0
         u = c / s
@@ -485,7 +501,7 @@ cdef inline void pointwise(
         s = 0 if y == 0 else first
         # of two infinite terms the one of the greater exponent rules
         t = 0 if (s == <real>INFINITY) & (z < 0) else second
-        s = 0 if (t == <real>INFINITY) & (z > 0) else s
+        s = 0 if (t == <real>INFINITY) & (z > 0) & (y == y) else s
         value[0] = t / b - s / a
         grad[0] = t - s
         hess[0] = b * t - a * s
@@ -522,7 +538,8 @@ cdef inline void pointwise(
             t = t if e > 0 else y
             u = u if e > 0 else w
             v = (m * power_either(u, 1, 2, p.power, t > 0)) * v
-        value[0] = 0 if y == z else v           # where the power is infinite, too
+        v = 0 if y == z else v                  # where the power is infinite, too
+        value[0] = or_nan(v, z)
         t = two * (((z - y) / z) * first)
         grad[0] = 0 if y == z else t
         hess[0] = two * ((a + c * (y / z)) * first) / z
@@ -662,14 +679,15 @@ cdef inline void pointwise(
 
     elif Loss is Hinge:
         m = one - y * z
-        value[0] = m if m > 0 else <real>0
-        grad[0] = -y if m > 0 else <real>0
+        value[0] = 0 if m < 0 else m
+        u = -y if m > 0 else <real>0
+        grad[0] = or_nan(u, m)
         hess[0] = 0
         curve[0] = 1
 
     elif Loss is SquaredHinge:
         m = one - y * z
-        m = m if m > 0 else <real>0
+        m = 0 if m < 0 else m
         value[0] = m * m
         grad[0] = -two * y * m
         hess[0] = 2 if m > 0 else <real>0
@@ -678,7 +696,7 @@ cdef inline void pointwise(
     elif Loss is ModifiedHuber:
         t = y * z
         m = one - t
-        m = m if m > 0 else <real>0
+        m = 0 if m < 0 else m
         v = m * m
         u = -four * t
         value[0] = u if t < -1 else v
@@ -697,8 +715,9 @@ cdef inline void pointwise(
 
     elif Loss is Perceptron:
         t = -y * z
-        value[0] = t if t > 0 else <real>0
-        grad[0] = -y if t > 0 else <real>0
+        value[0] = 0 if t < 0 else t
+        u = -y if t > 0 else <real>0
+        grad[0] = or_nan(u, t)
         hess[0] = 0
         curve[0] = 1
 

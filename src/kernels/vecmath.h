@@ -37,6 +37,9 @@
 #define FL_CAT_(a, b) a##b
 #define FL_CAT(a, b) FL_CAT_(a, b)
 
+/* zero, but the compiler does not know that */
+static volatile uint64_t fl_nothing;
+
 #define FL_PASS 32
 #include "vecmath.h"
 #undef FL_PASS
@@ -193,6 +196,10 @@ FL_INLINE R FN(two_prod)(R a, R b, R *lo)
 #endif
     return hi;
 }
+
+/* x, with nothing = 0 that the compiler does not know: a product is rounded before it is added
+   to something, which it would not be in a fused multiply-add */
+FL_INLINE R FN(rounded)(R x, U nothing) { return FN(real)(FN(bits)(x) | nothing); }
 
 /* ---- exponentials */
 

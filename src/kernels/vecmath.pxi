@@ -5,6 +5,8 @@ ctypedef fused real:
     double
 
 cdef extern from "kernels/vecmath.h" nogil:
+    uint64_t fl_nothing
+    double fl_rounded_f64(double, uint64_t) noexcept
     float fl_exp_f32(float) noexcept
     double fl_exp_f64(double) noexcept
     float fl_exp_neg_f32(float) noexcept
