@@ -378,7 +378,8 @@ cdef object evaluate(
             curvature.factor, y, z, value, grad, hess, &total):
         return returned(mode, value if per_sample else total, grad, hess)
     return evaluate_blocks(
-        loss, mode, reduction, type_num, nan_policy, in_place, &curvature, y, z, w, value, grad, hess)
+        loss, mode, reduction, type_num, nan_policy, in_place, &curvature, y, z, w, value, grad,
+        hess)
 
 
 cdef bint evaluate_few(
