@@ -15,7 +15,7 @@ from cpython.object cimport PyObject
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.math cimport INFINITY, fabs, isnan, sqrt
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 from kernel_table cimport *
 
 cnp.import_array()

@@ -29,11 +29,15 @@ class DomainError(ValueError):
         return f"{self.argument}{index} = {self.value} is not {self.domain}{loss}"
 
 
-cdef cnp.ndarray as_array(object given, str name, bint gaps=True):
+cdef inline cnp.ndarray as_array(object given, str name, bint gaps=True):
     """An argument as an array. gaps: what is missing among numbers becomes NaN."""
-    cdef cnp.ndarray array
     if cnp.PyArray_CheckExact(given):
-        return given
+        return <cnp.ndarray>given
+    return made_array(given, name, gaps)
+
+
+cdef cnp.ndarray made_array(object given, str name, bint gaps):
+    cdef cnp.ndarray array
     if is_masked(given):
         raise TypeError(
             f"{name} is a masked array; pass its data, and the mask as sample_weight=~mask")
@@ -95,11 +99,16 @@ def input_array(given, name):
     return as_array(given, name)
 
 
-cdef int compute_type(cnp.ndarray array, str name) except -1:
+cdef inline int compute_type(cnp.ndarray array, str name) except -1:
     """NPY_FLOAT or NPY_DOUBLE: what an array of predictions is computed in."""
     cdef int type_num = cnp.PyArray_TYPE(array)
     if type_num == cnp.NPY_FLOAT or type_num == cnp.NPY_DOUBLE:
         return type_num
+    return type_for(array, type_num, name)
+
+
+cdef int type_for(cnp.ndarray array, int type_num, str name) except -1:
+    """compute_type() of other types than these two."""
     if type_num == NPY_HALF:
         return cnp.NPY_FLOAT
     if cnp.PyTypeNum_ISINTEGER(type_num) or type_num == cnp.NPY_BOOL:
@@ -121,7 +130,7 @@ cdef str remedy(cnp.ndarray array, int type_num, str name):
     return f"; pass {name}.astype(numpy.float64)"
 
 
-cdef bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:
+cdef inline bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:
     cdef int i
     if cnp.PyArray_NDIM(a) != cnp.PyArray_NDIM(b):
         return False
@@ -135,7 +144,7 @@ cdef tuple shape_of(cnp.ndarray array):
     return tuple([cnp.PyArray_DIM(array, i) for i in range(cnp.PyArray_NDIM(array))])
 
 
-cdef int check_pair(cnp.ndarray y, cnp.ndarray z) except -1:
+cdef inline int check_pair(cnp.ndarray y, cnp.ndarray z) except -1:
     """The type to compute in."""
     cdef int type_num = compute_type(z, "y_pred")
     compute_type(y, "y_true")
@@ -162,14 +171,20 @@ cdef cnp.ndarray check_weight(object given, cnp.ndarray y):
         f"sample_weight must have y_true's shape {shape_of(y)}{rows}; got {shape_of(w)}")
 
 
+cdef inline int check_is_array(object given) except -1:
+    if not cnp.PyArray_CheckExact(given) and (
+            not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray)):
+        raise TypeError(f"out must be a numpy.ndarray; got {type(given).__name__}")
+    return 0
+
+
 cdef cnp.ndarray check_out(object given, cnp.ndarray z, int type_num):
     """given, if results can be written straight into it; a new array if it is None."""
     cdef cnp.ndarray out
     if given is None:
         return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z), cnp.PyArray_DIMS(z), type_num, 0)
-    if not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray):
-        raise TypeError(f"out must be a numpy.ndarray; got {type(given).__name__}")
-    out = given
+    check_is_array(given)
+    out = <cnp.ndarray>given
     if not (same_shape(out, z) and is_direct(out, type_num) and cnp.PyArray_ISWRITEABLE(out)):
         flags = "" if out.flags.c_contiguous else " not C-contiguous"
         flags += "" if out.flags.writeable else " read-only"
@@ -186,9 +201,8 @@ cdef cnp.ndarray check_result(object given, cnp.ndarray z, int type_num):
     cdef int kind
     if given is None:
         return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(z), cnp.PyArray_DIMS(z), type_num, 0)
-    if not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray):
-        raise TypeError(f"out must be a numpy.ndarray; got {type(given).__name__}")
-    out = given
+    check_is_array(given)
+    out = <cnp.ndarray>given
     kind = cnp.PyArray_TYPE(out)
     if not (same_shape(out, z) and cnp.PyArray_ISWRITEABLE(out)
             and (kind == cnp.NPY_FLOAT or kind == cnp.NPY_DOUBLE)
@@ -246,39 +260,49 @@ def output_array(out, array, name):
     return check_out(out, array, compute_type(array, name))
 
 
-cdef void extent(cnp.ndarray array, char** low, char** high) noexcept:
+cdef inline void extent(cnp.ndarray array, char** low, char** high) noexcept:
     """The bytes that an array spans."""
     cdef int i
     cdef Py_ssize_t reach
-    low[0] = cnp.PyArray_BYTES(array)
-    high[0] = low[0] + (cnp.PyArray_ITEMSIZE(array) if cnp.PyArray_SIZE(array) else 0)
+    low[0] = high[0] = cnp.PyArray_BYTES(array)
     for i in range(cnp.PyArray_NDIM(array)):
+        if cnp.PyArray_DIM(array, i) == 0:
+            high[0] = low[0] = cnp.PyArray_BYTES(array)
+            return
         reach = (cnp.PyArray_DIM(array, i) - 1) * cnp.PyArray_STRIDE(array, i)
         if reach < 0:
             low[0] += reach
         else:
             high[0] += reach
+    high[0] += cnp.PyArray_ITEMSIZE(array)
 
 
-cdef bint overlap(cnp.ndarray a, cnp.ndarray b) except -1:
+cdef inline bint overlap(cnp.ndarray a, cnp.ndarray b) except -1:
     cdef char* a_low
     cdef char* a_high
     cdef char* b_low
     cdef char* b_high
     extent(a, &a_low, &a_high)
     extent(b, &b_low, &b_high)
-    if a_low >= b_high or b_low >= a_high:
-        return False
+    return a_low < b_high and b_low < a_high and shares(a, b)
+
+
+cdef bint shares(cnp.ndarray a, cnp.ndarray b) except -1:
+    """overlap() of arrays whose extents do."""
     try:                            # two columns of one array do not
         return np.shares_memory(a, b, max_work=1000)
     except np.exceptions.TooHardError:
         return True
 
 
-cdef bint check_overlap(cnp.ndarray out, cnp.ndarray array, str name, int type_num) except -1:
+cdef inline bint check_overlap(
+        cnp.ndarray out, cnp.ndarray array, str name, int type_num) except -1:
     """True if out is array itself; an error if the two share memory in any other way."""
-    if array is None or not overlap(out, array):
-        return False
+    return array is not None and overlap(out, array) and check_whole(out, array, name, type_num)
+
+
+cdef bint check_whole(cnp.ndarray out, cnp.ndarray array, str name, int type_num) except -1:
+    """check_overlap() of arrays that overlap."""
     if (is_direct(array, type_num) and is_direct(out, type_num) and same_shape(out, array)
             and cnp.PyArray_BYTES(out) == cnp.PyArray_BYTES(array)):
         return True

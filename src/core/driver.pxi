@@ -97,9 +97,10 @@ cdef void plan(Job* job, Py_ssize_t n, Py_ssize_t step, int max_tasks) noexcept 
 # ---- one block ---------------------------------------------------------------------------------
 
 cdef const char* padded(
-        Job* job, const char* data, char* buffer, Py_ssize_t n, Py_ssize_t full) noexcept nogil:
+        const char* data, char* buffer, Py_ssize_t n, Py_ssize_t full, Py_ssize_t size
+        ) noexcept nogil:
     """data with its last element repeated up to full lanes."""
-    cdef Py_ssize_t i, size = job.itemsize
+    cdef Py_ssize_t i
     if n == full:
         return data
     if data != buffer:
@@ -152,12 +153,12 @@ cdef bint load(
     if job.work == WEIGH and not job.omit:
         return load_weights(job, thread, start, s, b)
     if job.work == PENALTY:
-        b.z = padded(job, read(&job.z, thread, start, n, s.z), s.z, n, b.padded)
+        b.z = padded(read(&job.z, thread, start, n, s.z), s.z, n, b.padded, job.itemsize)
         if n != b.padded:           # by zeros, which add nothing
             memset(s.z + n * job.itemsize, 0, (b.padded - n) * job.itemsize)
         return True
-    b.y = padded(job, read(&job.y, thread, start, n, s.y), s.y, n, b.padded)
-    b.z = padded(job, read(&job.z, thread, start, n, s.z), s.z, n, b.padded)
+    b.y = padded(read(&job.y, thread, start, n, s.y), s.y, n, b.padded, job.itemsize)
+    b.z = padded(read(&job.z, thread, start, n, s.z), s.z, n, b.padded, job.itemsize)
     if job.weighted or job.omit:
         if not load_weights(job, thread, start, s, b):
             return False

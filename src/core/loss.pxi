@@ -26,12 +26,18 @@ cdef struct Curvature:              # what is to stand for the Hessian
     double stretch                  # a further one of the Hessian
 
 
+cdef Curvature exact_hessian
+exact_hessian.curved = exact_hessian.floored = False
+exact_hessian.floor = 0
+exact_hessian.factor = exact_hessian.stretch = 1
+
+
 cdef class Scaled:                  # what _derivatives hands on as hessian
     cdef object hessian
     cdef double factor, stretch
 
 
-cdef int parse_reduction(object reduction) except -1:
+cdef inline int parse_reduction(object reduction) except -1:
     if reduction == "mean":
         return MEAN
     if reduction == "sum":
@@ -41,7 +47,7 @@ cdef int parse_reduction(object reduction) except -1:
     raise ValueError(f'reduction must be "mean", "sum" or "none"; got {reduction!r}')
 
 
-cdef int parse_nan_policy(object nan_policy) except -1:
+cdef inline int parse_nan_policy(object nan_policy) except -1:
     if nan_policy == "propagate":
         return PROPAGATE
     if nan_policy == "omit":
@@ -57,9 +63,7 @@ cdef Curvature parse_hessian(object given) except *:
         found = parse_hessian((<Scaled>given).hessian)
         found.factor, found.stretch = (<Scaled>given).factor, (<Scaled>given).stretch
         return found
-    found.curved = found.floored = False
-    found.floor = 0
-    found.factor = found.stretch = 1
+    found = exact_hessian
     if isinstance(given, str):      # first, as looking for an abstract type takes long
         if given == "exact":
             return found
@@ -226,7 +230,7 @@ cdef class PointwiseLoss(BaseLoss):
             self, mode, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
 
 
-cdef int check_bound(PointwiseLoss loss) except -1:
+cdef inline int check_bound(PointwiseLoss loss) except -1:
     if loss.maps == NULL:
         raise TypeError(f"this {type(loss).__name__} was not initialised")
     return 0
@@ -340,15 +344,16 @@ cdef object evaluate(
         object reduction_name, object nan_policy_name, object out, object hessian):
     cdef int reduction = parse_reduction(reduction_name)
     cdef int nan_policy = parse_nan_policy(nan_policy_name)
-    cdef Curvature curvature = parse_hessian(hessian)
-    cdef cnp.ndarray y = as_array(y_true, "y_true"), z = as_array(y_pred, "y_pred")
-    cdef cnp.ndarray w, value, grad, hess
-    cdef int type_num = check_pair(y, z)
+    cdef Curvature curvature = exact_hessian
+    cdef cnp.ndarray y, z, w, value = None, grad = None, hess = None
     cdef bint per_sample = reduction == NONE, has_value = mode == VALUE or mode == VALUE_GRAD
     cdef bint in_place = False
-    cdef Py_ssize_t arrays
-    cdef Job job
-    cdef Term term
+    cdef int type_num, n_outs = (has_value and per_sample) + (mode != VALUE) + (mode == GRAD_HESS)
+    cdef double total
+    if mode == GRAD_HESS:
+        curvature = parse_hessian(hessian)
+    y, z = as_array(y_true, "y_true"), as_array(y_pred, "y_pred")
+    type_num = check_pair(y, z)
     check_bound(loss)
     if curvature.floored and type_num == cnp.NPY_FLOAT and <float>curvature.floor == INFINITY:
         raise ValueError(f"a floor of the Hessian must be finite in float32; got {hessian!r}")
@@ -356,11 +361,96 @@ cdef object evaluate(
         raise ValueError(f"a floor is of samples' second derivatives, which {loss!r} has none of")
     w = check_weight(sample_weight, y)
 
-    value, grad, hess = check_outs(
-        out, has_value and per_sample, mode != VALUE, mode == GRAD_HESS, z, z, type_num)
+    if n_outs == 1 and mode == VALUE:
+        value = check_result(out, z, type_num)
+    elif n_outs == 1:
+        grad = check_result(out, z, type_num)
+    elif n_outs or out is not None:
+        value, grad, hess = check_outs(
+            out, has_value and per_sample, mode != VALUE, mode == GRAD_HESS, z, z, type_num)
     if out is not None:
         in_place = overwrites_input(value, grad, hess, y, z, w, type_num)
 
+    if w is None and nan_policy == PROPAGATE and not (
+            in_place or curvature.floored or curvature.stretch != 1
+            or (loss.is_root and not per_sample and mode != VALUE)) and evaluate_few(
+            loss, GRAD_CURVE if curvature.curved else mode, reduction, type_num,
+            curvature.factor, y, z, value, grad, hess, &total):
+        return returned(mode, value if per_sample else total, grad, hess)
+    return evaluate_blocks(
+        loss, mode, reduction, type_num, nan_policy, in_place, &curvature, y, z, w, value, grad,
+        hess)
+
+
+cdef bint evaluate_few(
+        PointwiseLoss loss, int mode, int reduction, int type_num, double scale, cnp.ndarray y,
+        cnp.ndarray z, cnp.ndarray value, cnp.ndarray grad, cnp.ndarray hess, double* total
+        ) noexcept:
+    """Evaluate one block of arrays that lie as kernels take them: what a job does, but for its
+    preparations, which take longer than so few elements. total: what is reduced. False, and
+    nothing is written, if the arrays are others, or for a job to find what is wrong with them."""
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(z), full = (n + LANES - 1) & -LANES
+    cdef int dtype = type_num == cnp.NPY_DOUBLE, size = 8 if dtype else 4
+    cdef bint whole = n == full
+    cdef MapFn* maps = (loss.single_maps if reduction == NONE else loss.maps) + dtype * N_MODES
+    cdef double buffers[5][BLOCK]
+    cdef double lanes[LANES]
+    cdef const char* y_data
+    cdef const char* z_data
+    cdef char* v = <char*>buffers[0]
+    cdef char* g = <char*>buffers[1]
+    cdef char* h = <char*>buffers[2]
+    if not (0 < n <= BLOCK and is_direct(y, type_num) and is_direct(z, type_num)
+            and (value is None or is_direct(value, type_num))
+            and (grad is None or is_direct(grad, type_num))
+            and (hess is None or is_direct(hess, type_num))):
+        return False
+    y_data = padded(cnp.PyArray_BYTES(y), <char*>buffers[3], n, full, size)
+    z_data = padded(cnp.PyArray_BYTES(z), <char*>buffers[4], n, full, size)
+    if is_outside(&loss.domains[0], dtype, y_data, full) or (
+            is_outside(&loss.domains[1], dtype, z_data, full)):
+        return False
+
+    if whole and value is not None:
+        v = cnp.PyArray_BYTES(value)
+    if whole and grad is not None:
+        g = cnp.PyArray_BYTES(grad)
+    if whole and hess is not None:
+        h = cnp.PyArray_BYTES(hess)
+    maps[mode](
+        loss.kernel_parameters, y_data, z_data, full, scale / n if reduction == MEAN else scale,
+        v, g, h)
+    if reduction != NONE and (mode == VALUE or mode == VALUE_GRAD):
+        memset(v + n * size, 0, (full - n) * size)
+        memset(lanes, 0, sizeof(lanes))
+        kernels.passes[dtype].sum(v, full, lanes)
+        total[0] = fold(lanes) / (n if reduction == MEAN else 1)
+        if loss.is_root:
+            total[0] = sqrt(total[0])
+    if not whole:
+        if value is not None:
+            memcpy(cnp.PyArray_BYTES(value), v, n * size)
+        if grad is not None:
+            memcpy(cnp.PyArray_BYTES(grad), g, n * size)
+        if hess is not None:
+            memcpy(cnp.PyArray_BYTES(hess), h, n * size)
+    return True
+
+
+cdef inline bint is_outside(
+        const Interval* domain, int dtype, const char* data, Py_ssize_t n) noexcept:
+    return domain.bounded and kernels.passes[dtype].outside(
+        data, n, domain.absolute, domain.low[dtype], domain.high[dtype])
+
+
+cdef object evaluate_blocks(
+        PointwiseLoss loss, int mode, int reduction, int type_num, int nan_policy, bint in_place,
+        const Curvature* curvature, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w,
+        cnp.ndarray value, cnp.ndarray grad, cnp.ndarray hess):
+    """Evaluate arrays of any size and layout, of which all was checked but the elements."""
+    cdef Py_ssize_t arrays = (value is not None) + (grad is not None) + (hess is not None)
+    cdef Job job
+    cdef Term term
     try:
         start_job(&job, y, z, w, type_num, nan_policy, MAX_TASKS)
         set_checks(&job, loss)
@@ -370,7 +460,7 @@ cdef object evaluate(
         job.stretched, job.stretch = curvature.stretch != 1, curvature.stretch
         job.scale = curvature.factor
         memcpy(term.parameters, loss.kernel_parameters, sizeof(term.parameters))
-        term.maps = (loss.single_maps if per_sample else loss.maps) + job.dtype * N_MODES
+        term.maps = (loss.single_maps if reduction == NONE else loss.maps) + job.dtype * N_MODES
         if value is not None:
             job.value = set_output(&job, 0, value)
         if grad is not None:
@@ -378,7 +468,6 @@ cdef object evaluate(
         if hess is not None:
             job.hess = set_output(&job, 2, hess)
         job.staged = in_place
-        arrays = (value is not None) + (grad is not None) + (hess is not None)
         job.stream = (
             arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0 and (
                 not in_place)

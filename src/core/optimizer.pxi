@@ -126,9 +126,12 @@ cdef void update_range(
     cdef Py_ssize_t n
     cdef Clip clip
     while start < stop:
-        n = 0 if is_staged(p) else (stop - start) & -LANES
-        if n == 0:
+        if is_staged(p):
             update_staged(job, p, start, stop, found)
+            return
+        n = (stop - start) & -LANES
+        if n == 0:
+            update_rest(job, p, start, stop - start, found)
             return
         if is_sixteen(p):
             n = min(n, UPDATE_BLOCK - start % UPDATE_BLOCK)
@@ -388,7 +391,8 @@ cdef class BaseOptimizer:
             if self.schedules is not None:
                 self.read_schedules()
             for k in range(self.count):
-                self.convert(flat, k)
+                if not cnp.PyArray_CheckExact(flat[k]):
+                    self.convert(flat, k)
             self.bytes = self.n_blocks = self.moved = 0
             for k in range(self.count):
                 self.check(flat, k)
@@ -436,34 +440,36 @@ cdef class BaseOptimizer:
 
     cdef list gather(self, object grads):
         """The gradients in the order of the arrays."""
-        cdef list flat = []
+        cdef list flat
         cdef Py_ssize_t k
         if not self.grouped:
-            self.collect(self.structures[0], grads, "grads", flat)
-            return flat
+            return self.collect(self.structures[0], grads, "grads")
         check_sequence(grads, self.n_groups, "grads", "groups")
+        flat = []
         for k in range(self.n_groups):
-            self.collect(self.structures[k], grads[k], f"grads[{k}]", flat)
+            flat += self.collect(self.structures[k], grads[k], f"grads[{k}]")
         return flat
 
-    cdef int collect(self, object structure, object grads, str name, list flat) except -1:
+    cdef list collect(self, object structure, object grads, str name):
+        """Those of a group."""
         cdef Py_ssize_t found = 0
+        cdef list flat
         if structure is None:
-            flat.append(grads)
-        elif type(structure) is tuple:
-            if not isinstance(grads, dict):
-                raise TypeError(
-                    f"{name} must be a dict, as the parameters are; got {type(grads).__name__}")
-            for key in structure:
-                flat.append(grads.get(key))
-                found += key in grads
-            if len(grads) != found:
-                unknown = next(key for key in grads if key not in structure)
-                raise ValueError(f"{name} has a key that the parameters lack: {unknown!r}")
-        else:
+            return [grads]
+        if type(structure) is not tuple:
             check_sequence(grads, structure, name, "arrays")
-            flat.extend(grads)
-        return 0
+            return list(grads)
+        if not isinstance(grads, dict):
+            raise TypeError(
+                f"{name} must be a dict, as the parameters are; got {type(grads).__name__}")
+        flat = []
+        for key in structure:
+            flat.append(grads.get(key))
+            found += key in grads
+        if len(grads) != found:
+            unknown = [key for key in grads if key not in structure][0]
+            raise ValueError(f"{name} has a key that the parameters lack: {unknown!r}")
+        return flat
 
     cdef int convert(self, list flat, Py_ssize_t k) except -1:
         """Make the k-th gradient an array, or a pair of arrays, or leave it None."""
@@ -494,16 +500,17 @@ cdef class BaseOptimizer:
         """Take the k-th gradient, if it fits its parameter."""
         cdef Parameter* p = &self.parameters[k]
         cdef cnp.ndarray parameter = <cnp.ndarray>self.views[k], grad
+        cdef object given = flat[k]
         self.check_parameter(k)
         p.given = p.n
         p.rows = NULL
         p.held[GRADIENT].format = p.low.format
-        if flat[k] is None:
+        if given is None:
             p.given = 0
             return 0
-        if type(flat[k]) is tuple:
+        if type(given) is tuple:
             return self.check_sparse(flat, k)
-        grad = <cnp.ndarray>flat[k]
+        grad = <cnp.ndarray>given
         if p.low.data != NULL and cnp.PyArray_TYPE(grad) == cnp.NPY_FLOAT:
             p.held[GRADIENT].format = NATIVE
         elif cnp.PyArray_TYPE(grad) != cnp.PyArray_TYPE(parameter):
@@ -561,7 +568,7 @@ cdef class BaseOptimizer:
     cdef int check_apart(self, cnp.ndarray grad, Py_ssize_t k) except -1:
         """An error if a gradient shares memory with a parameter: it would change on the way."""
         cdef char* low = cnp.PyArray_BYTES(grad)
-        cdef char* high = low + cnp.PyArray_NBYTES(grad)
+        cdef char* high = low + self.parameters[k].given * self.parameters[k].held[GRADIENT].size
         cdef Py_ssize_t first = 0, last = self.n_extents, middle
         if low == high or high <= self.extents[0].low or low >= self.extents[last - 1].high:
             return 0

@@ -10,7 +10,7 @@ cdef struct Columns:                # what sums are of; products of pairs follow
 
 cdef struct ScoreJob:
     Columns columns                 # each loss of the first model, of the second, ..., the weights
-    int n_models, n_losses
+    int n_models, n_losses          # losses that differ in more than their domains
     Job* models                     # they differ in their predictions
     Term* terms                     # of each model each loss
     bint weighted                   # whether there are weights, of which some may be for gaps
@@ -205,6 +205,29 @@ cdef void score_task(void* given, int task, int thread) noexcept nogil:
     job.results[task] = result
 
 
+cdef bint same_values(PointwiseLoss a, PointwiseLoss b) noexcept:
+    """Whether two losses have the same values, as the mean squared error and its root have."""
+    return a.maps == b.maps and memcmp(
+        a.kernel_parameters, b.kernel_parameters, sizeof(a.kernel_parameters)) == 0
+
+
+cdef list distinct_of(list losses, list places):
+    """Those of the losses that have values of their own; places: where each loss's are."""
+    cdef list found = []
+    cdef PointwiseLoss loss, other
+    cdef int i
+    for loss in losses:
+        i = 0
+        for other in found:
+            if same_values(loss, other):
+                break
+            i += 1
+        else:
+            found.append(loss)
+        places.append(i)
+    return found
+
+
 def score_sums(
         list losses, y_true, dict y_preds, sample_weight, nan_policy_name, groups,
         Py_ssize_t n_groups, list pairs):
@@ -216,6 +239,28 @@ def score_sums(
     Returns digits, the place of the first, special sums and counts, as collect() has them; the
     terms are the columns and the products.
     """
+    cdef list places = [], own = distinct_of(losses, places), columns, products
+    cdef Py_ssize_t m
+    if len(own) == len(losses):
+        return score_distinct(
+            losses, own, y_true, y_preds, sample_weight, nan_policy_name, groups, n_groups, pairs)
+    # what has the same values is computed once, and its sums are given to each
+    columns = [m * len(own) + place for m in range(len(y_preds)) for place in places]
+    if sample_weight is not None or nan_policy_name == "omit":
+        columns.append(len(y_preds) * len(own))
+    pairs = [(columns[a], columns[b]) for a, b in pairs]
+    products = list(dict.fromkeys(pairs))
+    digits, first, special, counts = score_distinct(
+        losses, own, y_true, y_preds, sample_weight, nan_policy_name, groups, n_groups, products)
+    m = digits.shape[1] - len(products)
+    columns += [m + products.index(pair) for pair in pairs]
+    return digits[:, columns], first, None if special is None else special[:, columns], counts
+
+
+cdef tuple score_distinct(
+        list losses, list own, y_true, dict y_preds, sample_weight, nan_policy_name, groups,
+        Py_ssize_t n_groups, list pairs):
+    """score_sums(), of which own are the losses whose values are summed; all see the samples."""
     cdef cnp.ndarray y = as_array(y_true, "y_true"), z, w = None
     cdef cnp.ndarray numbers = np.array(pairs, np.intc).reshape(-1)
     cdef int nan_policy = parse_nan_policy(nan_policy_name), i, m, type_num
@@ -235,9 +280,9 @@ def score_sums(
         job = <ScoreJob*>PyMem_Calloc(1, sizeof(ScoreJob))
         if job == NULL:
             raise MemoryError()
-        job.n_losses, job.n_models = len(losses), 0
+        job.n_losses, job.n_models = len(own), 0
         job.models = <Job*>PyMem_Calloc(len(arrays), sizeof(Job))
-        job.terms = <Term*>PyMem_Calloc(len(arrays) * len(losses), sizeof(Term))
+        job.terms = <Term*>PyMem_Calloc(len(arrays) * len(own), sizeof(Term))
         if job.models == NULL or job.terms == NULL:
             raise MemoryError()
         for m, z in enumerate(arrays):
@@ -246,8 +291,9 @@ def score_sums(
             start_job(model, y, z, w, check_pair(y, z), nan_policy, MAX_TASKS)
             model.work = MAP
             needs_gil |= model.needs_gil
-            for i, loss in enumerate(losses):
+            for loss in losses:
                 set_checks(model, loss)
+            for i, loss in enumerate(own):
                 term = &job.terms[m * job.n_losses + i]
                 term.maps = loss.maps + model.dtype * N_MODES
                 memcpy(term.parameters, loss.kernel_parameters, sizeof(term.parameters))

@@ -1,6 +1,6 @@
 # Updates of elements that do not lie as kernels take them. They are brought to buffers of full
-# lanes, a chunk at a time: the last elements of an array, rows that a sparse gradient names, what
-# factors say of an array, numbers in fewer bytes.
+# lanes, a chunk at a time: rows that a sparse gradient names, what factors say of an array, numbers
+# in fewer bytes; and the last few elements of an array.
 
 cdef inline bint is_staged(const Parameter* p) noexcept nogil:
     return p.rows != NULL or p.matrices != 0 or p.low.data != NULL or (
@@ -128,3 +128,27 @@ cdef void update_staged(
             for k in range(FIRST_STATE, ARRAYS):
                 take_back(job, p, k, start, n, place[k])
         start += n
+
+
+cdef void update_rest(
+        const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t n, Survey* found
+        ) noexcept nogil:
+    """Update or measure the last elements of an array that is not staged, fewer than LANES."""
+    cdef double buffer[ARRAYS][LANES]
+    cdef char* place[ARRAYS]
+    cdef const Stored* held
+    cdef int k
+    cdef Clip clip = clip_of(job, p, start)
+    for k in range(ARRAYS):
+        held = &p.held[k]
+        place[k] = <char*>buffer[k]
+        if held.data != NULL:
+            memset(place[k], 0, sizeof(double) * LANES)
+            memcpy(place[k], held.data + start * held.size, n * held.size)
+    pass_of(job, p)(
+        job.groups[p.group].rule, &clip, place[0], place[1], place[2], place[3], place[4], LANES,
+        found)
+    for k in range(ARRAYS):         # what a pass does not change, it leaves as it came
+        held = &p.held[k]
+        if k != GRADIENT and held.data != NULL:
+            memcpy(held.data + start * held.size, place[k], n * held.size)

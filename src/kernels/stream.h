@@ -1,4 +1,5 @@
-/* Copying past the cache: an output larger than the cache need not be read before it is written. */
+/* Copying past the cache: an output larger than the cache need not be read before it is written.
+   And asking for memory before it is needed. */
 #ifndef FL_STREAM_H
 #define FL_STREAM_H
 
@@ -31,6 +32,16 @@ static inline void fl_stream(const void *source, ptrdiff_t bytes, void *target) 
     memcpy(to + i, from + i, (size_t)(bytes - i));
 #else
     memcpy(to, from, (size_t)bytes);
+#endif
+}
+
+/* The addresses need not be those of anything. */
+static inline void fl_prefetch(const void *from, ptrdiff_t bytes) {
+#ifdef FL_WIDTH
+    for (ptrdiff_t i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)((uintptr_t)from + (uintptr_t)i), _MM_HINT_T0);
+#else
+    (void)from, (void)bytes;
 #endif
 }
 
