@@ -90,7 +90,7 @@ cdef void plan_rows(
     blocks = (n + job.rows - 1) // job.rows
     job.per_task = max((blocks + MAX_TASKS - 1) // MAX_TASKS, 1) * job.rows
     job.tasks = <int>((n + job.per_task - 1) // job.per_task)
-    job.threads = min(thread_count, job.tasks) if n * k >= PARALLEL_MIN and not serial else 1
+    job.threads = threads_for(n * k >= PARALLEL_MIN, job.tasks)
 
 
 cdef int reserve(RowsJob* job) except -1:
