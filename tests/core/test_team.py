@@ -18,7 +18,7 @@ HOG = [sys.executable, "-c", "while True: pass"]
 
 @pytest.fixture
 def busy():
-    """Processes that keep every CPU, and calls that may take fewer threads than they are allowed."""
+    """Processes that keep every CPU, and calls that may take fewer threads."""
     hogs = [subprocess.Popen(HOG) for _ in range((os.cpu_count() or 1) + 1)]
     _core.configure(insist=False)
     try:
