@@ -52,6 +52,7 @@ cdef struct Job:
     Operand outs[3]
     PenaltyFn penalty
     double strengths[2]
+    double* pace                # of work of this kind, or NULL
     TaskResult results[MAX_TASKS]
 
 cdef struct Block:
@@ -78,14 +79,16 @@ cdef enum:
     SCRATCH_BYTES = 7 * STEP + 2 * LINE
 
 
-cdef void plan(Job* job, Py_ssize_t n, Py_ssize_t step, int max_tasks) noexcept nogil:
+cdef void plan(
+        Job* job, Py_ssize_t n, Py_ssize_t step, int max_tasks, double* pace) noexcept nogil:
     """Cut n elements into tasks of whole blocks; n alone decides, never the threads."""
     cdef Py_ssize_t blocks = (n + step - 1) // step
     job.n = n
     job.step = step
     job.per_task = max((blocks + max_tasks - 1) // max_tasks, 1) * step
     job.tasks = <int>((n + job.per_task - 1) // job.per_task)
-    job.threads = threads_for(n >= PARALLEL_MIN, job.tasks)
+    job.threads = threads_for(seconds_of(n, pace), job.tasks)
+    job.pace = pace
 
 
 # ---- one block ---------------------------------------------------------------------------------

@@ -290,7 +290,7 @@ cdef cnp.ndarray placeholder(Linear* linear, int type_num, bint rows):
 
 
 cdef inline int linear_threads(Linear* linear, Matrix X, int tasks) noexcept:
-    return threads_for(linear.x.n * X.stored >= PARALLEL_MIN, tasks)
+    return threads_for(long_if(linear.x.n * X.stored >= PARALLEL_MIN), tasks)
 
 
 def linear_pass(
@@ -330,7 +330,7 @@ cdef object pointwise_pass(
     try:
         start_job(&job, y, z, w, type_num, PROPAGATE, MAX_TASKS)
         close_operand(&job.z)
-        plan(&job, n, linear.rows * linear.outputs, linear_tasks(linear, X))
+        plan(&job, n, linear.rows * linear.outputs, linear_tasks(linear, X), NULL)
         set_checks(&job, loss)
         job.terms = &term
         job.mode = (VALUE, VALUE_GRAD, GRAD_HESS, GRAD_HESS)[mode]

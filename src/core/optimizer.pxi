@@ -391,7 +391,8 @@ cdef class BaseOptimizer:
             job.bytes = self.bytes
             job.groups = self.groups
             job.step = self.steps
-            job.threads = threads_for(self.moved >= UPDATE_PARALLEL_MIN, thread_count)
+            job.threads = threads_for(
+                long_if(self.moved >= UPDATE_PARALLEL_MIN), thread_count)
             job.clip.bound = self.bound
             job.clip.factor = 1
             if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:

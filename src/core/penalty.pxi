@@ -120,7 +120,7 @@ cdef double norms_along(
     job.strips = (job.width + job.together - 1) // job.together
     job.units = lines * job.strips
     job.tasks = <int>min(job.units, <Py_ssize_t>MAX_TASKS)
-    threads = threads_for(cnp.PyArray_SIZE(w) >= PARALLEL_MIN, job.tasks)
+    threads = threads_for(long_if(cnp.PyArray_SIZE(w) >= PARALLEL_MIN), job.tasks)
     with nogil:
         run_all(group_task, &job, job.tasks, threads)
         for task in range(job.tasks):

@@ -377,7 +377,7 @@ def column_sums(
     blocks = (job.n + BLOCK - 1) // BLOCK
     job.per_task = max((blocks + MAX_TASKS - 1) // MAX_TASKS, 1) * BLOCK
     job.tasks = <int>((job.n + job.per_task - 1) // job.per_task)
-    job.threads = threads_for(job.n >= PARALLEL_MIN, job.tasks)
+    job.threads = threads_for(long_if(job.n >= PARALLEL_MIN), job.tasks)
     try:
         start_columns(
             &job.columns, job.threads, job.n_columns + (job.w != NULL), numbers, groups,

@@ -100,7 +100,7 @@ cdef tuple add_up(cnp.ndarray rows, cnp.ndarray values, Py_ssize_t n):
     job.place, job.first = place, first
     job.m, job.width, job.count = m, width, count
     job.parts = threads_for(
-        cnp.PyArray_NBYTES(values) >= UPDATE_PARALLEL_MIN, thread_count)
+        long_if(cnp.PyArray_NBYTES(values) >= UPDATE_PARALLEL_MIN), thread_count)
     with nogil:
         run_all(add_part, &job, job.parts, job.parts)
     return rows[:count], sums

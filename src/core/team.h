@@ -24,6 +24,9 @@ static int team_insists = 0; /* all threads whatever happens: for tests of what 
 #include <unistd.h>
 #endif
 
+#define TEAM_WORTH 12e-6    /* seconds of work from which on threads that spin are worth their start, */
+#define TEAM_WAKE 50e-6     /* and threads that sleep: waking them takes as long */
+#define TEAM_AWAKE 2e-3     /* after a region for which they spin at least, if they do */
 #define TEAM_SPIN 0.02      /* seconds that threads may spin after a region before they sleep */
 #define TEAM_LOOK 0.002     /* between looks at the system */
 #define TEAM_TRUST 1.0      /* for which a busy system is believed before all threads are tried */
@@ -33,6 +36,7 @@ static int team_insists = 0; /* all threads whatever happens: for tests of what 
 #define TEAM_UNKNOWN INT_MIN
 
 static struct {
+    double asked;   /* when team_size was, the last time */
     double ended;   /* when the last region did */
     double looked;  /* when the system was asked last, */
     int idle;       /* and CPUs that it had for this thread alone; TEAM_UNKNOWN */
@@ -105,13 +109,26 @@ static double team_clock(int doubt) {
     return omp_get_wtime();
 }
 
-/* How many threads, of as many as there may be, the next region of this thread is to have. */
-static int team_size(int threads) {
+/* Whether work is long enough for threads, which are woken for short work too if it comes again and
+again. */
+static int team_pays(double now, double seconds) {
+    double before = team.asked;
+    team.asked = now;
+    return seconds >= TEAM_WAKE || now - team.ended < TEAM_AWAKE || now - before < 4 * seconds;
+}
+
+/* How many threads, of as many as there may be, this thread is to use for work that takes it so many
+seconds alone. */
+static int team_size(int threads, double seconds) {
     double now;
     int hot, room;
-    if (threads <= 1 || team_insists)
+    if (threads <= 1 || seconds < TEAM_WORTH)
+        return 1;
+    if (team_insists)
         return threads;
     now = omp_get_wtime();
+    if (!team_pays(now, seconds))
+        return 1;
     hot = now - team.ended < TEAM_SPIN;
     if (hot && now >= team.again)
         return threads;
@@ -163,6 +180,8 @@ static void team_ended(int threads, double start, double share) {
         team.width = team_within(team.width, team.idle + threads - 1);
 }
 
+static double team_now(void) { return omp_get_wtime(); }
+
 /* Run tasks, each thread as many of them that follow each other. */
 static void team_run(TeamTask run, void *job, int tasks, int threads) {
     int doubt = team.again > 0;
@@ -182,7 +201,11 @@ static void team_run(TeamTask run, void *job, int tasks, int threads) {
 }
 
 #else
-static int team_size(int threads) { return 1; }
+#define TEAM_WORTH 12e-6
+
+static int team_size(int threads, double seconds) { return 1; }
+
+static double team_now(void) { return 0; }
 
 static void team_run(TeamTask run, void *job, int tasks, int threads) {
     int task;

@@ -4,23 +4,65 @@
 cdef extern from "core/team.h" nogil:
     # a task of a job of any kind, on one of its threads; it leaves a result
     ctypedef void (*TaskFn "TeamTask")(void* job, int task, int thread) noexcept nogil
+    double TEAM_WORTH
     int team_insists
-    int team_size(int threads)
+    double team_now()
+    int team_size(int threads, double seconds)
     void team_run(TaskFn run, void* job, int tasks, int threads)
 
 cdef enum:
-    PARALLEL_MIN = 32768        # elements below which starting threads costs more than it gains
+    PARALLEL_MIN = 32768        # elements from which on threads are worth their start, as a rule
+    LEAST_TIMED = 2048          # elements
 
 cdef int thread_count = 1
 cdef bint serial = False            # for good: this process was forked
 
 
-cdef inline int threads_for(bint worth, Py_ssize_t tasks) noexcept nogil:
-    """How many threads a call uses that is worth starting some; fewer where others keep CPUs busy,
-    so that it may differ from one time to the next."""
-    if not worth or serial or thread_count == 1 or tasks <= 1:
+cdef inline int threads_for(double seconds, Py_ssize_t tasks) noexcept nogil:
+    """How many threads a call uses that takes one of them so long; fewer where others keep CPUs
+    busy, so that it may differ from one time to the next."""
+    if serial or thread_count == 1 or tasks <= 1:
         return 1
-    return team_size(<int>min(<Py_ssize_t>thread_count, tasks))
+    return team_size(<int>min(<Py_ssize_t>thread_count, tasks), seconds)
+
+
+cdef inline double long_if(bint worth) noexcept nogil:
+    """For threads_for, where no more is known than whether threads are worth their start."""
+    return INFINITY if worth else 0
+
+
+# What a call takes is known from calls before: a pace is the seconds of an element, or 0. Pointers to
+# a pace may be NULL.
+
+cdef inline double seconds_of(Py_ssize_t n, const double* pace) noexcept nogil:
+    if pace == NULL:
+        return long_if(n >= PARALLEL_MIN)
+    if pace[0] == 0 or team_insists:
+        return n * (TEAM_WORTH / PARALLEL_MIN)
+    return n * pace[0]
+
+
+cdef inline double start_timing(Py_ssize_t n, const double* pace) noexcept nogil:
+    """The time, or 0 where it is not worth reading the clock."""
+    cdef double seconds
+    if pace == NULL or n < LEAST_TIMED:
+        return 0
+    seconds = n * pace[0]
+    return team_now() if seconds == 0 or TEAM_WORTH / 3 < seconds < 20 * TEAM_WORTH else 0
+
+
+cdef inline void stop_timing(
+        double start, Py_ssize_t n, int threads, double* pace) noexcept nogil:
+    """Note how long work took. One thread takes no longer than threads do together, and a single
+    call may be slow by chance."""
+    cdef double found
+    if start == 0:
+        return
+    found = (team_now() - start) * threads / n
+    if pace[0] == 0 or found < pace[0]:
+        pace[0] = found
+    elif threads == 1:
+        pace[0] += (min(found, 2 * pace[0]) - pace[0]) / 8
 
 
 cdef void run_all(TaskFn run, void* job, int tasks, int threads) noexcept nogil:
