@@ -450,13 +450,14 @@ cdef inline object returned(int mode, object value, cnp.ndarray grad, cnp.ndarra
 cdef TaskResult run_checked(
         Job* job, PointwiseLoss loss, bint mean, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w
         ) except *:
-    cdef double start = start_timing(job.n, job.pace if job.work == MAP else NULL)
+    cdef double* pace = job.pace if job.work == MAP else NULL
+    cdef double start = start_timing(job.n, job.threads, pace)
     cdef TaskResult result = run_in_range(
         run_task, job, job.results, job.tasks, job.threads, job.needs_gil or job.tasks <= 1,
         mean and job.weighted, &job.boost)
-    stop_timing(start, job.n, job.threads, job.pace)
     if result.failed >= 0:
         fail(job, result.failed, y, z, w, [loss])
     if mean and job.weighted:
         check_total(&result)
+    stop_timing(start, job.n, job.threads, pace)
     return result

@@ -386,14 +386,15 @@ cdef object compute_rows(
 cdef TaskResult rows_checked(
         RowsJob* job, RowLoss loss, bint mean, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w
         ) except *:
-    cdef double start = start_timing(job.n * job.k, job.pace if job.work == MAP else NULL)
+    cdef double* pace = job.pace if job.work == MAP else NULL
+    cdef double start = start_timing(job.n * job.k, job.threads, pace)
     cdef TaskResult result = run_in_range(
         rows_any_task, job, job.results, job.tasks, job.threads,
         job.needs_gil or job.n * job.k <= FL_ROOM, mean and not job.plain, &job.boost)
-    stop_timing(start, job.n * job.k, job.threads, job.pace)
     check_total(&result)            # NaN is that of a target
     if result.failed >= 0:
         fail_rows(job, loss, result.failed, y, moved, w)
+    stop_timing(start, job.n * job.k, job.threads, pace)
     return result
 
 

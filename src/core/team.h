@@ -14,6 +14,7 @@ static int team_insists = 0; /* all threads whatever happens: for tests of what 
 
 #ifdef _OPENMP
 #include <limits.h>
+#include <math.h>
 #include <omp.h>
 #if defined(__linux__)
 #include <fcntl.h>
@@ -37,7 +38,8 @@ static int team_insists = 0; /* all threads whatever happens: for tests of what 
 
 static struct {
     double asked;   /* when team_size was, the last time */
-    double ended;   /* when the last region did */
+    double ended;   /* when the last region did, */
+    double took;    /* and how long all its threads took together, until the next is asked for */
     double looked;  /* when the system was asked last, */
     int idle;       /* and CPUs that it had for this thread alone; TEAM_UNKNOWN */
     double again;   /* when all threads are to be tried; 0: whenever the system has CPUs for them */
@@ -114,6 +116,7 @@ again. */
 static int team_pays(double now, double seconds) {
     double before = team.asked;
     team.asked = now;
+    team.took = HUGE_VAL;
     return seconds >= TEAM_WAKE || now - team.ended < TEAM_AWAKE || now - before < 4 * seconds;
 }
 
@@ -159,6 +162,7 @@ static void team_ended(int threads, double start, double share) {
     double now = omp_get_wtime();
     double lost = (now - start) - threads * share; /* beyond what one thread would have taken */
     team.ended = now;
+    team.took = threads * (now - start);
     if (lost <= 0)
         return;
     team.lost -= TEAM_SHARE * (now - team.counted);
@@ -181,6 +185,9 @@ static void team_ended(int threads, double start, double share) {
 }
 
 static double team_now(void) { return omp_get_wtime(); }
+
+/* What the region took all its threads together: no less than it takes one. */
+static double team_took(void) { return team.took; }
 
 /* Run tasks, each thread as many of them that follow each other. */
 static void team_run(TeamTask run, void *job, int tasks, int threads) {
@@ -206,6 +213,8 @@ static void team_run(TeamTask run, void *job, int tasks, int threads) {
 static int team_size(int threads, double seconds) { return 1; }
 
 static double team_now(void) { return 0; }
+
+static double team_took(void) { return 0; }
 
 static void team_run(TeamTask run, void *job, int tasks, int threads) {
     int task;

@@ -7,6 +7,7 @@ cdef extern from "core/team.h" nogil:
     double TEAM_WORTH
     int team_insists
     double team_now()
+    double team_took()
     int team_size(int threads, double seconds)
     void team_run(TaskFn run, void* job, int tasks, int threads)
 
@@ -42,10 +43,10 @@ cdef inline double seconds_of(Py_ssize_t n, const double* pace) noexcept nogil:
     return n * pace[0]
 
 
-cdef inline double start_timing(Py_ssize_t n, const double* pace) noexcept nogil:
-    """The time, or 0 where it is not worth reading the clock."""
+cdef inline double start_timing(Py_ssize_t n, int threads, const double* pace) noexcept nogil:
+    """The time, or 0 where it is not worth reading the clock, or where the threads do."""
     cdef double seconds
-    if pace == NULL or n < LEAST_TIMED:
+    if pace == NULL or n < LEAST_TIMED or threads > 1:
         return 0
     seconds = n * pace[0]
     return team_now() if seconds == 0 or TEAM_WORTH / 3 < seconds < 20 * TEAM_WORTH else 0
@@ -53,16 +54,17 @@ cdef inline double start_timing(Py_ssize_t n, const double* pace) noexcept nogil
 
 cdef inline void stop_timing(
         double start, Py_ssize_t n, int threads, double* pace) noexcept nogil:
-    """Note how long work took. One thread takes no longer than threads do together, and a single
-    call may be slow by chance."""
+    """Note how long work took. A single call may be slow by chance; but one thread takes no longer
+    than several do together."""
     cdef double found
-    if start == 0:
-        return
-    found = (team_now() - start) * threads / n
-    if pace[0] == 0 or found < pace[0]:
-        pace[0] = found
-    elif threads == 1:
-        pace[0] += (min(found, 2 * pace[0]) - pace[0]) / 8
+    if start != 0:
+        found = (team_now() - start) / n
+        if pace[0] == 0 or found < pace[0]:
+            pace[0] = found
+        else:
+            pace[0] += (min(found, 2 * pace[0]) - pace[0]) / 8
+    elif threads > 1 and pace != NULL and pace[0] > team_took() / n:
+        pace[0] = team_took() / n
 
 
 cdef void run_all(TaskFn run, void* job, int tasks, int threads) noexcept nogil:
