@@ -2,8 +2,8 @@
 
 python benchmarks/busy.py [seconds]
 
-Squared error with its gradient, float32, on one thread and on one for each CPU. Seconds are those
-of each measurement.
+Squared error with its gradient, float32, on one thread and on one for each CPU: the median and the
+99th percentile of calls, in milliseconds. Seconds are those of each measurement.
 """
 
 from __future__ import annotations
@@ -94,16 +94,15 @@ def row(*cells: object) -> None:
 
 def shown(taken: Sequence[float]) -> str:
     median, late = np.quantile(taken, [0.5, 0.99]) * 1e3
-    return f"{median:.3g} / {late:.3g} ms"
+    return f"{median:.3g} / {late:.3g}"
 
 
 def main(seconds: float) -> None:
     loads = {
-        "nothing else runs": (1, 0),
         f"{3 * CPUS} processes that never wait": (1, 3 * CPUS),
         f"{2 * CPUS} processes that call at once": (2 * CPUS, 0),
     }
-    row("median / 99th percentile of calls", "n", "threads", *LIBRARIES)
+    row("what else runs", "n", "threads", *LIBRARIES)
     row(*["---"] * (3 + len(LIBRARIES)))
     for load, (processes, hogs) in loads.items():
         found = [together(library, processes, hogs, seconds) for library in LIBRARIES]

@@ -1,12 +1,12 @@
 /* How many threads a call takes, and the OpenMP region that they run in.
 
-A region ends when its last thread has. On a machine whose CPUs others keep busy that one may not have
-begun for many milliseconds, so that a call of microseconds takes a thousand times as long as on one
-thread. Each calling thread therefore watches its regions: where they took longer than one thread would
-have, fewer threads are used for a while. Where the system tells how many tasks want a CPU, that while
-ends as soon as there are CPUs for all threads, and a call that comes after a pause looks before it
-starts. What is asked of the system may be wrong (tasks of low priority are in nobody's way), so that
-all threads are tried again from time to time, and seldom where that failed before. */
+A region ends when its last thread has. On a machine whose CPUs others keep busy that one may not
+have begun for many milliseconds, so that a call of microseconds takes a thousand times as long as
+on one thread. Each calling thread therefore watches its regions: where they took longer than one
+thread would have, fewer threads are used for a while. Where the system tells how many tasks want a
+CPU, that while ends as soon as there are CPUs for all threads, and a call that comes after a pause
+looks before it starts. What the system tells may mislead (tasks of low priority are in nobody's
+way), so that all threads are tried again from time to time, and seldom where that failed before. */
 
 typedef void (*TeamTask)(void *job, int task, int thread);
 
@@ -25,15 +25,16 @@ static int team_insists = 0; /* all threads whatever happens: for tests of what 
 #include <unistd.h>
 #endif
 
-#define TEAM_WORTH 12e-6    /* seconds of work from which on threads that spin are worth their start, */
+/* Seconds, measured with libgomp on two CPUs. */
+#define TEAM_WORTH 12e-6    /* of work from which on threads that spin are worth their start, */
 #define TEAM_WAKE 50e-6     /* and threads that sleep: waking them takes as long */
-#define TEAM_AWAKE 2e-3     /* after a region for which they spin at least, if they do */
-#define TEAM_SPIN 0.02      /* seconds that threads may spin after a region before they sleep */
+#define TEAM_AWAKE 2e-3     /* after a region in which its threads spin, if they do, */
+#define TEAM_SPIN 0.02      /* and in which they may: then they sleep */
 #define TEAM_LOOK 0.002     /* between looks at the system */
 #define TEAM_TRUST 1.0      /* for which a busy system is believed before all threads are tried */
-#define TEAM_TOLERATED 1e-3 /* seconds that may be lost, */
-#define TEAM_SHARE 0.05     /* and the share of all time */
+#define TEAM_TOLERATED 1e-3 /* that may be lost, */
 #define TEAM_LONGEST 30.0   /* between two tries */
+#define TEAM_SHARE 0.05     /* of all time may be lost as well */
 #define TEAM_UNKNOWN INT_MIN
 
 static struct {
@@ -85,23 +86,23 @@ static int team_running(void) {
     return 0;
 }
 
-/* Look how many CPUs there are for this thread, had it no others. */
+/* Look how many CPUs there are for this thread and more, if it has no others that run. */
 static void team_look(double now) {
     int cpus = team_cpus(), running = team_running();
     team.looked = now;
     team.idle = cpus > 0 && running > 0 ? cpus - (running - 1) : TEAM_UNKNOWN;
 }
 
-/* Halves of a number until there is room for it: libgomp ends the threads that a smaller team leaves
-over, so that the size should not follow each change. */
+/* Halves of a number until there is room for it: libgomp ends the threads that a smaller team
+leaves over, so that the size should not follow each change. */
 static int team_within(int threads, int room) {
     while (threads > 1 && threads > room)
         threads = (threads + 1) / 2;
     return threads;
 }
 
-/* A clock for what one thread would take. In doubt it is that of this thread, which stands still while
-others have its CPU; that takes longer to read. */
+/* A clock for what one thread would take. In doubt it is that of this thread, which stands still
+while others have its CPU; that takes longer to read. */
 static double team_clock(int doubt) {
 #if defined(__linux__)
     struct timespec time;
@@ -120,8 +121,8 @@ static int team_pays(double now, double seconds) {
     return seconds >= TEAM_WAKE || now - team.ended < TEAM_AWAKE || now - before < 4 * seconds;
 }
 
-/* How many threads, of as many as there may be, this thread is to use for work that takes it so many
-seconds alone. */
+/* How many threads, of as many as there may be, this thread is to use for work that takes it so
+many seconds alone. */
 static int team_size(int threads, double seconds) {
     double now;
     int hot, room;
@@ -135,7 +136,7 @@ static int team_size(int threads, double seconds) {
     hot = now - team.ended < TEAM_SPIN;
     if (hot && now >= team.again)
         return threads;
-    if (hot && team.width == 1) /* the others of the last region may spin, and seem somebody else's */
+    if (hot && team.width == 1) /* the last region's others may spin, and seem somebody else's */
         return 1;
     if (now - team.looked >= TEAM_LOOK)
         team_look(now);
@@ -160,7 +161,7 @@ static int team_size(int threads, double seconds) {
 /* Note a region that this thread's share of the work took so much time of. */
 static void team_ended(int threads, double start, double share) {
     double now = omp_get_wtime();
-    double lost = (now - start) - threads * share; /* beyond what one thread would have taken */
+    double lost = (now - start) - threads * share; /* beyond what one would have taken */
     team.ended = now;
     team.took = threads * (now - start);
     if (lost <= 0)
@@ -191,8 +192,9 @@ static double team_took(void) { return team.took; }
 
 /* Run tasks, each thread as many of them that follow each other. */
 static void team_run(TeamTask run, void *job, int tasks, int threads) {
-    int doubt = team.again > 0;
-    double start = omp_get_wtime(), share = doubt ? team_clock(1) : start;
+    double start = omp_get_wtime();
+    int doubt = team.again > 0 && start < team.again + team.pause;
+    double share = doubt ? team_clock(1) : start;
 #pragma omp parallel num_threads(threads)
     {
         int thread = omp_get_thread_num(), size = omp_get_num_threads();
