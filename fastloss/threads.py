@@ -15,10 +15,11 @@ from fastloss import _core
 def set_num_threads(n: int) -> None:
     """Set the number of threads that large arrays are processed with.
 
-    Small arrays are processed by the calling thread alone. Results have the same bits for every
-    number of threads. At import the number is the smallest of ``OMP_NUM_THREADS``, the CPUs that
-    the process may run on, and the CPU quota of its control group. On a shared machine, whose CPUs
-    others keep busy, 1 may be much faster than 2: threads wait for the last of them.
+    Small arrays are processed by the calling thread alone. So are large ones, or by fewer threads,
+    for as long as others keep the CPUs busy: threads would wait for the last of them. Results have
+    the same bits for every number of threads. At import the number is the smallest of
+    ``OMP_NUM_THREADS``, the CPUs that the process may run on, and the CPU quota of its control
+    group.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Return the number of threads that large arrays are processed with."""
+    """Return the number of threads that large arrays are processed with at most."""
     return _core.get_thread_count()
 
 

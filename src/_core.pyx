@@ -12,7 +12,7 @@ import numpy as np
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.math cimport INFINITY, fabs, isnan, sqrt
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -23,18 +23,22 @@ cnp.import_array()
 cdef extern from "numpy/arrayobject.h":
     int NPY_HALF
 
-cdef int thread_count = 1
-cdef bint serial = False            # for good: this process was forked
 cdef Py_ssize_t cache_bytes = 1 << 25
 
 
-def configure(*, threads=None, cache=None):
-    """Set the number of threads, or the size of the last-level cache in bytes."""
-    global thread_count, cache_bytes
+include "core/team.pxi"
+
+
+def configure(*, threads=None, cache=None, insist=None):
+    """Set the number of threads, the size of the last-level cache in bytes, or whether threads are
+    used however busy the machine is."""
+    global thread_count, cache_bytes, team_insists
     if threads is not None:
         thread_count = threads
     if cache is not None:
         cache_bytes = cache
+    if insist is not None:
+        team_insists = insist
 
 
 def get_thread_count():

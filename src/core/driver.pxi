@@ -4,7 +4,6 @@
 
 cdef enum:
     MAX_TASKS = 256             # bounds the memory for partial sums; enough for as many threads
-    PARALLEL_MIN = 32768        # elements below which starting threads costs more than it gains
     STRIDE = 4 * BLOCK          # elements taken at once where none passes through a buffer
 
 cdef enum:                      # what a job does with each block
@@ -28,9 +27,6 @@ cdef struct TaskResult:
     Py_ssize_t count
     Py_ssize_t failed           # where the first block with a bad input starts; -1: none
     bint no_memory
-
-# a task of a job of any kind, on one of its threads; it leaves a result
-ctypedef void (*TaskFn)(void* job, int task, int thread) noexcept nogil
 
 cdef struct Job:
     Passes* passes
@@ -58,6 +54,7 @@ cdef struct Job:
     Operand outs[3]
     PenaltyFn penalty
     double strengths[2]
+    double* pace                # of work of this kind, or NULL
     TaskResult results[MAX_TASKS]
 
 cdef struct Block:
@@ -84,14 +81,16 @@ cdef enum:
     SCRATCH_BYTES = 7 * STEP + 2 * LINE
 
 
-cdef void plan(Job* job, Py_ssize_t n, Py_ssize_t step, int max_tasks) noexcept nogil:
+cdef void plan(
+        Job* job, Py_ssize_t n, Py_ssize_t step, int max_tasks, double* pace) noexcept nogil:
     """Cut n elements into tasks of whole blocks; n alone decides, never the threads."""
     cdef Py_ssize_t blocks = (n + step - 1) // step
     job.n = n
     job.step = step
     job.per_task = max((blocks + max_tasks - 1) // max_tasks, 1) * step
     job.tasks = <int>((n + job.per_task - 1) // job.per_task)
-    job.threads = min(thread_count, job.tasks) if n >= PARALLEL_MIN and not serial else 1
+    job.threads = threads_for(seconds_of(n, pace), job.tasks)
+    job.pace = pace
 
 
 # ---- one block ---------------------------------------------------------------------------------
@@ -401,18 +400,6 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
         kernels.fence()
 
 
-cdef void in_parallel(TaskFn run, void* job, int tasks, int threads) noexcept nogil:
-    cdef int task
-    for task in prange(tasks, schedule="static", num_threads=threads):
-        run(job, task, threadid())
-
-
-cdef void in_turn(TaskFn run, void* job, int tasks) noexcept nogil:
-    cdef int task
-    for task in range(tasks):
-        run(job, task, 0)
-
-
 cdef TaskResult total_of(TaskResult* results, int tasks) noexcept nogil:
     """The sum of the tasks' results, in task order, or the first that failed."""
     cdef TaskResult sum
@@ -439,13 +426,10 @@ cdef TaskResult run_tasks(
     """Run all tasks of a job; the sum of their results, in task order."""
     cdef TaskResult result
     if keep_gil:
-        in_turn(run, job, tasks)
+        run_all(run, job, tasks, 1)
     else:
         with nogil:
-            if threads == 1:
-                in_turn(run, job, tasks)
-            else:
-                in_parallel(run, job, tasks, threads)
+            run_all(run, job, tasks, threads)
     result = total_of(results, tasks)
     if result.no_memory:
         raise MemoryError("no memory for converting an input")

@@ -21,6 +21,8 @@ cdef struct Linear:
     LinearKernel* kernel
     Py_ssize_t outputs, pitch, itemsize     # pitch: see linear.h
     Py_ssize_t rows, per_task       # of a block; elements of z in a task
+    int tasks                       # that have sums
+    char* scores                    # where linear_times writes
     const char* coef                # as linear.h has them
     const double* intercept         # (outputs,), or NULL
     const char* offset              # (n, outputs), or NULL
@@ -248,10 +250,10 @@ cdef int linear_tasks(Linear* linear, Matrix X) noexcept:
 
 cdef void add_sums(Linear* linear, int tasks, int threads) noexcept nogil:
     """Add the sums of the other tasks to those of the first, in their order."""
-    cdef Py_ssize_t part, parts = (linear.size + BLOCK - 1) // BLOCK
-    threads = min(threads, parts) if tasks * linear.size >= PARALLEL_MIN else 1
-    for part in prange(parts, schedule="static", num_threads=threads):
-        add_some(linear, tasks, part * BLOCK, min((part + 1) * BLOCK, linear.size))
+    cdef int parts = <int>((linear.size + BLOCK - 1) // BLOCK)
+    linear.tasks = tasks
+    run_all(
+        add_some, linear, parts, min(threads, parts) if tasks * linear.size >= PARALLEL_MIN else 1)
 
 
 cdef cnp.ndarray by_outputs(Linear* linear, cnp.ndarray total):
@@ -262,12 +264,13 @@ cdef cnp.ndarray by_outputs(Linear* linear, cnp.ndarray total):
     return np.concatenate((weights.T.ravel(), total[linear.coefs:]))
 
 
-cdef void add_some(Linear* linear, int tasks, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+cdef void add_some(void* given, int part, int thread) noexcept nogil:
+    cdef Linear* linear = <Linear*>given
     cdef double* total = linear.total
     cdef const double* sums
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, start = <Py_ssize_t>part * BLOCK, stop = min(start + BLOCK, linear.size)
     cdef int task
-    for task in range(1, tasks):
+    for task in range(1, linear.tasks):
         sums = task_sums(linear, task)
         for i in range(start, stop):
             total[i] += sums[i]
@@ -287,8 +290,7 @@ cdef cnp.ndarray placeholder(Linear* linear, int type_num, bint rows):
 
 
 cdef inline int linear_threads(Linear* linear, Matrix X, int tasks) noexcept:
-    return min(thread_count, tasks) if (
-        linear.x.n * X.stored >= PARALLEL_MIN and not serial) else 1
+    return threads_for(long_if(linear.x.n * X.stored >= PARALLEL_MIN), tasks)
 
 
 def linear_pass(
@@ -328,7 +330,7 @@ cdef object pointwise_pass(
     try:
         start_job(&job, y, z, w, type_num, PROPAGATE, MAX_TASKS)
         close_operand(&job.z)
-        plan(&job, n, linear.rows * linear.outputs, linear_tasks(linear, X))
+        plan(&job, n, linear.rows * linear.outputs, linear_tasks(linear, X), NULL)
         set_checks(&job, loss)
         job.terms = &term
         job.mode = (VALUE, VALUE_GRAD, GRAD_HESS, GRAD_HESS)[mode]
@@ -433,17 +435,21 @@ cdef void plan_linear_rows(RowsJob* job, Linear* linear, Matrix X) noexcept:
 def linear_times(Matrix X, cnp.ndarray coef, cnp.ndarray intercept, cnp.ndarray z):
     """Write X w + b to z, of X's dtype and of shape (n, outputs)."""
     cdef Linear linear
-    cdef Py_ssize_t rows, blocks, i, n
     cdef int threads
     keep = open_linear(&linear, X, coef, intercept, None, None, None, BLOCK)
-    rows = linear.rows
-    n = X.x.n
-    linear.per_task = n * linear.outputs
-    blocks = (n + rows - 1) // rows
-    threads = linear_threads(&linear, X, thread_count)
-    cdef char* out = cnp.PyArray_BYTES(z)
-    cdef Py_ssize_t size = linear.outputs * linear.itemsize, k = linear.outputs
+    linear.tasks = <int>min(
+        (X.x.n + linear.rows - 1) // linear.rows, max(<Py_ssize_t>MAX_TASKS, thread_count))
+    linear.scores = cnp.PyArray_BYTES(z)
+    threads = linear_threads(&linear, X, linear.tasks)
     with nogil:
-        for i in prange(blocks, schedule="static", num_threads=threads):
-            linear_scores(
-                &linear, 0, i * rows * k, min(rows, n - i * rows) * k, out + i * rows * size)
+        run_all(times_task, &linear, linear.tasks, threads)
+
+
+cdef void times_task(void* given, int task, int thread) noexcept nogil:
+    cdef Linear* linear = <Linear*>given
+    cdef Py_ssize_t k = linear.outputs, rows = linear.rows, n = linear.x.n, i
+    cdef Py_ssize_t blocks = (n + rows - 1) // rows
+    for i in range(blocks * task // linear.tasks, blocks * (task + 1) // linear.tasks):
+        linear_scores(
+            linear, thread, i * rows * k, min(rows, n - i * rows) * k,
+            linear.scores + i * rows * k * linear.itemsize)

@@ -85,6 +85,7 @@ cdef class BaseLoss:
     """A loss: it owns the public methods."""
 
     cdef object mapping             # of the parameters
+    cdef double paces[2][N_MODES]   # by dtype
     cdef object __weakref__
 
     @property
@@ -253,7 +254,7 @@ cdef inline void set_checks(Job* job, PointwiseLoss loss) noexcept:
 
 cdef void start_job(
         Job* job, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, int type_num, int nan_policy,
-        int max_tasks) except *:
+        int max_tasks, double* paces=NULL) except *:
     """Fill in all that does not depend on the work, and open the operands."""
     memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
     job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
@@ -263,7 +264,9 @@ cdef void start_job(
     job.boost = 1
     job.omit = nan_policy == OMIT
     job.refuse_nan = nan_policy == RAISE
-    plan(job, cnp.PyArray_SIZE(z), BLOCK, max(1, min(max_tasks, cnp.PyArray_SIZE(z) // STRIDE)))
+    plan(
+        job, cnp.PyArray_SIZE(z), BLOCK, max(1, min(max_tasks, cnp.PyArray_SIZE(z) // STRIDE)),
+        paces + job.dtype * N_MODES if paces != NULL else NULL)
     if y is not None:
         job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
     job.needs_gil |= open_operand(&job.z, z, z, type_num, job.threads)
@@ -452,7 +455,7 @@ cdef object evaluate_blocks(
     cdef Job job
     cdef Term term
     try:
-        start_job(&job, y, z, w, type_num, nan_policy, MAX_TASKS)
+        start_job(&job, y, z, w, type_num, nan_policy, MAX_TASKS, &loss.paces[0][mode])
         set_checks(&job, loss)
         job.terms = &term
         job.mode = mode
@@ -540,6 +543,8 @@ cdef inline object returned(int mode, object value, cnp.ndarray grad, cnp.ndarra
 cdef TaskResult run_checked(
         Job* job, PointwiseLoss loss, bint mean, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w
         ) except *:
+    cdef double* pace = job.pace if job.work == MAP else NULL
+    cdef double start = start_timing(job.n, job.threads, pace)
     cdef TaskResult result = run_in_range(
         run_task, job, job.results, job.tasks, job.threads, job.needs_gil or job.tasks <= 1,
         mean and job.weighted, &job.boost)
@@ -547,4 +552,5 @@ cdef TaskResult run_checked(
         fail(job, result.failed, y, z, w, [loss])
     if mean and job.weighted:
         check_total(&result)
+    stop_timing(start, job.n, job.threads, pace)
     return result

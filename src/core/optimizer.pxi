@@ -152,8 +152,9 @@ cdef inline Py_ssize_t blocks_before(const Parameter* p, Py_ssize_t border) noex
     return min(max((border - p.offset + size - 1) // size, <Py_ssize_t>0), blocks_of(p))
 
 
-cdef void run_part(const Update* job, int part) noexcept nogil:
+cdef void run_part(void* given, int part, int thread) noexcept nogil:
     """The blocks that start in one thread's share of the bytes."""
+    cdef const Update* job = <const Update*>given
     cdef Py_ssize_t k, block, first, last, start, stop
     cdef Survey* found
     cdef Py_ssize_t low = job.bytes * part // job.threads
@@ -185,21 +186,12 @@ cdef void run_part(const Update* job, int part) noexcept nogil:
                 update_range(job, p, start, stop, found)
 
 
-cdef void run_parts(const Update* job) noexcept nogil:
-    cdef int part
-    if job.threads == 1:
-        run_part(job, 0)
-    else:
-        for part in prange(job.threads, schedule="static", num_threads=job.threads):
-            run_part(job, part)
-
-
-cdef void run_update(const Update* job) noexcept:
+cdef void run_update(Update* job) noexcept:
     if job.bytes <= KEEP_GIL_MAX:
-        run_parts(job)
+        run_all(run_part, job, job.threads, job.threads)
     else:
         with nogil:
-            run_parts(job)
+            run_all(run_part, job, job.threads, job.threads)
 
 
 # ---- the base of every optimizer ---------------------------------------------------------------
@@ -403,9 +395,8 @@ cdef class BaseOptimizer:
             job.bytes = self.bytes
             job.groups = self.groups
             job.step = self.steps
-            job.threads = 1
-            if self.moved >= UPDATE_PARALLEL_MIN and not serial:
-                job.threads = thread_count
+            job.threads = threads_for(
+                long_if(self.moved >= UPDATE_PARALLEL_MIN), thread_count)
             job.clip.bound = self.bound
             job.clip.factor = 1
             if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:

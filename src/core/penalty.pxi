@@ -100,7 +100,7 @@ cdef double norms_along(
     cdef GroupJob job
     cdef Py_ssize_t lines = 1
     cdef double total = 0
-    cdef int i, task
+    cdef int i, task, threads
     job.kernel = &kernels.groups[0 if cnp.PyArray_TYPE(w) == cnp.NPY_FLOAT else 1]
     job.penalty, job.strength = penalty, strength
     job.w = cnp.PyArray_BYTES(w)
@@ -120,11 +120,9 @@ cdef double norms_along(
     job.strips = (job.width + job.together - 1) // job.together
     job.units = lines * job.strips
     job.tasks = <int>min(job.units, <Py_ssize_t>MAX_TASKS)
+    threads = threads_for(long_if(cnp.PyArray_SIZE(w) >= PARALLEL_MIN), job.tasks)
     with nogil:
-        if thread_count > 1 and cnp.PyArray_SIZE(w) >= PARALLEL_MIN and not serial:
-            in_parallel(group_task, &job, job.tasks, thread_count)
-        else:
-            in_turn(group_task, &job, job.tasks)
+        run_all(group_task, &job, job.tasks, threads)
         for task in range(job.tasks):
             total += job.sums[task]
     return total

@@ -193,7 +193,7 @@ cdef cnp.ndarray check_row_weight(object given, cnp.ndarray z, int axis):
 
 cdef void start_rows(
         RowsJob* job, cnp.ndarray y, cnp.ndarray z, cnp.ndarray moved, cnp.ndarray w, int axis,
-        int type_num, int targets) except *:
+        int type_num, int targets, double* paces=NULL) except *:
     """Fill in all that does not depend on the work, and open the operands."""
     cdef int i
     cdef int y_type
@@ -202,7 +202,7 @@ cdef void start_rows(
     cdef Py_ssize_t k = cnp.PyArray_DIM(z, axis)
     for i in range(axis + 1, cnp.PyArray_NDIM(z)):
         inner *= cnp.PyArray_DIM(z, i)
-    plan_rows(job, type_num, cnp.PyArray_SIZE(z) // k, k, max(inner, 1))
+    plan_rows(job, type_num, cnp.PyArray_SIZE(z) // k, k, max(inner, 1), paces)
     job.kernel = kernels.rows[job.dtype]
     job.axis = axis
     job.block.k = k
@@ -315,7 +315,7 @@ cdef object evaluate_rows(
         first_of_rows(z, axis) if per_row else None, z, type_num)
 
     try:
-        start_rows(&job, y, z, moved, w, axis, type_num, targets)
+        start_rows(&job, y, z, moved, w, axis, type_num, targets, &loss.paces[0][mode])
         keep = set_loss(&job, loss, mode, nan_policy, targets, &curvature)
         if out is not None:
             job.staged = overwrites_input(value, grad, hess, y, z, w, type_num)
@@ -386,12 +386,15 @@ cdef object compute_rows(
 cdef TaskResult rows_checked(
         RowsJob* job, RowLoss loss, bint mean, cnp.ndarray y, cnp.ndarray moved, cnp.ndarray w
         ) except *:
+    cdef double* pace = job.pace if job.work == MAP else NULL
+    cdef double start = start_timing(job.n * job.k, job.threads, pace)
     cdef TaskResult result = run_in_range(
         rows_any_task, job, job.results, job.tasks, job.threads,
         job.needs_gil or job.n * job.k <= FL_ROOM, mean and not job.plain, &job.boost)
     check_total(&result)            # NaN is that of a target
     if result.failed >= 0:
         fail_rows(job, loss, result.failed, y, moved, w)
+    stop_timing(start, job.n * job.k, job.threads, pace)
     return result
 
 

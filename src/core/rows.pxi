@@ -55,6 +55,7 @@ cdef struct RowsJob:
     bint through                    # some are not direct: what they are written through
     Operand outs[3]
     char* memory                    # of the threads' buffers
+    double* pace                    # of work of this kind, or NULL
     TaskResult results[MAX_TASKS]
     char small[16384]               # that memory, if it is enough
 
@@ -71,7 +72,8 @@ cdef struct RowBuffers:
 
 
 cdef void plan_rows(
-        RowsJob* job, int type_num, Py_ssize_t n, Py_ssize_t k, Py_ssize_t inner) noexcept nogil:
+        RowsJob* job, int type_num, Py_ssize_t n, Py_ssize_t k, Py_ssize_t inner,
+        double* paces=NULL) noexcept nogil:
     """Clear a job, and cut n rows into tasks."""
     cdef Py_ssize_t blocks
     memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
@@ -90,7 +92,8 @@ cdef void plan_rows(
     blocks = (n + job.rows - 1) // job.rows
     job.per_task = max((blocks + MAX_TASKS - 1) // MAX_TASKS, 1) * job.rows
     job.tasks = <int>((n + job.per_task - 1) // job.per_task)
-    job.threads = min(thread_count, job.tasks) if n * k >= PARALLEL_MIN and not serial else 1
+    job.pace = paces + job.dtype * N_MODES if paces != NULL else NULL
+    job.threads = threads_for(seconds_of(n * k, job.pace), job.tasks)
 
 
 cdef int reserve(RowsJob* job) except -1:

@@ -11,6 +11,7 @@ cdef struct Columns:                # what sums are of; products of pairs follow
 cdef struct ScoreJob:
     Columns columns                 # each loss of the first model, of the second, ..., the weights
     int n_models, n_losses          # losses that differ in more than their domains
+    int threads                     # that all models have readers for
     Job* models                     # they differ in their predictions
     Term* terms                     # of each model each loss
     bint weighted                   # whether there are weights, of which some may be for gaps
@@ -290,6 +291,7 @@ cdef tuple score_distinct(
             job.n_models += 1
             start_job(model, y, z, w, check_pair(y, z), nan_policy, MAX_TASKS)
             model.work = MAP
+            job.threads = min(job.threads, model.threads) if m else model.threads
             needs_gil |= model.needs_gil
             for loss in losses:
                 set_checks(model, loss)
@@ -300,19 +302,18 @@ cdef tuple score_distinct(
         model = job.models
         job.weighted = model.weighted or model.omit
         start_columns(
-            &job.columns, model.threads, job.n_models * job.n_losses + job.weighted, numbers,
+            &job.columns, job.threads, job.n_models * job.n_losses + job.weighted, numbers,
             groups, y, n_groups)
         result = run_tasks(
-            score_task, job, job.results, model.tasks, model.threads, needs_gil or model.tasks <= 1)
+            score_task, job, job.results, model.tasks, job.threads, needs_gil or model.tasks <= 1)
         if result.failed >= 0:
             m = <int>(result.failed % job.n_models)
             fail(&job.models[m], result.failed // job.n_models, y, arrays[m], w, losses,
                  list(y_preds)[m])
-        return collect(job.columns.sums, model.threads)
+        return collect(job.columns.sums, job.threads)
     finally:
         if job != NULL:
-            if job.n_models:
-                end_columns(&job.columns, job.models.threads)
+            end_columns(&job.columns, job.threads)
             for m in range(job.n_models):
                 end_job(&job.models[m])
             PyMem_Free(job.models)
@@ -422,17 +423,13 @@ def column_sums(
     blocks = (job.n + BLOCK - 1) // BLOCK
     job.per_task = max((blocks + MAX_TASKS - 1) // MAX_TASKS, 1) * BLOCK
     job.tasks = <int>((job.n + job.per_task - 1) // job.per_task)
-    job.threads = max(1, min(thread_count, job.tasks)) if (
-        job.n >= PARALLEL_MIN and not serial) else 1
+    job.threads = threads_for(long_if(job.n >= PARALLEL_MIN), job.tasks)
     try:
         start_columns(
             &job.columns, job.threads, job.n_columns + (job.w != NULL), numbers, groups,
             columns[0], n_groups)
         with nogil:
-            if job.threads == 1:
-                in_turn(columns_task, &job, job.tasks)
-            else:
-                in_parallel(columns_task, &job, job.tasks, job.threads)
+            run_all(columns_task, &job, job.tasks, job.threads)
         return collect(job.columns.sums, job.threads)
     finally:
         end_columns(&job.columns, job.threads)

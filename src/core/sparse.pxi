@@ -9,6 +9,16 @@ cdef enum:
     SUM_WIDTH = 256         # columns that are added up at a time
 
 
+cdef struct RowSums:
+    const char* values
+    char* sums
+    bint single
+    const int64_t* place            # in the values, of each row
+    const int64_t* first            # of each of those that are different
+    Py_ssize_t m, width, count      # values, their columns, different rows
+    int parts
+
+
 cdef tuple read_pair(object pair, cnp.ndarray parameter, str name):
     """The rows of a sparse gradient in ascending order, each once, and their values."""
     cdef cnp.ndarray values
@@ -75,11 +85,8 @@ cdef tuple add_up(cnp.ndarray rows, cnp.ndarray values, Py_ssize_t n):
     cdef int64_t* row = <int64_t*>cnp.PyArray_DATA(rows)
     cdef int64_t* place = <int64_t*>cnp.PyArray_DATA(scratch)
     cdef int64_t* first = place + 3 * m     # of each row, where its places begin
-    cdef int part, parts = 1
-    cdef const char* source = cnp.PyArray_BYTES(values)
-    cdef char* target
     cdef cnp.ndarray sums
-    cdef bint single = cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT
+    cdef RowSums job
     with nogil:
         sort_rows(row, place, place + m, place + 2 * m, m, n)
         for i in range(m):
@@ -88,18 +95,14 @@ cdef tuple add_up(cnp.ndarray rows, cnp.ndarray values, Py_ssize_t n):
                 first[count] = i
                 count += 1
     sums = np.empty((count, *shape_of(values)[1:]), values.dtype)
-    target = cnp.PyArray_BYTES(sums)
-    if cnp.PyArray_NBYTES(values) >= UPDATE_PARALLEL_MIN and not serial:
-        parts = thread_count
-    for part in prange(parts, nogil=True, schedule="static", num_threads=parts):
-        if single:
-            add_rows(
-                <const float*>source, <float*>target, place, first, m, width, count,
-                count * part // parts, count * (part + 1) // parts)
-        else:
-            add_rows(
-                <const double*>source, <double*>target, place, first, m, width, count,
-                count * part // parts, count * (part + 1) // parts)
+    job.values, job.sums = cnp.PyArray_BYTES(values), cnp.PyArray_BYTES(sums)
+    job.single = cnp.PyArray_TYPE(values) == cnp.NPY_FLOAT
+    job.place, job.first = place, first
+    job.m, job.width, job.count = m, width, count
+    job.parts = threads_for(
+        long_if(cnp.PyArray_NBYTES(values) >= UPDATE_PARALLEL_MIN), thread_count)
+    with nogil:
+        run_all(add_part, &job, job.parts, job.parts)
     return rows[:count], sums
 
 
@@ -142,16 +145,26 @@ ctypedef fused Value:
     double
 
 
+cdef void add_part(void* given, int part, int thread) noexcept nogil:
+    cdef const RowSums* job = <const RowSums*>given
+    cdef Py_ssize_t low = job.count * part // job.parts, high = job.count * (part + 1) // job.parts
+    if job.single:
+        add_rows(job, <const float*>job.values, <float*>job.sums, low, high)
+    else:
+        add_rows(job, <const double*>job.values, <double*>job.sums, low, high)
+
+
 cdef void add_rows(
-        const Value* source, Value* target, const int64_t* place, const int64_t* first,
-        Py_ssize_t m, Py_ssize_t width, Py_ssize_t count, Py_ssize_t low, Py_ssize_t high
+        const RowSums* job, const Value* source, Value* target, Py_ssize_t low, Py_ssize_t high
         ) noexcept nogil:
     """For rows low..high the sums of their values, in double and in the order given."""
+    cdef const int64_t* place = job.place
+    cdef const int64_t* first = job.first
     cdef double sums[SUM_WIDTH]
-    cdef Py_ssize_t i, j, k, column, n, stop
+    cdef Py_ssize_t i, j, k, column, n, stop, width = job.width
     cdef const Value* value
     for i in range(low, high):
-        stop = first[i + 1] if i + 1 < count else m
+        stop = first[i + 1] if i + 1 < job.count else job.m
         if stop - first[i] == 1:
             memcpy(target + i * width, source + place[first[i]] * width, width * sizeof(Value))
             continue
