@@ -15,7 +15,22 @@ from fastloss.bench.cases import seconds, size
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Key, Results, Row
 from fastloss.bench.run import BOTH, CURVES
-from fastloss.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, SKY, VERMILION
+from fastloss.palette import (
+    BLACK,
+    BLUE,
+    BROWN,
+    GREEN,
+    GREY,
+    LILAC,
+    LIME,
+    ORANGE,
+    PALE,
+    PINK,
+    PURPLE,
+    SKY,
+    VERMILION,
+    YELLOW,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,14 +39,17 @@ COLOURS = {  # ours the darkest
     OURS: BLACK,
     "torch": VERMILION,
     "torch.compile": ORANGE,
+    "jax": BROWN,
+    "optax": YELLOW,
     "sklearn": BLUE,
     "sklearn.metrics": SKY,
     "numpy": GREEN,
-    "scipy": "#8fbf5a",
+    "scipy": LIME,
     "numexpr": PINK,
-    "numba": "#7b4fa3",
+    "numba": PURPLE,
+    "numba.strict": LILAC,
 }
-MARKERS = dict(zip(COLOURS, "oDdsPv^X*", strict=True))
+MARKERS = dict(zip(COLOURS, "oDd<>sPv^X*p", strict=True))
 DTYPE = "float32"
 
 
