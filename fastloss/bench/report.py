@@ -54,7 +54,7 @@ def print_outcomes(results: Results, console: Console) -> None:
     if not counts:
         return
     console.print()
-    console.print("comparisons with each peer, like with like; noise: the quartiles of the times meet")
+    console.print("comparisons with each peer, like with like; noise: the quartiles meet")
     table = _framed([""], OUTCOMES)
     for peer, outcomes in counts.items():
         table.add_row(peer, *(f"{outcomes[outcome]:,}" for outcome in OUTCOMES))
@@ -167,9 +167,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def _changes(title: str, changes: Sequence[Change]) -> Table:
-    table = _framed(
-        [title, "method", "dtype", "out"], ["n", "threads", "before", "now", "ratio"]
-    )
+    table = _framed([title, "method", "dtype", "out"], ["n", "threads", "before", "now", "ratio"])
     for change in changes:
         row = change.row
         figures = seconds(change.before), seconds(row.seconds), f"{change.ratio:.2f}"

@@ -1,22 +1,29 @@
 """The benchmark suite: peers that agree, honest arithmetic, files, charts, commands."""
 
 import dataclasses
+import importlib
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import fastloss as fl
 from fastloss import cli
-from fastloss.bench import charts, command, machine, run
+from fastloss.bench import charts, command, machine, run, timing
 from fastloss.bench.cases import DTYPES, METHODS, ROW_METHODS, Case, row_names, size, sweep, times
 from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
 from fastloss.bench.peers.fastloss_peer import Fastloss
+from fastloss.bench.peers.jax_peer import Jax, Optax
+from fastloss.bench.peers.numba_peer import NumbaStrict
 from fastloss.bench.peers.torch_peer import rules
+from fastloss.bench.report import MOST_LOST, print_outcomes
 from fastloss.bench.results import OURS, Results, ResultsError, Row, compare
 from fastloss.bench.steps import (
     LINEAR,
@@ -44,7 +51,7 @@ def test_a_peer_agrees_with_fastloss(cls):
         pytest.skip(f"{cls.library} is not installed")
     peer.set_threads(2)
     names, rows = pointwise_names(), row_names()
-    if cls.slow:  # torch.compile: seconds for each
+    if cls.slow:  # what compiles: some take seconds for each
         names, rows = ["logistic"], ["softmax_cross_entropy"]
     done = 0
     for case in (
@@ -70,6 +77,55 @@ def test_a_peer_agrees_with_fastloss(cls):
         assert all(np.any(part) for part in got)
         done += 1
     assert done >= 2
+
+
+@pytest.mark.parametrize("cls", [Jax, Optax], ids=lambda cls: cls.name)
+def test_jax_agrees_on_every_loss(cls):
+    pytest.importorskip(cls.library, reason=f"{cls.library} is a peer, not a requirement")
+    peer = cls()
+    peer.set_threads(1)
+    pointwise = sweep(pointwise_names(), [run.BOTH], [(64,)], DTYPES[:1])
+    rows = sweep(row_names(), [run.BOTH], [(6, 7)], DTYPES[:1])
+    cases = [case for case in (*pointwise, *rows) if peer.outputs(case)]
+    for case in cases:
+        data = case.data()
+        expected = Fastloss().work(case, *data, GIVEN).call()
+        assert peer.outputs(case) == (FRESH,)
+        assert run.difference(peer.work(case, *data, FRESH).call(), expected) <= 1e-5, case
+    names = {case.name for case in cases}
+    every = {*pointwise_names(), *row_names()}
+    assert names == every if cls is Jax else {"mse", "logistic", run.SOFTMAX} < names < every
+
+
+def test_jax_leaves_settings_as_they_were(monkeypatch):
+    jax = pytest.importorskip("jax", reason="JAX is a peer, not a requirement")
+    monkeypatch.setenv("PJRT_NPROC", "3")
+    peer = Jax()
+    peer.set_threads(1)
+    assert os.environ["PJRT_NPROC"] == "3"
+    case = Case("mse", run.BOTH, (5,), "float64")
+    value, grad = peer.work(case, *case.data(), FRESH).run()
+    assert value.dtype == grad.dtype == "float64"
+    assert not jax.config.jax_enable_x64
+
+
+def test_numba_without_fastmath_adds_in_order():
+    pytest.importorskip("numba", reason="numba is a peer, not a requirement")
+    peer = NumbaStrict()
+    case = Case("mse", "value", (1000,), "float64")
+    y, z = case.data()
+    total = 0.0
+    for d in (z - y).tolist():
+        total += d * d
+    assert peer.work(case, y, z, GIVEN).call() == [total / 1000]
+    z[5] = np.nan
+    assert np.isnan(peer.work(case, y, z, GIVEN).call())
+
+
+def test_every_peer_has_a_mark_of_its_own_in_the_charts():
+    drawn = {OURS, *(peer.name for peer in PEERS)} - {"torch.fused"}  # which has no losses
+    assert set(charts.COLOURS) == drawn
+    assert len(set(charts.COLOURS.values())) == len(set(charts.MARKERS.values())) == len(drawn)
 
 
 def test_difference_sees_nan_and_shape():
@@ -324,6 +380,76 @@ def test_ratios_compare_like_with_like():
     assert key.name == "mse" and key.n == 1000
 
 
+def test_comparisons_are_counted_by_the_quartiles():
+    found = made(
+        row(OURS, 1.0, spread=0.25), row(OURS, 4.0, FRESH, spread=0.25),
+        row("won", 2.0), row("won", 8.0, FRESH),
+        row("lost", 0.5), row("lost", 2.0, FRESH),
+        row("noise", 1.25, spread=0.0),  # its quartile is our upper one: they meet
+        row("noise", 2.5, FRESH, spread=0.5),  # and these overlap
+        row("fresh only", 3.5, FRESH, spread=0.0),  # more than ours given, but within ours fresh
+        row("alone", 1.0, shape=SMALL),  # nothing of ours to compare with
+    )  # fmt: skip
+    assert found.counts() == {
+        "won": {"won": 2, "lost": 0, "noise": 0},
+        "lost": {"won": 0, "lost": 2, "noise": 0},
+        "noise": {"won": 0, "lost": 0, "noise": 2},
+        "fresh only": {"won": 0, "lost": 0, "noise": 1},
+    }
+    assert [(p.theirs.peer, p.theirs.outputs) for p in found.lost()] == [
+        ("lost", GIVEN), ("lost", FRESH),
+    ]  # fmt: skip
+    versions = {"noise": "1", "absent": "1", "won": "2"}
+    assert list(dataclasses.replace(found, versions=versions).counts())[:2] == ["noise", "won"]
+
+
+def test_a_value_is_compared_with_our_only_row():
+    found = made(
+        row(OURS, 1.0, method="value"), row("a", 2.0, method="value"),
+        row("a", 0.5, FRESH, method="value"), row("a", 0.5, method="value", threads=1),
+    )  # fmt: skip
+    assert found.counts() == {"a": {"won": 1, "lost": 1, "noise": 0}}
+
+
+def test_the_file_says_the_outcome_of_each_comparison(tmp_path):
+    path = tmp_path / "results.json"
+    made(row(OURS, 1.0), row("a", 0.5), row("b", 2.0), row("b", 2.0, shape=SMALL)).write(path)
+    found = json.loads(path.read_text())
+    assert found["columns"][-2:] == ["ratio", "outcome"]
+    assert [figures[-2:] for figures in found["rows"]] == [
+        [None, None], [0.5, "lost"], [2.0, "won"], [None, None],
+    ]  # fmt: skip
+
+
+def shown(results):
+    out = io.StringIO()
+    print_outcomes(results, Console(file=out, width=100))
+    return [" ".join(line.split()) for line in out.getvalue().splitlines()]
+
+
+def test_the_report_of_comparisons():
+    lost = [row("a", 0.5 - k / 100, shape=(k,)) for k in range(2, MOST_LOST + 4)]
+    ours = [row(OURS, 1.0, shape=there.shape) for there in lost]
+    slow = [row(OURS, 1.0, threads=1), row("b", 0.25, threads=1)]
+    lines = shown(made(*ours, *slow, *lost, row("b", 3.0, shape=(2,))))
+    assert f"a 0 {len(lost)} 0" in lines and "b 1 1 0" in lines
+    assert f"all 1 {len(lost) + 1} 0" in lines
+    first = lines.index("lost, the worst first to theirs / ours") + 2
+    assert lines[first : first + 2] == [
+        "mse value_and_grad n=1e3 float32 given 1 of 2 threads b 0.25x",
+        "mse value_and_grad n=13 float32 given a 0.37x",
+    ]
+    assert lines[first + MOST_LOST :] == [
+        'and 3 more, all in results.json: the rows whose outcome is "lost"'
+    ]
+
+
+def test_the_report_of_a_run_without_losses_or_peers():
+    lines = shown(made(row(OURS, 1.0), row("a", 2.0)))
+    assert lines[-1] == "a 1 0 0" and not any("all" in line for line in lines)
+    assert shown(made(row(OURS, 1.0))) == []
+
+
 def test_ratios_have_no_exponent():
     assert [times(x) for x in (0.3456, 12.34, 999.4, 999.6, 7876.5)] == [
         "0.346x", "12.3x", "999x", "1,000x", "7,876x",
@@ -364,6 +490,23 @@ def test_interleaved_times_what_it_is_told():
     assert set(calls) == {0, 1}
 
 
+def test_the_first_call_is_in_no_time_and_in_no_estimate(monkeypatch):
+    class Timer:  # of what compiles for a minute, then takes a tenth of LEAST
+        def __init__(self, run):
+            self.calls = run
+
+        def timeit(self, number):
+            self.calls.append(number)
+            return 60.0 if len(self.calls) == 1 else number * timing.LEAST / 10
+
+    monkeypatch.setattr(timing.timeit, "Timer", Timer)
+    monkeypatch.setattr(timing.time, "sleep", lambda seconds: None)
+    calls: list[int] = []
+    (times_,) = interleaved([calls], Effort(0, 2, 2))
+    assert (times_.low, times_.high, times_.rounds) == pytest.approx((1e-4, 1e-4, 2))
+    assert calls == [1, 1, *[10, 10] * 2]  # the first, the estimate; to warm up and a timing, twice
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak can be set back on Linux only")
 def test_extra_bytes():
     x = np.ones(20_000_000)
@@ -389,6 +532,7 @@ def test_the_command(tiny, tmp_path, capsys, monkeypatch):
     assert "n = 1,000," in shown and "logistic" in shown
     assert "n = 100 x 10," in shown and "kl_divergence" in shown
     assert "step, float32, n = 1,000," in shown and "Lion" in shown
+    assert "comparisons with each peer" in shown.partition("written:")[2]
     results = Results.read(out / "results.json")
     for factor, status, text in ((1e-3, 1, "nothing is faster"), (1e3, 0, "nothing is slower")):
         rows = [
@@ -452,11 +596,27 @@ def test_pytest_runs_the_benchmarks():
     assert " passed" in done.stdout and "skipped" not in done.stdout
 
 
-def test_the_table_of_the_readme():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import publish
-    finally:
-        sys.path.pop(0)
-    readme = (ROOT / "README.md").read_text()
-    assert publish.published(readme, Results.read(RESULTS)) == readme
+@pytest.fixture
+def publish(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("publish")
+
+
+def test_the_published_tables(publish):
+    for path, text in publish.pages(Results.read(RESULTS)).items():
+        assert path.read_text() == text, f"run benchmarks/publish.py for {path.name}"
+
+
+def test_what_is_lost_has_a_reason(publish, monkeypatch):
+    results = made(row(OURS, 1.0), row("a", 0.5), row("a", 2.0, FRESH))
+    monkeypatch.setattr(publish, "REASONS", {"a": {"mse": "luck"}})
+    text = publish.comparisons(results)
+    assert "| `a` | 1 | 1 | 0 |" in text
+    assert "| 1 of 2 | value_and_grad, 1e3, float32, given | 0.5x | 0% | luck |" in text
+    for reasons, message in (
+        ({}, r"none for \[\('a', 'mse'\)\]; nothing lost: \[\]"),
+        ({"a": {"mse mae": "luck"}}, r"none for \[\]; nothing lost: \[\('a', 'mae'\)\]"),
+    ):
+        monkeypatch.setattr(publish, "REASONS", reasons)
+        with pytest.raises(ValueError, match=message):
+            publish.comparisons(results)

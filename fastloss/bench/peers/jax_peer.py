@@ -21,10 +21,8 @@ def written(jax: Any) -> dict[str, Function]:
     jnp, nn, xlogy = jax.numpy, jax.nn, jax.scipy.special.xlogy
     exp, log, log1p, where, square = jnp.exp, jnp.log, jnp.log1p, jnp.where, jnp.square
 
-    @jax.custom_jvp
-    def softplus(z: Any) -> Any:  # nn.softplus and its derivative take three times as long
-        return jnp.maximum(z, 0) + log1p(exp(-abs(z)))
-
+    # nn.softplus and its derivative take three times as long
+    softplus: Any = jax.custom_jvp(lambda z: jnp.maximum(z, 0) + log1p(exp(-abs(z))))
     softplus.defjvps(lambda dz, _, z: dz * nn.sigmoid(z))
 
     def log_loss(z: Any, y: Any) -> Any:
@@ -139,9 +137,7 @@ def written(jax: Any) -> dict[str, Function]:
         "quantile": quantile,
         "expectile": expectile,
         "epsilon_insensitive": lambda z, y, epsilon: nn.relu(abs(z - y) - epsilon),
-        "squared_epsilon_insensitive": lambda z, y, epsilon: square(
-            nn.relu(abs(z - y) - epsilon)
-        ),
+        "squared_epsilon_insensitive": lambda z, y, epsilon: square(nn.relu(abs(z - y) - epsilon)),
         "msle": lambda z, y: square(log1p(z) - log1p(y)),
         "mape": lambda z, y: abs((z - y) / y),
         "smape": lambda z, y: 2 * abs(z - y) / (abs(z) + abs(y)),
@@ -205,7 +201,8 @@ def of_optax(losses: Any, jax: Any) -> dict[str, Function]:
 class Jax(Peer):
     """jax.jit of a mean and its derivatives, compiled for each case before it is timed.
 
-    Data are JAX arrays already, results stay such; JAX arrays cannot be written to.
+    Data are JAX arrays already, results stay such; JAX arrays cannot be written to. Peers that use
+    JAX share its backend, so all of them are told of the threads before any prepares work.
     """
 
     name = "jax"
@@ -214,8 +211,10 @@ class Jax(Peer):
 
     def __init__(self) -> None:
         import jax
+        from jax.extend import backend
 
         self._jax: Any = jax
+        self._backend: Any = backend
         self.version = jax.__version__
         self._functions = self._losses()
 
@@ -227,14 +226,12 @@ class Jax(Peer):
 
         Arrays and compiled functions of before end with the old one.
         """
-        from jax.extend import backend
-
-        backend.clear_backends()
+        self._backend.clear_backends()
         self._jax.clear_caches()
         before = os.environ.get("PJRT_NPROC")
         os.environ["PJRT_NPROC"] = str(threads)
         try:
-            self._device = self._jax.devices("cpu")[0]
+            self._jax.devices("cpu")  # starts it
         finally:
             del os.environ["PJRT_NPROC"]
             if before is not None:
@@ -263,7 +260,7 @@ class Jax(Peer):
             "grad_and_hess": grad_and_hess,
         }
         with jax.enable_x64(case.dtype == "float64"):
-            data = jax.device_put((z, y), self._device)
+            data = jax.device_put((z, y), jax.devices("cpu")[0])
             compiled = jax.jit(methods[case.method]).lower(*data).compile()
         return Work(lambda: jax.block_until_ready(compiled(*data)))
 
