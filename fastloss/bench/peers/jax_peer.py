@@ -215,6 +215,7 @@ class Jax(Peer):
 
         self._jax: Any = jax
         self._backend: Any = backend
+        self._x64: Any = jax.enable_x64  # old versions, which lack it, are left out here
         self.version = jax.__version__
         self._functions = self._losses()
 
@@ -259,7 +260,7 @@ class Jax(Peer):
             "value_and_grad": jax.value_and_grad(value),
             "grad_and_hess": grad_and_hess,
         }
-        with jax.enable_x64(case.dtype == "float64"):
+        with self._x64(case.dtype == "float64"):
             data = jax.device_put((z, y), jax.devices("cpu")[0])
             compiled = jax.jit(methods[case.method]).lower(*data).compile()
         return Work(lambda: jax.block_until_ready(compiled(*data)))
