@@ -19,7 +19,7 @@ OURS = "fastloss"
 SCHEMA = 2
 # figures that follow from others, for whoever reads the file: of a row,
 DERIVED = ("n", "limit", "bound", "rate", "share")
-COMPARED = ("ratio", "outcome")  # and of a row of a peer and ours
+OF_PAIR = ("ratio", "outcome")  # and of a row of a peer and ours
 NOISE = 1.1  # what is less than this many times slower is not reported, however quiet the runs
 
 
@@ -165,13 +165,13 @@ class Results:
         """Write as JSON, a line for each row, its names in "columns"; whole or not at all."""
         head = {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
         names = [field.name for field in fields(Row)] + list(DERIVED)
-        columns = [*names, *COMPARED]
+        columns = [*names, *OF_PAIR]
         text = json.dumps({"schema": SCHEMA, **head, "columns": columns}, indent=1)[:-2]
         pairs = {pair.theirs: pair for pair in self.pairs()}
         lines = []
         for row in self.rows:
             figures = [getattr(row, name) for name in names]
-            figures += [getattr(pairs.get(row), name, None) for name in COMPARED]
+            figures += [getattr(pairs.get(row), name, None) for name in OF_PAIR]
             lines.append(json.dumps([_short(figure) for figure in figures]))
         text += ',\n "rows": [\n' + ",\n".join(lines) + "\n]}\n"
         with written_whole(path) as file:
