@@ -15,7 +15,22 @@ from fastloss.bench.cases import seconds, size
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Key, Results, Row
 from fastloss.bench.run import BOTH, CURVES
-from fastloss.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, SKY, VERMILION
+from fastloss.palette import (
+    BLACK,
+    BLUE,
+    BROWN,
+    GREEN,
+    GREY,
+    LILAC,
+    LIME,
+    ORANGE,
+    PALE,
+    PINK,
+    PURPLE,
+    SKY,
+    VERMILION,
+    YELLOW,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,14 +39,17 @@ COLOURS = {  # ours the darkest
     OURS: BLACK,
     "torch": VERMILION,
     "torch.compile": ORANGE,
+    "jax": BROWN,
+    "optax": YELLOW,
     "sklearn": BLUE,
     "sklearn.metrics": SKY,
     "numpy": GREEN,
-    "scipy": "#8fbf5a",
+    "scipy": LIME,
     "numexpr": PINK,
-    "numba": "#7b4fa3",
+    "numba": PURPLE,
+    "numba.strict": LILAC,
 }
-MARKERS = dict(zip(COLOURS, "oDdsPv^X*", strict=True))
+MARKERS = dict(zip(COLOURS, "oDd<>sPv^X*p", strict=True))
 DTYPE = "float32"
 
 
@@ -78,7 +96,7 @@ def speed_up(results: Results) -> Figure | None:
     axes.set_xscale("log")
     axes.axvline(1, color=COLOURS[OURS], lw=1.5)
     axes.text(1, len(rows) - 0.3, " fastloss", va="bottom", fontweight="bold")
-    _plain_ticks(axes.xaxis, (0.5, 1, 2, 5, 10, 20, 50, 100, 200), "{:g}x")
+    _plain_ticks(axes.xaxis, "{:g}x")
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(-0.8, len(rows) + 0.6)
     axes.grid(axis="y", lw=0.4, color=PALE)
@@ -143,7 +161,7 @@ def time_against_n(results: Results) -> Figure | None:
     _title(
         figure,
         results,
-        f"Time of a call: loss and gradient, {DTYPE}, into given arrays (torch: new ones)",
+        f"Time of a call: loss and gradient, {DTYPE}, into given arrays where the peer can",
     )
     _legend(figure)
     return figure
@@ -183,14 +201,14 @@ def scaling(results: Results) -> Figure | None:
             label="memory",
         )
         axes.set(title=name, xlabel="threads", xticks=counts, yscale="log")
-        _plain_ticks(axes.yaxis, (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200), "{:g}")
+        _plain_ticks(axes.yaxis, "{:g}")
         axes.grid(lw=0.4, color=PALE)
     panels[0].set_ylabel("GB/s of inputs and outputs")
     _title(
         figure,
         results,
         f"Threads: loss and gradient of {rows[0].n:,} {DTYPE} numbers,"
-        " into given arrays (torch: new ones)",
+        " into given arrays where the peer can",
     )
     _legend(figure)
     return figure
@@ -232,8 +250,12 @@ def _legend(figure: Figure) -> None:
     )
 
 
-def _plain_ticks(axis: Any, ticks: Sequence[float], form: str) -> None:
-    axis.set_major_locator(matplotlib.ticker.FixedLocator(list(ticks)))
+def _plain_ticks(axis: Any, form: str) -> None:
+    """At 1, 2 and 5 in each decade, or at decades alone where there are many."""
+    low, high = axis.get_view_interval()
+    digits = (1, 2, 5) if high < 1000 * low else (1,)
+    ticks = [digit * 10.0**power for power in range(-9, 10) for digit in digits]
+    axis.set_major_locator(matplotlib.ticker.FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: form.format(value)))
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fastloss.bench import charts, run
 from fastloss.bench.peers import PEERS
-from fastloss.bench.report import print_comparison, print_results
+from fastloss.bench.report import print_comparison, print_outcomes, print_results
 from fastloss.bench.results import Results, ResultsError, compare
 
 
@@ -56,6 +56,7 @@ def bench(
     console = Console(highlight=False, markup=False)
     print_results(results, console)
     console.print(f"{'written:':<18}{', '.join(map(str, written))}")
+    print_outcomes(results, console)
     if before is None:
         return 0
     try:

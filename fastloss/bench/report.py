@@ -11,11 +11,12 @@ from rich.table import Table
 
 from fastloss.bench.cases import seconds, size, times
 from fastloss.bench.peers.base import FRESH, GIVEN
-from fastloss.bench.results import OURS, Change, Comparison, Key, Results, Row
+from fastloss.bench.results import OURS, OUTCOMES, Change, Comparison, Key, Results, Row
 from fastloss.bench.steps import LISTS, STATES, STEP
 
 METHODS = ("value_and_grad", STEP, *STATES, *LISTS)
 DTYPE = "float32"
+MOST_LOST = 10  # comparisons that are named
 
 
 def print_results(results: Results, console: Console) -> None:
@@ -45,6 +46,48 @@ def print_results(results: Results, console: Console) -> None:
         console.print(f"{'left out:':<18}{peer} ({why})")
     for text in results.disagreeing:
         console.print(f"{'disagrees:':<18}{text}")
+
+
+def print_outcomes(results: Results, console: Console) -> None:
+    """Against whom we won and lost how often, and where we lost most."""
+    counts = results.counts()
+    if not counts:
+        return
+    console.print()
+    console.print("comparisons with each peer, like with like; noise: the quartiles meet")
+    table = _framed([""], OUTCOMES)
+    for peer, outcomes in counts.items():
+        table.add_row(peer, *(f"{outcomes[outcome]:,}" for outcome in OUTCOMES))
+    if len(counts) > 1:
+        sums = (sum(outcomes[outcome] for outcomes in counts.values()) for outcome in OUTCOMES)
+        table.add_section()
+        table.add_row("all", *(f"{total:,}" for total in sums))
+    console.print(table)
+    lost = results.lost()
+    if not lost:
+        return
+    table = _framed(["lost, the worst first", "to"], ["theirs / ours"])
+    for pair in lost[:MOST_LOST]:
+        row = pair.theirs
+        case = f"{row.name} {row.method} n={size(row.shape)} {row.dtype} {row.outputs}"
+        if row.threads != results.threads:
+            case += f" {row.threads} of {results.threads} threads"
+        table.add_row(case, row.peer, times(pair.ratio))
+    console.print()
+    console.print(table)
+    if len(lost) > MOST_LOST:
+        more = f"{len(lost) - MOST_LOST:,} more"
+        console.print(f'and {more}, all in results.json: the rows whose outcome is "lost"')
+
+
+def _framed(texts: Sequence[str], figures: Sequence[str]) -> Table:
+    """A table with columns of texts, then of figures."""
+    table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False)
+    for name in texts:
+        table.add_column(name)
+    for name in figures:
+        table.add_column(name, justify="right")
+    return table
 
 
 def _parts(results: Results, rows: Sequence[Row], console: Console) -> list[Table]:
@@ -124,11 +167,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def _changes(title: str, changes: Sequence[Change]) -> Table:
-    table = Table(box=box.HORIZONTALS, show_edge=False, pad_edge=False)
-    for name in (title, "method", "dtype", "out"):
-        table.add_column(name)
-    for name in ("n", "threads", "before", "now", "ratio"):
-        table.add_column(name, justify="right")
+    table = _framed([title, "method", "dtype", "out"], ["n", "threads", "before", "now", "ratio"])
     for change in changes:
         row = change.row
         figures = seconds(change.before), seconds(row.seconds), f"{change.ratio:.2f}"

@@ -17,8 +17,9 @@ from fastloss.files import written_whole
 
 OURS = "fastloss"
 SCHEMA = 2
-# figures that follow from others, for whoever reads the file
+# figures that follow from others, for whoever reads the file: of a row,
 DERIVED = ("n", "limit", "bound", "rate", "share")
+OF_PAIR = ("ratio", "outcome")  # and of a row of a peer and ours
 NOISE = 1.1  # what is less than this many times slower is not reported, however quiet the runs
 
 
@@ -84,6 +85,29 @@ class Row(Key):
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A row of ours and one of a peer that are compared: the same work, allocation and threads."""
+
+    ours: Row
+    theirs: Row
+
+    @property
+    def ratio(self) -> float:
+        """How many times longer the peer takes."""
+        return self.theirs.seconds / self.ours.seconds
+
+    @property
+    def outcome(self) -> str:
+        """One of `OUTCOMES`: noise, where the quartiles meet."""
+        if self.theirs.low > self.ours.high:
+            return "won"
+        return "lost" if self.theirs.high < self.ours.low else "noise"
+
+
+OUTCOMES = ("won", "lost", "noise")
+
+
+@dataclass(frozen=True)
 class Results:
     """A run."""
 
@@ -102,33 +126,53 @@ class Results:
             if all(getattr(row, name) == value for name, value in wanted.items()):
                 yield row
 
+    def pairs(self) -> Iterator[Pair]:
+        """Each row of a peer with ours of the same allocation or, where we have no choice, ours."""
+        ours: dict[Key, dict[str, Row]] = {}
+        for row in self.find(peer=OURS):
+            ours.setdefault(row.key, {})[row.outputs] = row
+        for row in self.rows:
+            if row.peer != OURS and row.key in ours:
+                ways = ours[row.key]
+                yield Pair(ways.get(row.outputs, next(iter(ways.values()))), row)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Of each peer, how many comparisons have each outcome."""
+        found = {peer: dict.fromkeys(OUTCOMES, 0) for peer in self.versions}
+        for pair in self.pairs():
+            of_peer = found.setdefault(pair.theirs.peer, dict.fromkeys(OUTCOMES, 0))
+            of_peer[pair.outcome] += 1
+        return {peer: counts for peer, counts in found.items() if any(counts.values())}
+
+    def lost(self) -> list[Pair]:
+        """The comparisons lost, the worst first."""
+        return sorted((p for p in self.pairs() if p.outcome == "lost"), key=lambda p: p.ratio)
+
     def ratios(self, outputs: str = GIVEN) -> dict[Key, dict[str, float]]:
         """How many times longer than fastloss each peer takes, with arrays given or made anew.
 
         Like is compared with like: a peer that cannot write to arrays given is compared with
         fastloss making new ones too.
         """
-        times: dict[Key, dict[str, dict[str, float]]] = {}
-        for row in self.rows:
-            times.setdefault(row.key, {}).setdefault(row.peer, {})[row.outputs] = row.seconds
-        found: dict[Key, dict[str, float]] = {}
-        for key, peers in times.items():
-            ours = peers.pop(OURS, None)
-            if ours is None:
-                continue
-            found[key] = {}
-            for peer, theirs in peers.items():
-                way = outputs if outputs in theirs else next(iter(theirs))
-                mine = ours.get(way, next(iter(ours.values())))
-                found[key][peer] = theirs[way] / mine
+        found: dict[Key, dict[str, float]] = {row.key: {} for row in self.find(peer=OURS)}
+        for pair in self.pairs():
+            ratios, row = found[pair.ours.key], pair.theirs
+            if row.outputs == outputs or row.peer not in ratios:
+                ratios[row.peer] = pair.ratio
         return found
 
     def write(self, path: Path) -> None:
         """Write as JSON, a line for each row, its names in "columns"; whole or not at all."""
         head = {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
-        columns = [field.name for field in fields(Row)] + list(DERIVED)
+        names = [field.name for field in fields(Row)] + list(DERIVED)
+        columns = [*names, *OF_PAIR]
         text = json.dumps({"schema": SCHEMA, **head, "columns": columns}, indent=1)[:-2]
-        lines = [json.dumps([_short(getattr(row, name)) for name in columns]) for row in self.rows]
+        pairs = {pair.theirs: pair for pair in self.pairs()}
+        lines = []
+        for row in self.rows:
+            figures = [getattr(row, name) for name in names]
+            figures += [getattr(pairs.get(row), name, None) for name in OF_PAIR]
+            lines.append(json.dumps([_short(figure) for figure in figures]))
         text += ',\n "rows": [\n' + ",\n".join(lines) + "\n]}\n"
         with written_whole(path) as file:
             file.write(text.encode())

@@ -66,9 +66,9 @@ def _settle(timer: timeit.Timer, once: float) -> None:
 
 
 def _once(timer: timeit.Timer) -> float:
-    """Seconds of a call, roughly; the second of two where they are short: the first may set up."""
-    first = timer.timeit(1)
-    return max(first if first > 0.1 else timer.timeit(1), 1e-7)
+    """Seconds of a call, roughly: of the second, as the first may compile or set up."""
+    timer.timeit(1)
+    return max(timer.timeit(1), 1e-7)
 
 
 def _quartiles(times: Sequence[float]) -> Times:

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench_rows import made
 
 import fastloss as fl
 from fastloss import cli
-from fastloss.bench import charts, command, machine, run
-from fastloss.bench.cases import DTYPES, METHODS, ROW_METHODS, Case, row_names, size, sweep, times
+from fastloss.bench import charts, command, machine, run, timing
+from fastloss.bench.cases import DTYPES, METHODS, ROW_METHODS, Case, row_names, size, sweep
 from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
 from fastloss.bench.peers.fastloss_peer import Fastloss
+from fastloss.bench.peers.numba_peer import NumbaStrict
 from fastloss.bench.peers.torch_peer import rules
-from fastloss.bench.results import OURS, Results, ResultsError, Row, compare
+from fastloss.bench.results import OURS, Results, ResultsError
 from fastloss.bench.steps import (
     LINEAR,
     RESNET50,
@@ -31,9 +33,7 @@ from fastloss.bench.timing import Effort, interleaved
 from fastloss.losses.base import pointwise_names
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results" / "results.json"
 TINY = Effort(0, 2, 2)
-SMALL = (32,)
 
 
 @pytest.mark.parametrize("cls", PEERS, ids=lambda cls: cls.name)
@@ -44,7 +44,7 @@ def test_a_peer_agrees_with_fastloss(cls):
         pytest.skip(f"{cls.library} is not installed")
     peer.set_threads(2)
     names, rows = pointwise_names(), row_names()
-    if cls.slow:  # torch.compile: seconds for each
+    if cls.slow:  # what compiles: some take seconds for each
         names, rows = ["logistic"], ["softmax_cross_entropy"]
     done = 0
     for case in (
@@ -70,6 +70,25 @@ def test_a_peer_agrees_with_fastloss(cls):
         assert all(np.any(part) for part in got)
         done += 1
     assert done >= 2
+
+
+def test_numba_without_fastmath_adds_in_order():
+    pytest.importorskip("numba", reason="numba is a peer, not a requirement")
+    peer = NumbaStrict()
+    case = Case("mse", "value", (1000,), "float64")
+    y, z = case.data()
+    total = 0.0
+    for d in (z - y).tolist():
+        total += d * d
+    assert peer.work(case, y, z, GIVEN).call() == [total / 1000]
+    z[5] = np.nan
+    assert np.isnan(peer.work(case, y, z, GIVEN).call())
+
+
+def test_every_peer_has_a_mark_of_its_own_in_the_charts():
+    drawn = {OURS, *(peer.name for peer in PEERS)} - {"torch.fused"}  # which has no losses
+    assert set(charts.COLOURS) == drawn
+    assert len(set(charts.COLOURS.values())) == len(set(charts.MARKERS.values())) == len(drawn)
 
 
 def test_difference_sees_nan_and_shape():
@@ -300,61 +319,6 @@ def test_a_damaged_file(tmp_path, text, message):
         Results.read(path)
 
 
-def row(peer, seconds, outputs=GIVEN, spread=0.01, **changes):
-    low, high = seconds * (1 - spread), seconds * (1 + spread)
-    known = Row(
-        "mse", "value_and_grad", (1000,), "float32", 2, peer, outputs, seconds, low, high, 5, 12000,
-        1e-7, None, 0.0, None,
-    )  # fmt: skip
-    return dataclasses.replace(known, **changes)
-
-
-def made(*rows):
-    return Results("2026-01-01", {}, 2, {}, {}, [], {"copy": 1e9}, list(rows))
-
-
-def test_ratios_compare_like_with_like():
-    found = made(
-        row(OURS, 1.0), row(OURS, 2.0, FRESH), row("a", 3.0), row("a", 8.0, FRESH),
-        row("b", 5.0, FRESH),
-    )  # fmt: skip
-    (key,) = found.ratios()
-    assert found.ratios()[key] == {"a": 3.0, "b": 2.5}  # b cannot write to arrays given
-    assert found.ratios(FRESH)[key] == {"a": 4.0, "b": 2.5}
-    assert key.name == "mse" and key.n == 1000
-
-
-def test_ratios_have_no_exponent():
-    assert [times(x) for x in (0.3456, 12.34, 999.4, 999.6, 7876.5)] == [
-        "0.346x", "12.3x", "999x", "1,000x", "7,876x",
-    ]  # fmt: skip
-
-
-def test_compare_takes_the_drift_of_the_machine_out():
-    old = made(row(OURS, 1.0), row(OURS, 1.0, shape=SMALL), row("a", 1.0),
-               row("a", 2.0, shape=SMALL))  # fmt: skip
-    new = made(row(OURS, 2.0), row(OURS, 4.0, shape=SMALL), row("a", 2.0),
-               row("a", 4.0, shape=SMALL))  # fmt: skip
-    found = compare(old, new)
-    assert (found.drift, found.compared, found.other_machine) == (2.0, 2, False)
-    assert [(c.row.n, c.ratio) for c in found.slower] == [(32, 2.0)]
-    assert found.faster == []
-    back = compare(new, old)
-    assert back.slower == [] and [(c.row.n, c.ratio) for c in back.faster] == [(32, 0.5)]
-
-
-def test_compare_does_not_report_noise():
-    old = made(row(OURS, 1.0, spread=0.3))
-    assert compare(old, made(row(OURS, 1.5, spread=0.3))).slower == []  # the quartiles meet
-    assert compare(made(row(OURS, 1.0)), made(row(OURS, 1.05))).slower == []  # too little
-    with pytest.raises(ResultsError, match="no row of fastloss is in both"):
-        compare(old, made(row(OURS, 1.5, shape=SMALL)))
-    # the peers vary by a half themselves, without any reason
-    old, new = (made(row(OURS, 1.0 * t), *(row("a", s, shape=(i,)) for i, s in enumerate(u)))
-                for t, u in ((1, [1, 1, 1, 1]), (1.4, [1, 1.5, 1, 0.67])))  # fmt: skip
-    assert compare(old, new).slower == [] and compare(old, new).noise == pytest.approx(1.5, abs=0.1)
-
-
 def test_interleaved_times_what_it_is_told():
     calls = []
     runs = [lambda: calls.append(0), lambda: [calls.append(1) for _ in range(5000)]]
@@ -362,6 +326,23 @@ def test_interleaved_times_what_it_is_told():
     assert quick.rounds == slow.rounds == 3
     assert quick.low <= quick.median <= quick.high < slow.median
     assert set(calls) == {0, 1}
+
+
+def test_the_first_call_is_in_no_time_and_in_no_estimate(monkeypatch):
+    class Timer:  # of what compiles for a minute, then takes a tenth of LEAST
+        def __init__(self, run):
+            self.calls = run
+
+        def timeit(self, number):
+            self.calls.append(number)
+            return 60.0 if len(self.calls) == 1 else number * timing.LEAST / 10
+
+    monkeypatch.setattr(timing.timeit, "Timer", Timer)
+    monkeypatch.setattr(timing.time, "sleep", lambda seconds: None)
+    calls: list[int] = []
+    (times_,) = interleaved([calls], Effort(0, 2, 2))
+    assert (times_.low, times_.high, times_.rounds) == pytest.approx((1e-4, 1e-4, 2))
+    assert calls == [1, 1, *[10, 10] * 2]  # the first, the estimate; to warm up and a timing, twice
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak can be set back on Linux only")
@@ -389,6 +370,7 @@ def test_the_command(tiny, tmp_path, capsys, monkeypatch):
     assert "n = 1,000," in shown and "logistic" in shown
     assert "n = 100 x 10," in shown and "kl_divergence" in shown
     assert "step, float32, n = 1,000," in shown and "Lion" in shown
+    assert "comparisons with each peer" in shown.partition("written:")[2]
     results = Results.read(out / "results.json")
     for factor, status, text in ((1e-3, 1, "nothing is faster"), (1e3, 0, "nothing is slower")):
         rows = [
@@ -450,13 +432,3 @@ def test_pytest_runs_the_benchmarks():
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout and "skipped" not in done.stdout
-
-
-def test_the_table_of_the_readme():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import publish
-    finally:
-        sys.path.pop(0)
-    readme = (ROOT / "README.md").read_text()
-    assert publish.published(readme, Results.read(RESULTS)) == readme

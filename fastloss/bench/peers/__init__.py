@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fastloss.bench.peers.base import Peer
-from fastloss.bench.peers.numba_peer import Numba
+from fastloss.bench.peers.jax_peer import Jax, Optax
+from fastloss.bench.peers.numba_peer import Numba, NumbaStrict
 from fastloss.bench.peers.numexpr_peer import NumExpr
 from fastloss.bench.peers.numpy_peer import NumPy
 from fastloss.bench.peers.scipy_peer import SciPy
@@ -15,9 +16,12 @@ PEERS: tuple[type[Peer], ...] = (
     SciPy,
     NumExpr,
     Numba,
+    NumbaStrict,
     ScikitLearn,
     ScikitLearnMetrics,
     Torch,
     TorchFused,
     TorchCompile,
+    Jax,
+    Optax,
 )

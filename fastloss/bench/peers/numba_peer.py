@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fastloss.bench.cases import METHODS, Array, Case
-from fastloss.bench.peers.base import FRESH, GIVEN, Arrays, Peer, Work
+from fastloss.bench.cases import OUTPUTS, Array, Case
+from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
 
-BLOCK = 16_384  # elements that a thread takes at once
+PARALLEL_MIN = 16_384  # elements below which threads make it slower
 Scalar = Callable[[Any, Any], Any]
 
 # A loss makes functions of z and y from its parameters: the loss, its gradient and its Hessian.
@@ -132,11 +132,12 @@ LOSSES: Losses = {
 
 
 class Numba(Peer):
-    """Compiled loops with fastmath: parallel where there is more than one block."""
+    """Compiled loops with fastmath, which are vectorised: parallel where there is enough to do."""
 
     name = "numba"
     library = "numba"
     slow = True
+    fastmath = True
 
     def __init__(self) -> None:
         import numba
@@ -152,62 +153,67 @@ class Numba(Peer):
         return (GIVEN, FRESH) if case.name in LOSSES else ()
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
-        new = Arrays(z, outputs)
-        loop = self._loops(case.name, case.method, case.dtype, case.n > BLOCK)
-        c = z.dtype.type(1 / case.n)
+        loop = self._loops(case.name, case.method, case.dtype, case.n >= PARALLEL_MIN)
+        if case.method == "value":
+            return Work(functools.partial(loop, y, z), lambda value: (value,))
+        count = OUTPUTS[case.method]
 
-        def value() -> tuple[Any]:
-            return (loop(y, z, c, z, z),)
+        def results(value: Any, arrays: Sequence[Array]) -> Sequence[Any]:
+            return (value, *arrays) if case.method == "value_and_grad" else arrays
 
-        def value_and_grad() -> tuple[Any, Array]:
-            new.start()
-            grad = new()
-            return loop(y, z, c, grad, grad), grad
+        if outputs == GIVEN:
+            kept = [np.empty_like(z) for _ in range(count)]
+            return Work(functools.partial(loop, y, z, *kept), lambda value: results(value, kept))
 
-        def grad_and_hess() -> tuple[Array, Array]:
-            new.start()
-            grad, hess = new(), new()
-            loop(y, z, c, grad, hess)
-            return grad, hess
+        def fresh() -> tuple[Any, list[Array]]:
+            made = [np.empty_like(z) for _ in range(count)]
+            return loop(y, z, *made), made
 
-        methods = {
-            "value": value,
-            "value_and_grad": value_and_grad,
-            "grad_and_hess": grad_and_hess,
-        }
-        return Work(methods[case.method])
+        return Work(fresh, lambda found: results(*found))
 
     def _compiled(self, name: str, method: str, dtype: str, parallel: bool) -> Any:
-        """A loop that gives the mean loss and writes what else the method gives."""
-        njit = functools.partial(self._numba.njit, fastmath=True, error_model="numpy")
+        """A loop that gives the mean loss, and writes the derivatives that the method gives.
+
+        It takes as few arguments as will do: each costs as much as a hundred numbers.
+        """
+        njit = functools.partial(self._numba.njit, fastmath=self.fastmath, error_model="numpy")
         prange = self._numba.prange
         parameters = Case(name, method, (1,), dtype).loss.parameters
         real = np.dtype(dtype).type
         value, grad, hess = (njit(part) for part in LOSSES[name](real, **parameters))
-        zero = real(0)
-        # constants when it is compiled: the branches not taken leave nothing behind
-        needs_value, needs_grad, needs_hess = (
-            method in methods for methods in (METHODS[:2], METHODS[1:], METHODS[2:])
-        )
+        one = real(1)
+        # in float32 the order of a sum matters too much if it may not be changed
+        zero = real(0) if self.fastmath else 0.0
 
-        def block(y: Array, z: Array, c: Any, g: Array, h: Array) -> Any:
+        def value_loop(y: Array, z: Array) -> Any:
             total = zero
-            for i in range(len(z)):
-                if needs_value:
-                    total += value(z[i], y[i])
-                if needs_grad:
-                    g[i] = c * grad(z[i], y[i])
-                if needs_hess:
-                    h[i] = c * hess(z[i], y[i])
-            return np.float64(c) * total
+            for i in prange(len(z)):
+                total += value(z[i], y[i])
+            return total / len(z)
 
-        serial = njit(block)
+        def value_and_grad_loop(y: Array, z: Array, g: Array) -> Any:
+            total, c = zero, one / real(len(z))
+            for i in prange(len(z)):
+                total += value(z[i], y[i])
+                g[i] = c * grad(z[i], y[i])
+            return total / len(z)
 
-        def blocks(y: Array, z: Array, c: Any, g: Array, h: Array) -> Any:
-            total = 0.0
-            for k in prange((len(z) + BLOCK - 1) // BLOCK):
-                part = slice(k * BLOCK, (k + 1) * BLOCK)
-                total += serial(y[part], z[part], c, g[part], h[part])
-            return total
+        def grad_and_hess_loop(y: Array, z: Array, g: Array, h: Array) -> None:
+            c = one / real(len(z))
+            for i in prange(len(z)):
+                g[i] = c * grad(z[i], y[i])
+                h[i] = c * hess(z[i], y[i])
 
-        return njit(blocks, parallel=True) if parallel else serial
+        loops = {
+            "value": value_loop,
+            "value_and_grad": value_and_grad_loop,
+            "grad_and_hess": grad_and_hess_loop,
+        }
+        return njit(loops[method], parallel=parallel)
+
+
+class NumbaStrict(Numba):
+    """The same loops without fastmath: sums in order, and NaN and infinities as they come."""
+
+    name = "numba.strict"
+    fastmath = False
