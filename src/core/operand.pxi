@@ -24,8 +24,20 @@ cdef extern from "numpy/arrayobject.h":
     int NPY_ITER_CONTIG, NPY_ITER_ALIGNED, NPY_ITER_NBO
     int NPY_CORDER, NPY_UNSAFE_CASTING
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+      #define FL_PREFETCH(place) __builtin_prefetch(place, 0, 2)
+    #else
+      #define FL_PREFETCH(place) (void)(place)
+    #endif
+    """
+    void FL_PREFETCH(const void*) noexcept nogil
+
 cdef enum:
     CONVERSION_BUFFER = 8 * BLOCK
+    AHEAD = 4096                # bytes that are fetched ahead at most
+    AHEAD_MIN = 1 << 20         # bytes of an array that may not be in a cache near by
     MAX_DIMS = 64               # NumPy's own limit
     OWN_TYPES = 24              # NumPy's own type numbers are below
 
@@ -51,6 +63,7 @@ cdef struct Operand:
     Py_ssize_t itemsize         # of the type computed in
     Py_ssize_t stride           # of data
     fl_convert convert          # NULL: data are used where they lie
+    Py_ssize_t ahead            # bytes that are fetched ahead, at most
     Reader* readers
     int n_readers
 
@@ -59,7 +72,7 @@ cdef struct Operand:
 
 cdef const fl_input* own_inputs[OWN_TYPES]      # by type number; NULL: none
 cdef const fl_input* bfloat16_input
-cdef int bfloat16_type = -1                     # its number, once an array of it was met
+cdef int bfloat16_type = cnp.NPY_NOTYPE         # its number, once an array of it was met
 
 
 cdef const fl_input* input_named(str name) noexcept:
@@ -94,7 +107,7 @@ cdef bint is_bfloat16(cnp.ndarray array) except -1:
 
 cdef const fl_input* input_of(cnp.ndarray array) except? NULL:
     """How an array is converted; NULL: by the iterator."""
-    if cnp.PyArray_TYPE(array) < OWN_TYPES:
+    if 0 <= cnp.PyArray_TYPE(array) < OWN_TYPES:
         return own_inputs[cnp.PyArray_TYPE(array)]
     return bfloat16_input if is_bfloat16(array) else NULL
 
@@ -157,6 +170,8 @@ cdef bint open_operand(
             if operand.convert == NULL:
                 return open_readers(operand, array, like, type_num, threads, NPY_ITER_READONLY)
         operand.data = cnp.PyArray_BYTES(array)
+        operand.ahead = (
+            AHEAD if cnp.PyArray_SIZE(array) * operand.stride >= AHEAD_MIN else 0)
         return False
     return open_readers(operand, array, like, type_num, threads, NPY_ITER_READONLY)
 
@@ -236,17 +251,28 @@ cdef bint seek(Operand* operand, int thread, Py_ssize_t start, Py_ssize_t stop) 
         operand.readers[thread].iterator, start, stop, &error) != 0
 
 
+cdef inline void fetch_ahead(
+        const Operand* operand, Py_ssize_t start, Py_ssize_t count) noexcept nogil:
+    """Have the block that is read next brought nearer while this one is computed: processors that
+    fetch ahead by themselves stop at the end of a page. There may be no such block."""
+    cdef const char* place = operand.data + (start + count) * operand.stride
+    cdef Py_ssize_t i
+    for i in range(min(count * operand.stride, operand.ahead) // LINE):
+        FL_PREFETCH(place + i * LINE)
+
+
 cdef const char* read(
         Operand* operand, int thread, Py_ssize_t start, Py_ssize_t count, char* buffer
         ) noexcept nogil:
     """The next count elements, from start on: where they lie, or copied into buffer."""
     cdef Reader* reader
     cdef Py_ssize_t done = 0, part
-    if operand.convert != NULL:
+    if operand.data != NULL:
+        fetch_ahead(operand, start, count)
+        if operand.convert == NULL:
+            return operand.data + start * operand.stride
         operand.convert(operand.data + start * operand.stride, operand.stride, count, buffer)
         return buffer
-    if operand.data != NULL:
-        return operand.data + start * operand.stride
     if operand.source != NULL:
         operand.compute(operand.source, thread, start, count, buffer)
         return buffer
