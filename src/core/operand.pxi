@@ -37,7 +37,7 @@ cdef extern from *:
 cdef enum:
     CONVERSION_BUFFER = 8 * BLOCK
     AHEAD = 4096                # bytes that are fetched ahead at most
-    AHEAD_MIN = 1 << 20         # bytes of an array that may not be in a cache near by
+    AHEAD_MIN = 1 << 21         # bytes of an array that may not be in a cache near by
     MAX_DIMS = 64               # NumPy's own limit
     OWN_TYPES = 24              # NumPy's own type numbers are below
 
