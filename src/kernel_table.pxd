@@ -169,6 +169,14 @@ cdef struct LinearKernel:
         void* block, double* g) noexcept nogil
     Py_ssize_t lanes                        # outputs in a vector
 
+# Arrays that are converted as they are read.
+cdef extern from "kernels/inputs.h":
+    ctypedef void (*fl_convert)(
+        const void* source, Py_ssize_t stride, Py_ssize_t n, void* target) noexcept nogil
+    ctypedef struct fl_input:
+        const char* name
+        fl_convert to[3]
+
 # Update rules of the optimizers: see rules.pxi.
 cdef struct Clip:           # what happens to a gradient first: g -> factor g, cut to -bound..bound
     double factor, bound
@@ -239,6 +247,7 @@ cdef struct KernelTable:
     WidenFn widen[N_FORMATS]
     NarrowFn narrow[N_FORMATS]
     AdoptFn adopt[N_FORMATS]
+    const fl_input* inputs
     void (*fence)() noexcept nogil          # orders streamed stores before what follows
 
 

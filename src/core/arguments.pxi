@@ -113,7 +113,7 @@ cdef int type_for(cnp.ndarray array, int type_num, str name) except -1:
         return cnp.NPY_FLOAT
     if cnp.PyTypeNum_ISINTEGER(type_num) or type_num == cnp.NPY_BOOL:
         return cnp.NPY_DOUBLE
-    if cnp.PyTypeNum_ISUSERDEF(type_num) and array.dtype.name == "bfloat16":
+    if is_bfloat16(array):
         return cnp.NPY_FLOAT
     raise TypeError(f"{name} must hold real, integer or bool values; got dtype {array.dtype}"
                     f"{remedy(array, type_num, name)}")

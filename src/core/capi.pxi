@@ -65,8 +65,8 @@ cdef Py_ssize_t evaluate_samples(
     job.step = BLOCK
     job.y.data = <char*>y
     job.z.data = <char*>z
-    job.y.itemsize = job.itemsize
-    job.z.itemsize = job.itemsize
+    job.y.stride = job.itemsize
+    job.z.stride = job.itemsize
     job.scale = 1
     job.terms = &term
     memcpy(term.parameters, loss.parameters, sizeof(term.parameters))

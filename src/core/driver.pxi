@@ -191,7 +191,7 @@ cdef bint in_domain(Job* job, Block* b) noexcept nogil:
 
 cdef inline bint is_through(Operand* output) noexcept nogil:
     """Whether an output is not direct."""
-    return output.readers != NULL or output.converts or output.source != NULL
+    return output.readers != NULL or output.convert != NULL or output.source != NULL
 
 
 cdef inline char* target(

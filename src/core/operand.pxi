@@ -1,7 +1,7 @@
 # An array as a stream of blocks: in place where it is contiguous, native and of the type computed
-# in; converted a block at a time where it is of the other of float32 and float64; else a buffer at a
-# time by NumPy's own iterator, which knows every stride, byte order, alignment and dtype, and runs
-# without the GIL. So are inputs read, and outputs written.
+# in; converted a block at a time by the kernels where elements of a dtype that they know lie at equal
+# distances; else a buffer at a time by NumPy's own iterator, which knows every stride, byte order,
+# alignment and dtype, and runs without the GIL. So are inputs read, and outputs written.
 
 cdef extern from "numpy/arrayobject.h":
     ctypedef struct NpyIter:
@@ -24,9 +24,22 @@ cdef extern from "numpy/arrayobject.h":
     int NPY_ITER_CONTIG, NPY_ITER_ALIGNED, NPY_ITER_NBO
     int NPY_CORDER, NPY_UNSAFE_CASTING
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+      #define FL_PREFETCH(place) __builtin_prefetch(place, 0, 2)
+    #else
+      #define FL_PREFETCH(place) (void)(place)
+    #endif
+    """
+    void FL_PREFETCH(const void*) noexcept nogil
+
 cdef enum:
     CONVERSION_BUFFER = 8 * BLOCK
+    AHEAD = 4096                # bytes that are fetched ahead at most
+    AHEAD_MIN = 1 << 21         # bytes of an array that may not be in a cache near by
     MAX_DIMS = 64               # NumPy's own limit
+    OWN_TYPES = 24              # NumPy's own type numbers are below
 
 cdef struct Reader:             # one thread's place in an operand that is converted
     NpyIter* iterator
@@ -46,19 +59,90 @@ cdef struct Operand:
     void* source                # of what is computed, or absorbed; NULL: an array
     ComputeFn compute
     AbsorbFn absorb
-    char* data                  # NULL: converted through the readers
+    char* data                  # the first element; NULL: through the readers
     Py_ssize_t itemsize         # of the type computed in
-    bint converts               # data are of the other type
+    Py_ssize_t stride           # of data
+    fl_convert convert          # NULL: data are used where they lie
+    Py_ssize_t ahead            # bytes that are fetched ahead, at most
     Reader* readers
     int n_readers
 
 
-cdef inline int other_type(int type_num) noexcept:
-    """float64 of float32, and the reverse; none of other types."""
-    if type_num == cnp.NPY_FLOAT:
-        return cnp.NPY_DOUBLE
-    return cnp.NPY_FLOAT if type_num == cnp.NPY_DOUBLE else -1
+# ---- what the kernels convert -------------------------------------------------------------------
 
+cdef const fl_input* own_inputs[OWN_TYPES]      # by type number; NULL: none
+cdef const fl_input* bfloat16_input
+cdef int bfloat16_type = cnp.NPY_NOTYPE         # its number, once an array of it was met
+
+
+cdef const fl_input* input_named(str name) noexcept:
+    cdef const fl_input* found = kernels.inputs
+    while found.name != NULL:
+        if found.name.decode() == name:
+            return found
+        found += 1
+    return NULL
+
+
+def _enter_inputs():
+    global bfloat16_input
+    bfloat16_input = input_named("bfloat16")
+    for code in np.typecodes["All"]:
+        dtype = np.dtype(code)
+        own_inputs[dtype.num] = input_named(dtype.name)
+
+
+_enter_inputs()
+
+
+cdef bint is_bfloat16(cnp.ndarray array) except -1:
+    """Whether an array is of ml_dtypes' dtype, which gets its number when that is imported."""
+    global bfloat16_type
+    cdef int type_num = cnp.PyArray_TYPE(array)
+    if type_num != bfloat16_type and (
+            cnp.PyTypeNum_ISUSERDEF(type_num) and array.dtype.name == "bfloat16"):
+        bfloat16_type = type_num
+    return type_num == bfloat16_type
+
+
+cdef const fl_input* input_of(cnp.ndarray array) except? NULL:
+    """How an array is converted; NULL: by the iterator."""
+    if 0 <= cnp.PyArray_TYPE(array) < OWN_TYPES:
+        return own_inputs[cnp.PyArray_TYPE(array)]
+    return bfloat16_input if is_bfloat16(array) else NULL
+
+
+cdef inline int target_of(int type_num) noexcept:
+    """The place of a type computed in, or of labels, in fl_input."""
+    return 0 if type_num == cnp.NPY_FLOAT else 1 if type_num == cnp.NPY_DOUBLE else 2
+
+
+cdef bint one_run(cnp.ndarray array, Py_ssize_t* stride) noexcept:
+    """Whether all elements, in C order, are equally far apart."""
+    cdef Py_ssize_t length = 1, i
+    stride[0] = cnp.PyArray_ITEMSIZE(array)
+    for i in range(cnp.PyArray_NDIM(array) - 1, -1, -1):
+        if cnp.PyArray_DIM(array, i) == 1:
+            continue
+        if length == 1:
+            stride[0] = cnp.PyArray_STRIDE(array, i)
+        elif cnp.PyArray_STRIDE(array, i) != stride[0] * length:
+            return False
+        length *= cnp.PyArray_DIM(array, i)
+    return True
+
+
+cdef fl_convert conversion(cnp.ndarray array, int type_num, Py_ssize_t* stride) except? NULL:
+    """What converts an array to a type, and the distance of its elements; NULL: the iterator."""
+    cdef const fl_input* found
+    if not (cnp.PyArray_ISALIGNED(array) and cnp.PyArray_ISNOTSWAPPED(array)
+            and one_run(array, stride)):
+        return NULL
+    found = input_of(array)
+    return NULL if found == NULL else found.to[target_of(type_num)]
+
+
+# ---- opening and closing ------------------------------------------------------------------------
 
 cdef inline bint is_direct(cnp.ndarray array, int type_num) noexcept:
     return (
@@ -78,12 +162,17 @@ cdef bint open_operand(
     operand.readers = NULL
     operand.n_readers = 0
     operand.data = NULL
-    operand.converts = False
+    operand.convert = NULL
     if cnp.PyArray_NDIM(array) == cnp.PyArray_NDIM(like):
-        operand.converts = is_direct(array, other_type(type_num))
-        if operand.converts or is_direct(array, type_num):
-            operand.data = cnp.PyArray_BYTES(array)
-            return False
+        operand.stride = operand.itemsize
+        if not is_direct(array, type_num):
+            operand.convert = conversion(array, type_num, &operand.stride)
+            if operand.convert == NULL:
+                return open_readers(operand, array, like, type_num, threads, NPY_ITER_READONLY)
+        operand.data = cnp.PyArray_BYTES(array)
+        operand.ahead = (
+            AHEAD if cnp.PyArray_SIZE(array) * operand.stride >= AHEAD_MIN else 0)
+        return False
     return open_readers(operand, array, like, type_num, threads, NPY_ITER_READONLY)
 
 
@@ -91,8 +180,9 @@ cdef bint open_output(
         Operand* operand, cnp.ndarray array, int type_num, int threads) except? True:
     """Prepare to write array, which is not direct; True if that needs the GIL."""
     operand.itemsize = 4 if type_num == cnp.NPY_FLOAT else 8
-    operand.converts = is_direct(array, other_type(type_num))
-    if operand.converts:
+    operand.stride = cnp.PyArray_ITEMSIZE(array)
+    if is_direct(array, cnp.PyArray_TYPE(array)):
+        operand.convert = own_inputs[type_num].to[target_of(cnp.PyArray_TYPE(array))]
         operand.data = cnp.PyArray_BYTES(array)
         return False
     return open_readers(operand, array, array, type_num, threads, NPY_ITER_WRITEONLY)
@@ -146,7 +236,10 @@ cdef void close_operand(Operand* operand) noexcept:
     operand.readers = NULL
     operand.n_readers = 0
     operand.data = NULL
+    operand.convert = NULL
 
+
+# ---- reading and writing ------------------------------------------------------------------------
 
 cdef bint seek(Operand* operand, int thread, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Let what a thread reads or writes next be start..stop; False if NumPy has no memory."""
@@ -158,16 +251,14 @@ cdef bint seek(Operand* operand, int thread, Py_ssize_t start, Py_ssize_t stop) 
         operand.readers[thread].iterator, start, stop, &error) != 0
 
 
-cdef void convert(
-        const char* source, char* target, Py_ssize_t n, bint widens) noexcept nogil:
-    """n numbers of float32 to float64, or the reverse."""
+cdef inline void fetch_ahead(
+        const Operand* operand, Py_ssize_t start, Py_ssize_t count) noexcept nogil:
+    """Have the block that is read next brought nearer while this one is computed: processors that
+    fetch ahead by themselves stop at the end of a page. There may be no such block."""
+    cdef const char* place = operand.data + (start + count) * operand.stride
     cdef Py_ssize_t i
-    if widens:
-        for i in range(n):
-            (<double*>target)[i] = (<const float*>source)[i]
-    else:
-        for i in range(n):
-            (<float*>target)[i] = <float>(<const double*>source)[i]
+    for i in range(min(count * operand.stride, operand.ahead) // LINE):
+        FL_PREFETCH(place + i * LINE)
 
 
 cdef const char* read(
@@ -176,14 +267,14 @@ cdef const char* read(
     """The next count elements, from start on: where they lie, or copied into buffer."""
     cdef Reader* reader
     cdef Py_ssize_t done = 0, part
-    if operand.data != NULL and not operand.converts:
-        return operand.data + start * operand.itemsize
+    if operand.data != NULL:
+        fetch_ahead(operand, start, count)
+        if operand.convert == NULL:
+            return operand.data + start * operand.stride
+        operand.convert(operand.data + start * operand.stride, operand.stride, count, buffer)
+        return buffer
     if operand.source != NULL:
         operand.compute(operand.source, thread, start, count, buffer)
-        return buffer
-    if operand.converts:
-        convert(
-            operand.data + start * (12 - operand.itemsize), buffer, count, operand.itemsize == 8)
         return buffer
     reader = &operand.readers[thread]
     while done < count:
@@ -208,9 +299,8 @@ cdef void write(
     if operand.source != NULL:
         operand.absorb(operand.source, thread, start, count, buffer)
         return
-    if operand.converts:
-        convert(
-            buffer, operand.data + start * (12 - operand.itemsize), count, operand.itemsize == 4)
+    if operand.convert != NULL:
+        operand.convert(buffer, operand.itemsize, count, operand.data + start * operand.stride)
         return
     reader = &operand.readers[thread]
     while done < count:

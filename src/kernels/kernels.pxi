@@ -39,6 +39,9 @@ cdef extern from "kernels/formats.h" nogil:
     void fl_adopt_half(const void*, Py_ssize_t, float*) noexcept
     void fl_adopt_bfloat16(const void*, Py_ssize_t, float*) noexcept
 
+cdef extern from "kernels/convert.h" nogil:
+    const fl_input fl_inputs[]
+
 cdef extern from "kernels/exact.h" nogil:
     bint fl_add_alike(const float*, Py_ssize_t, double*, int*) noexcept
     double fl_largest(const double*, Py_ssize_t) noexcept

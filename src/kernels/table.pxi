@@ -171,6 +171,7 @@ fill_rows()
 fill_linear()
 fill_formats()
 fill_surveys()
+kernels.inputs = fl_inputs
 kernels.fence = fl_fence
 # name -> (index in the table, names of the parameters)
 losses = _entered(add_maps)

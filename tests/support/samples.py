@@ -2,6 +2,7 @@
 
 import math
 
+import ml_dtypes
 import numpy as np
 
 import fastloss as fl
@@ -9,6 +10,9 @@ from fastloss.losses.base import pointwise_names
 
 SIZES = (0, 1, 2, 15, 16, 17, 31, 32, 33, 511, 512, 513, 1024, 32767, 32768, 32769, 131077)
 DTYPES = (np.float32, np.float64)
+# every dtype that arrays may have, once for each of NumPy's numbers: two may be of the same name
+INPUTS = [np.dtype(x) for x in (*"?efd", *np.typecodes["AllInteger"], ml_dtypes.bfloat16)]
+INPUTS = list({dtype.num: dtype for dtype in INPUTS}.values())
 METHODS = ("value", "grad", "hess")
 
 PARAMETERS = (0, 0.1, 1, 5)  # for any parameter that may have them
@@ -19,6 +23,11 @@ MORE_PARAMETERS = {
     ("focal", "gamma"): (0.5,),
     ("quantile", "q"): (0.05, 0.5),
 }
+
+
+def computed(given):
+    """What predictions of a dtype are computed in."""
+    return np.float32 if given in (np.float16, np.float32, ml_dtypes.bfloat16) else np.float64
 
 
 def variants():
