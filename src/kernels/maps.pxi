@@ -6,24 +6,15 @@ cdef inline void run_stages(
     # for a loss without stages the compiler sees that nobody reads the zeros, and drops it all
     cdef Py_ssize_t i
     # what is computed of an element does not depend on the others of its block
-    cdef int soft = 0, wild = 0
-    cdef bint hard
+    cdef int odd = 0, wild = 0
     cdef real bound = tame_bound(p, <real>0), found
     if Loss is LogLoss:
-        # labels of 0 and 1, the common case, need one logarithm of the two
         for i in range(n & -LANES):
-            soft |= (y[i] != 0) & (y[i] != 1)
-        for i in range(n & -LANES):
-            first[i] = log_or_log1p(z[i], -z[i], y[i] == 1)
-            second[i] = first[i]
-        if soft:
-            for i in range(n & -LANES):
-                hard = (y[i] == 0) | (y[i] == 1)
-                found = first_stage(p, y[i], z[i])
-                first[i] = first[i] if hard else found
-                found = second_stage(p, y[i], z[i], found)
-                second[i] = second[i] if hard else found
-        return
+            first[i] = plain_entropy(y[i], z[i])
+            second[i] = plain_curvature(y[i], z[i])
+            odd |= is_plain(y[i], z[i]) == 0
+        if odd == 0:
+            return
     if Loss is Gamma or Loss is Tweedie:
         for i in range(n & -LANES):
             wild |= absolute(z[i]) > bound

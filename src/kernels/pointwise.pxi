@@ -48,6 +48,8 @@ cdef struct TweedieDeviance:            # of a power between 1 and 2
     double power
     double above
     double below
+cdef struct HalfwayDeviance:            # of 1.5
+    double power
 cdef struct TweedieDevianceBeyond:      # below 0, or above 2
     double power
     double above
@@ -103,6 +105,7 @@ ctypedef fused Loss:
     PoissonDeviance
     GammaDeviance
     TweedieDeviance
+    HalfwayDeviance
     TweedieDevianceBeyond
     Cauchy
     GemanMcClure
@@ -208,16 +211,56 @@ cdef inline real log1p_ratio(real distance, real least) noexcept nogil:
     return log1p(x) + flag * shift
 
 
-cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
-    """Derivatives by p of -y log(p) - (1 - y) log(1 - p)."""
-    cdef real one = 1, n = one - p, distance = p - y, product = p * n
-    cdef real g = distance / product, end = n - p
-    cdef real a = (y / p) / p, b = ((one - y) / n) / n
-    # 0/0: one term of the definition is absent, and at p = y the other has slope 1 or -1
-    grad[0] = end if (distance == 0) & (product == 0) else g
+# -y log(p) - (1 - y) log(1 - p), and its derivatives by p. Where one factor is 0, so is its term.
+
+cdef inline real cross_entropy(real y, real p) noexcept nogil:
+    cdef real one = 1, a = y * log(p), b = (one - y) * log1p(-p)
     a = 0 if y == 0 else a
     b = 0 if y == 1 else b
-    hess[0] = a + b
+    return absolute(a + b)              # of two terms that are at most 0
+
+
+cdef inline real cross_entropy_slope(real y, real p) noexcept nogil:
+    cdef real one = 1, n = one - p, distance = p - y, product = p * n, end = n - p
+    cdef real slope = distance / product
+    # 0/0: one term of the definition is absent, and at p = y the other has slope 1 or -1
+    return end if (distance == 0) & (product == 0) else slope
+
+
+cdef inline real cross_entropy_curvature(real y, real p) noexcept nogil:
+    cdef real one = 1, n = one - p, a = (y / p) / p, b = ((one - y) / n) / n
+    a = 0 if y == 0 else a
+    b = 0 if y == 1 else b
+    return a + b
+
+
+# Labels of 0 and 1, the common case, need one logarithm, and one division, of the label's own
+# probability.
+
+cdef inline real of_label(real y, real p, real* rest, real* part) noexcept nogil:
+    """That probability, as the exact sum of rest and part but for rounding."""
+    cdef real one = 1
+    rest[0] = one - y
+    part[0] = (y + y) * p - p
+    return rest[0] + part[0]
+
+
+cdef inline bint is_plain(real y, real p) noexcept nogil:
+    """Whether y is 0 or 1, and its probability a normal number."""
+    cdef real rest, part, least = FLT_MIN if real is float else DBL_MIN
+    cdef real own = of_label(y, p, &rest, &part)
+    return (y * rest == 0) & (own >= least)
+
+
+cdef inline real plain_entropy(real y, real p) noexcept nogil:
+    cdef real rest, part
+    of_label(y, p, &rest, &part)
+    return absolute(log_sum(rest, part))
+
+
+cdef inline real plain_curvature(real y, real p) noexcept nogil:
+    cdef real one = 1, rest, part, inverse = one / of_label(y, p, &rest, &part)
+    return inverse * inverse
 
 
 # Where one loss takes two or more long functions, its chain of dependent instructions is longer
@@ -250,8 +293,12 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
         return v if y < z else u
     elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         return power_difference(z, 1, p.power)
+    elif Loss is HalfwayDeviance:
+        return one / root(z)
     elif Loss is LogLoss:
-        return log(z)
+        u = plain_entropy(y, z)
+        v = cross_entropy(y, z)
+        return u if is_plain(y, z) else v
     elif Loss is BinaryKL:
         # Two Poisson deviances, of y from z and of 1 - y from 1 - z: what they add to the
         # definition cancels. This is the one whose target is the smaller.
@@ -294,7 +341,9 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
     elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         return distance_of_logs(y, z)
     elif Loss is LogLoss:
-        return log1p(-z)
+        u = plain_curvature(y, z)
+        v = cross_entropy_curvature(y, z)
+        return u if is_plain(y, z) else v
     elif Loss is BinaryKL:
         r = z - y
         a = one - z if r > 0 else z
@@ -503,16 +552,28 @@ cdef inline void pointwise(
         hess[0] = two * ((((two * y - z) / z) / z) / z)
         curve[0] = (two / z) / z
 
-    elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
+    elif Loss is TweedieDeviance or Loss is HalfwayDeviance or Loss is TweedieDevianceBeyond:
         a = <real>(1 - p.power)
         b = <real>(2 - p.power)
         c = <real>p.power
-        v = tweedie_gap(p.above, p.below, y < z, second)
         u = y if y < z else z
         w = z if y < z else y
-        if Loss is TweedieDeviance:
+        if Loss is HalfwayDeviance:
+            # 4 (sqrt(y) - sqrt(z))^2 / sqrt(z), and near y = z as a quotient, so that nothing cancels
+            s = root(z)
+            t = root(y)
+            r = z - y
+            e = 8
+            m = r if absolute(r) < e * u else y     # one division for both
+            m = m / s
+            v = m * (r / ((quarter * y + quarter * z) + half * (s * t)))
+            q = four * ((m - t) + (s - t))
+            v = v if absolute(r) < e * u else q
+        elif Loss is TweedieDeviance:
+            v = tweedie_gap(p.above, p.below, y < z, second)
             v = (w * first) * v
         else:
+            v = tweedie_gap(p.above, p.below, y < z, second)
             e = 1 if p.power > 2 else <real>0   # of the type of the lanes, to compare with
             m = one if y < z else y
             m = m if e > 0 else one
@@ -605,12 +666,9 @@ cdef inline void pointwise(
         hess[0] = v if u > largest else a
 
     elif Loss is LogLoss:
-        t = y * first
-        t = 0 if y == 0 else t
-        u = (one - y) * second
-        u = 0 if y == 1 else u
-        value[0] = absolute(t + u)          # of two terms that are at most 0
-        odds_derivatives(y, z, grad, hess)
+        value[0] = first
+        grad[0] = cross_entropy_slope(y, z)
+        hess[0] = second
         curve[0] = one / absolute(z * (one - z))       # of a zero of either sign
 
     elif Loss is Logistic:
@@ -704,5 +762,6 @@ cdef inline void pointwise(
 
     elif Loss is BinaryKL:
         value[0] = first + second
-        odds_derivatives(y, z, grad, hess)
+        grad[0] = cross_entropy_slope(y, z)
+        hess[0] = cross_entropy_curvature(y, z)
         curve[0] = one / absolute(z * (one - z))       # of a zero of either sign

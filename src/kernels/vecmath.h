@@ -413,6 +413,16 @@ FL_INLINE R FN(log_or_log1p)(R x, R v, int is_log)
     return FN(log_ends)(u, FN(log_kernel)(f, k + k0));
 }
 
+/* log(b + v) for b of 0 or 1, and a sum from MIN_NORMAL to 2: log(v) or log1p(v), by one
+   reduction and one kernel */
+FL_INLINE R FN(log_sum)(R b, R v)
+{
+    U e = (FN(bits)(b + v) + (ONE - SQRTH)) >> MANT;
+    R k = (TWO_MANT + BIAS) - FN(real)(e | FN(bits)(TWO_MANT));
+    R s = FN(real)((2 * BIAS - e) << MANT);
+    return FN(log_kernel)(s * v + (s * b - 1), k);
+}
+
 /* log(high/low) for 0 <= low <= high, high > 0, of a quotient that may underflow */
 FL_INLINE R FN(log_ratio)(R low, R high)
 {
@@ -421,7 +431,8 @@ FL_INLINE R FN(log_ratio)(R low, R high)
     R far = low < high * RATIO_MIN ? 1 : (R)0, up = (1 - far) + far * RATIO_UP;
     R down = (1 - far) + far * RATIO_DOWN;
     R distance = high - low, scaled = low * up, x = (near ? distance : scaled) / (high * down);
-    return far * RATIO_SHIFT - FN(log_or_log1p)(x, -x, !near);
+    R r = FN(log_sum)(near ? 1 : 0, near ? -x : x);
+    return far * RATIO_SHIFT - (x == 0 && !near ? -INF : r);
 }
 
 /* log1p(v) - v, and log1p(v) in *whole; no reduction, so no cancellation, for

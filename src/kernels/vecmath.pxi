@@ -13,8 +13,8 @@ cdef extern from "kernels/vecmath.h" nogil:
     double fl_log_f64(double) noexcept
     float fl_log1p_f32(float) noexcept
     double fl_log1p_f64(double) noexcept
-    float fl_log_or_log1p_f32(float, float, int) noexcept
-    double fl_log_or_log1p_f64(double, double, int) noexcept
+    float fl_log_sum_f32(float, float) noexcept
+    double fl_log_sum_f64(double, double) noexcept
     float fl_log1p_unit_f32(float) noexcept
     double fl_log1p_unit_f64(double) noexcept
     float fl_log1p_pair_f32(float, int, float*) noexcept
@@ -45,12 +45,19 @@ cdef extern from "<math.h>" nogil:
     float fabsf(float) noexcept
     double fabs(double) noexcept
     double sqrt(double) noexcept
+    float sqrtf(float) noexcept
 
 cdef inline real absolute(real x) noexcept nogil:
     if real is float:
         return fabsf(x)
     else:
         return fabs(x)
+
+cdef inline real root(real x) noexcept nogil:
+    if real is float:
+        return sqrtf(x)
+    else:
+        return sqrt(x)
 
 cdef inline real exp(real x) noexcept nogil:
     if real is float:
@@ -76,11 +83,12 @@ cdef inline real log1p(real x) noexcept nogil:
     else:
         return fl_log1p_f64(x)
 
-cdef inline real log_or_log1p(real x, real v, bint is_log) noexcept nogil:
+cdef inline real log_sum(real b, real v) noexcept nogil:
+    """log(b + v) for b of 0 or 1, and a sum from the least normal number to 2"""
     if real is float:
-        return fl_log_or_log1p_f32(x, v, is_log)
+        return fl_log_sum_f32(b, v)
     else:
-        return fl_log_or_log1p_f64(x, v, is_log)
+        return fl_log_sum_f64(b, v)
 
 cdef inline real log1p_unit(real x) noexcept nogil:
     if real is float:
@@ -198,5 +206,5 @@ cdef inline real pow1p_pair(real t, double a, real times, real* minus_one) noexc
         return fl_pow1p_pair_f64(t, a * times, 0, minus_one)
 
 cdef extern from "<float.h>" nogil:
-    float FLT_MAX
-    double DBL_MAX
+    float FLT_MAX, FLT_MIN
+    double DBL_MAX, DBL_MIN
