@@ -7,6 +7,7 @@ cdef inline void run_stages(
     cdef Py_ssize_t i
     # what is computed of an element does not depend on the others of its block
     cdef int odd = 0, wild = 0
+    cdef Way way
     cdef real bound = tame_bound(p, <real>0), found
     if Loss is LogLoss:
         for i in range(n & -LANES):
@@ -15,6 +16,18 @@ cdef inline void run_stages(
             odd |= is_plain(y[i], z[i]) == 0
         if odd == 0:
             return
+    if Loss is GeneralRobust:
+        way = way_of(p)
+        if way == BY_ROOT:
+            for i in range(n & -LANES):
+                first[i] = robust_power(p, y[i], z[i], BY_ROOT, &second[i])
+        elif way == MILD:
+            for i in range(n & -LANES):
+                first[i] = robust_power(p, y[i], z[i], MILD, &second[i])
+        else:
+            for i in range(n & -LANES):
+                first[i] = robust_power(p, y[i], z[i], STEEP, &second[i])
+        return
     if Loss is Gamma or Loss is Tweedie:
         for i in range(n & -LANES):
             wild |= absolute(z[i]) > bound

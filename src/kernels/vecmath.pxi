@@ -37,6 +37,10 @@ cdef extern from "kernels/vecmath.h" nogil:
     double fl_pow_plain_f64(double, double, double) noexcept
     float fl_pow_f32(float, float, float) noexcept
     double fl_pow_f64(double, double, double) noexcept
+    float fl_pow_mild_f32(float, float, float) noexcept
+    double fl_pow_mild_f64(double, double, double) noexcept
+    float fl_pow1p_mild_pair_f32(float, float, float, float, float*) noexcept
+    double fl_pow1p_mild_pair_f64(double, double, double, double, double*) noexcept
     float fl_pow1p_pair_f32(float, float, float, float*) noexcept
     double fl_pow1p_pair_f64(double, double, double, double*) noexcept
 
@@ -182,6 +186,14 @@ cdef inline real power_difference(real x, double a, double b) noexcept nogil:
     else:
         return fl_pow_f64(x, d, lost(a, b))
 
+cdef inline real mild_power_difference(real x, double a, double b) noexcept nogil:
+    """The same for x > 0 and a difference of at most 1 in size"""
+    cdef double d = a - b
+    if real is float:
+        return fl_pow_mild_f32(x, <float>d, <float>(d - <float>d))
+    else:
+        return fl_pow_mild_f64(x, d, lost(a, b))
+
 cdef inline real power_either(real x, double a, double b, double c, bint second) noexcept nogil:
     """x^(b - c) if second, else x^(a - c), the differences unrounded and not 0"""
     cdef double d = a - c, e = b - c
@@ -204,6 +216,13 @@ cdef inline real pow1p_pair(real t, double a, real times, real* minus_one) noexc
             t, <float>a * times, <float>(a - <float>a) * times, minus_one)
     else:
         return fl_pow1p_pair_f64(t, a * times, 0, minus_one)
+
+cdef inline real mild_pow1p_pair(real t, double a, real times, real* minus_one) noexcept nogil:
+    """The same for a of at most 1 in size, and times of 1 or 2"""
+    if real is float:
+        return fl_pow1p_mild_pair_f32(t, <float>a, <float>(a - <float>a), times, minus_one)
+    else:
+        return fl_pow1p_mild_pair_f64(t, a, 0, times, minus_one)
 
 cdef extern from "<float.h>" nogil:
     float FLT_MAX, FLT_MIN
