@@ -49,7 +49,7 @@ cdef struct TweedieDeviance:            # of a power between 1 and 2
     double above
     double below
 cdef struct HalfwayDeviance:            # of 1.5
-    double power
+    double _
 cdef struct TweedieDevianceBeyond:      # below 0, or above 2
     double power
     double above
@@ -331,8 +331,6 @@ cdef inline real first_stage(const Loss* p, real y, real z) noexcept nogil:
         return mild_power_difference(z, 1, p.power)
     elif Loss is TweedieDevianceBeyond:
         return power_difference(z, 1, p.power)
-    elif Loss is HalfwayDeviance:
-        return one / root(z)
     elif Loss is LogLoss:
         u = plain_entropy(y, z)
         v = cross_entropy(y, z)
@@ -595,28 +593,35 @@ cdef inline void pointwise(
         hess[0] = two * ((((two * y - z) / z) / z) / z)
         curve[0] = (two / z) / z
 
-    elif Loss is TweedieDeviance or Loss is HalfwayDeviance or Loss is TweedieDevianceBeyond:
+    elif Loss is HalfwayDeviance:
+        # 4 (sqrt(y) - sqrt(z))^2 / sqrt(z), and near y = z as a product of quotients, where nothing
+        # cancels
+        s = root(z)
+        t = root(y)
+        q = one / s
+        r = z - y
+        u = y if y < z else z
+        e = 8
+        e = e * u
+        m = (r if absolute(r) < e else y) * q
+        v = m * (r / ((quarter * y + quarter * z) + half * (s * t)))
+        u = four * ((m - t) + (s - t))
+        value[0] = v if absolute(r) < e else u
+        w = one / z
+        grad[0] = two * ((r * w) * q)
+        hess[0] = ((three * (y * w) - one) * q) * w
+        curve[0] = two * (q * w)
+
+    elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         a = <real>(1 - p.power)
         b = <real>(2 - p.power)
         c = <real>p.power
+        v = tweedie_gap(p.above, p.below, y < z, second)
         u = y if y < z else z
         w = z if y < z else y
-        if Loss is HalfwayDeviance:
-            # 4 (sqrt(y) - sqrt(z))^2 / sqrt(z), and near y = z as a quotient, so that nothing cancels
-            s = root(z)
-            t = root(y)
-            r = z - y
-            e = 8
-            m = r if absolute(r) < e * u else y     # one division for both
-            m = m / s
-            v = m * (r / ((quarter * y + quarter * z) + half * (s * t)))
-            q = four * ((m - t) + (s - t))
-            v = v if absolute(r) < e * u else q
-        elif Loss is TweedieDeviance:
-            v = tweedie_gap(p.above, p.below, y < z, second)
+        if Loss is TweedieDeviance:
             v = (w * first) * v
         else:
-            v = tweedie_gap(p.above, p.below, y < z, second)
             e = 1 if p.power > 2 else <real>0   # of the type of the lanes, to compare with
             m = one if y < z else y
             m = m if e > 0 else one
@@ -694,19 +699,16 @@ cdef inline void pointwise(
         value[0] = e if (e > largest) & (c > 0) else v
         w = one + u
         t = largest if e > largest else e
-        q = first / (t if u > largest else w)
+        q = first / pick(u > largest, t, w)
         t = -b if r < 0 else b
-        a = r * s
-        grad[0] = (t if u > largest else a) * q
-        v = one + m * u
+        grad[0] = pick(u > largest, t, r * s) * q
         t = b * q
-        v = (t if u > largest else v) / (e if u > largest else w)
+        v = pick(u > largest, t, one + m * u) / pick(u > largest, e, w)
         a = s * q
-        curve[0] = v if u > largest else a
+        curve[0] = pick(u > largest, v, a)
         t = m * v
         t = t if m != 0 else <real>0        # times infinity, too
-        a = a * v
-        hess[0] = t if u > largest else a
+        hess[0] = pick(u > largest, t, a * v)
 
     elif Loss is LogLoss:
         value[0] = first

@@ -184,6 +184,13 @@ FL_INLINE U FN(bits)(R x) { U u; memcpy(&u, &x, sizeof u); return u; }
 FL_INLINE R FN(real)(U u) { R x; memcpy(&x, &u, sizeof x); return x; }
 FL_INLINE R FN(abs)(R x) { return FN(real)(FN(bits)(x) & ~SIGN); }
 
+/* a if take, else b.  By arithmetic of bits: of several selects on one condition a compiler makes
+   paths, and computes what follows on each of them. */
+FL_INLINE R FN(pick)(int take, R a, R b)
+{
+    return FN(real)(FN(bits)(b) ^ ((FN(bits)(a) ^ FN(bits)(b)) & ((U)0 - (U)(take != 0))));
+}
+
 /* a*b = hi + lo */
 FL_INLINE R FN(two_prod)(R a, R b, R *lo)
 {

@@ -5,6 +5,8 @@ ctypedef fused real:
     double
 
 cdef extern from "kernels/vecmath.h" nogil:
+    float fl_pick_f32(int, float, float) noexcept
+    double fl_pick_f64(int, double, double) noexcept
     float fl_exp_f32(float) noexcept
     double fl_exp_f64(double) noexcept
     float fl_exp_neg_f32(float) noexcept
@@ -56,6 +58,13 @@ cdef inline real absolute(real x) noexcept nogil:
         return fabsf(x)
     else:
         return fabs(x)
+
+cdef inline real pick(bint take, real a, real b) noexcept nogil:
+    """a if take, else b; never two paths"""
+    if real is float:
+        return fl_pick_f32(take, a, b)
+    else:
+        return fl_pick_f64(take, a, b)
 
 cdef inline real root(real x) noexcept nogil:
     if real is float:
