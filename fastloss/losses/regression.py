@@ -535,7 +535,12 @@ class TweedieDeviance(_TweedieFamily):
 
     def _kernel(self) -> tuple[str, Parameters]:
         p = self.power
-        special: dict[float, str] = {0: "SquaredError", 1: "PoissonDeviance", 2: "GammaDeviance"}
+        special: dict[float, str] = {
+            0: "SquaredError",
+            1: "PoissonDeviance",
+            1.5: "HalfwayDeviance",
+            2: "GammaDeviance",
+        }
         general = "TweedieDeviance" if 1 < p < 2 else "TweedieDevianceBeyond"
         # the rates of its exponentials, where z is above y and where it is below
         above, below = (2 - p, p - 1) if 1 < p < 2 else (p - 2, 1.0) if p > 2 else (1.0, 1 - p)

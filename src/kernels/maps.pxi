@@ -12,23 +12,28 @@ cdef inline void run_stages(
         ) noexcept nogil:
     cdef Py_ssize_t i
     # what is computed of an element does not depend on the others of its block
-    cdef int soft = 0, wild = 0
-    cdef bint hard, staged
+    cdef int odd = 0, wild = 0
+    cdef Way way
+    cdef bint staged
     cdef real bound = tame_bound(p, <real>0), found
     if Loss is LogLoss:
-        # labels of 0 and 1, the common case, need one logarithm of the two
         for i in range(n & -LANES):
-            soft |= (y[i] != 0) & (y[i] != 1)
-        for i in range(n & -LANES):
-            first[i] = log_or_log1p(z[i], -z[i], y[i] == 1)
-            second[i] = first[i]
-        if soft:
+            first[i] = plain_entropy(y[i], z[i])
+            second[i] = plain_curvature(y[i], z[i])
+            odd |= is_plain(y[i], z[i]) == 0
+        if odd == 0:
+            return
+    if Loss is GeneralRobust:
+        way = way_of(p)
+        if way == BY_ROOT:
             for i in range(n & -LANES):
-                hard = (y[i] == 0) | (y[i] == 1)
-                found = first_stage(p, y[i], z[i], &staged)
-                first[i] = first[i] if hard else found
-                found = second_stage(p, y[i], z[i], found)
-                second[i] = second[i] if hard else found
+                first[i] = robust_power(p, y[i], z[i], BY_ROOT, &second[i])
+        elif way == MILD:
+            for i in range(n & -LANES):
+                first[i] = robust_power(p, y[i], z[i], MILD, &second[i])
+        else:
+            for i in range(n & -LANES):
+                first[i] = robust_power(p, y[i], z[i], STEEP, &second[i])
         return
     if Loss is Gamma or Loss is Tweedie:
         for i in range(n & -LANES):

@@ -49,6 +49,8 @@ cdef struct TweedieDeviance:            # of a power between 1 and 2
     double power
     double above
     double below
+cdef struct HalfwayDeviance:            # of 1.5
+    double _
 cdef struct TweedieDevianceBeyond:      # below 0, or above 2
     double power
     double above
@@ -104,6 +106,7 @@ ctypedef fused Loss:
     PoissonDeviance
     GammaDeviance
     TweedieDeviance
+    HalfwayDeviance
     TweedieDevianceBeyond
     Cauchy
     GemanMcClure
@@ -214,16 +217,92 @@ cdef inline real log1p_ratio(real distance, real least) noexcept nogil:
     return log1p(x) + flag * shift
 
 
-cdef inline void odds_derivatives(real y, real p, real* grad, real* hess) noexcept nogil:
-    """Derivatives by p of -y log(p) - (1 - y) log(1 - p)."""
-    cdef real one = 1, n = one - p, distance = p - y, product = p * n
-    cdef real g = distance / product, end = n - p
-    cdef real a = (y / p) / p, b = ((one - y) / n) / n
-    # 0/0: one term of the definition is absent, and at p = y the other has slope 1 or -1
-    grad[0] = end if (distance == 0) & (product == 0) else g
+# -y log(p) - (1 - y) log(1 - p), and its derivatives by p. Where one factor is 0, so is its term.
+
+cdef inline real cross_entropy(real y, real p) noexcept nogil:
+    cdef real one = 1, a = y * log(p), b = (one - y) * log1p(-p)
     a = 0 if y == 0 else a
     b = 0 if y == 1 else b
-    hess[0] = a + b
+    return absolute(a + b)              # of two terms that are at most 0
+
+
+cdef inline real cross_entropy_slope(real y, real p) noexcept nogil:
+    cdef real one = 1, n = one - p, distance = p - y, product = p * n, end = n - p
+    cdef real slope = distance / product
+    # 0/0: one term of the definition is absent, and at p = y the other has slope 1 or -1
+    return end if (distance == 0) & (product == 0) else slope
+
+
+cdef inline real cross_entropy_curvature(real y, real p) noexcept nogil:
+    cdef real one = 1, n = one - p, a = (y / p) / p, b = ((one - y) / n) / n
+    a = 0 if y == 0 else a
+    b = 0 if y == 1 else b
+    return a + b
+
+
+# Labels of 0 and 1, the common case, need one logarithm, and one division, of the label's own
+# probability.
+
+cdef inline real of_label(real y, real p, real* rest, real* part) noexcept nogil:
+    """That probability, as the exact sum of rest and part but for rounding."""
+    cdef real one = 1
+    rest[0] = one - y
+    part[0] = (y + y) * p - p
+    return rest[0] + part[0]
+
+
+cdef inline bint is_plain(real y, real p) noexcept nogil:
+    """Whether y is 0 or 1, and its probability a normal number."""
+    cdef real rest, part, least = FLT_MIN if real is float else DBL_MIN
+    cdef real own = of_label(y, p, &rest, &part)
+    return (y * rest == 0) & (own >= least)
+
+
+cdef inline real plain_entropy(real y, real p) noexcept nogil:
+    cdef real rest, part
+    of_label(y, p, &rest, &part)
+    return absolute(log_sum(rest, part))
+
+
+cdef inline real plain_curvature(real y, real p) noexcept nogil:
+    cdef real one = 1, rest, part, inverse = one / of_label(y, p, &rest, &part)
+    return inverse * inverse
+
+
+# The power of the general robust loss, by the shortest way for its alpha. With b = |alpha - 2| and
+# u = (r / c)^2 / b it is (1 + u)^(alpha / 2); where u overflows, (1 + sqrt(u))^alpha. alpha = 2, 0, -2
+# and -inf have kernels of their own.
+
+cdef enum Way:
+    BY_ROOT             # alpha = 1
+    MILD                # |alpha| <= 2
+    STEEP
+
+
+cdef inline Way way_of(const GeneralRobust* p) noexcept nogil:
+    if p.alpha == 1:
+        return BY_ROOT
+    return MILD if fabs(p.alpha) <= 2 else STEEP
+
+
+cdef inline real robust_power(
+        const GeneralRobust* p, real y, real z, Way way, real* minus_one) noexcept nogil:
+    cdef real largest = FLT_MAX if real is float else DBL_MAX
+    cdef real one = 1, two = 2, r = z - y, a = absolute(r), s = <real>(1 / (p.c * p.c)), q, v
+    cdef real u = s * r * r * <real>(1 / fabs(p.alpha - 2))
+    cdef bint far = u > largest
+    a = (largest if a > largest else a) * <real>(1 / (p.c * sqrt(fabs(p.alpha - 2))))
+    if way == BY_ROOT:
+        q = root(one + u)
+        v = u / (one + q)
+        minus_one[0] = a if far else v
+        v = one + a
+        return v if far else q
+    u = a if far else u
+    v = two if far else one
+    if way == MILD:
+        return mild_pow1p_pair(u, 0.5 * p.alpha, v, minus_one)
+    return pow1p_pair(u, 0.5 * p.alpha, v, minus_one)
 
 
 # Where one loss takes two or more long functions, its chain of dependent instructions is longer
@@ -256,10 +335,16 @@ cdef inline real first_stage(const Loss* p, real y, real z, bint* staged) noexce
         r = absolute(z - y)
         deviances(a, r, towards_one(y, z), &u, &v)
         return v if y < z else u
-    elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
+    elif Loss is TweedieDeviance:
+        return mild_power_difference(z, 1, p.power)
+    elif Loss is TweedieDevianceBeyond:
         return power_difference(z, 1, p.power)
     elif Loss is LogLoss:
-        return log(z)
+        u = plain_entropy(y, z)
+        v = cross_entropy(y, z)
+        return u if is_plain(y, z) else v
+    elif Loss is GeneralRobust:
+        return robust_power(p, y, z, way_of(p), &u)
     elif Loss is BinaryKL:
         # Two Poisson deviances, of y from z and of 1 - y from 1 - z: what they add to the
         # definition cancels. This is the one whose target is the smaller.
@@ -303,7 +388,12 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
     elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         return distance_of_logs(y, z)
     elif Loss is LogLoss:
-        return log1p(-z)
+        u = plain_curvature(y, z)
+        v = cross_entropy_curvature(y, z)
+        return u if is_plain(y, z) else v
+    elif Loss is GeneralRobust:
+        robust_power(p, y, z, way_of(p), &u)
+        return u
     elif Loss is BinaryKL:
         r = z - y
         a = one - z if r > 0 else z
@@ -519,6 +609,25 @@ cdef inline void pointwise(
         hess[0] = two * ((((two * y - z) / z) / z) / z)
         curve[0] = (two / z) / z
 
+    elif Loss is HalfwayDeviance:
+        # 4 (sqrt(y) - sqrt(z))^2 / sqrt(z), and near y = z as a product of quotients, where nothing
+        # cancels
+        s = root(z)
+        t = root(y)
+        q = one / s
+        r = z - y
+        u = y if y < z else z
+        e = 8
+        e = e * u
+        m = (r if absolute(r) < e else y) * q
+        v = m * (r / ((quarter * y + quarter * z) + half * (s * t)))
+        u = four * ((m - t) + (s - t))
+        value[0] = v if absolute(r) < e else u
+        w = one / z
+        grad[0] = two * ((r * w) * q)
+        hess[0] = ((three * (y * w) - one) * q) * w
+        curve[0] = two * (q * w)
+
     elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         a = <real>(1 - p.power)
         b = <real>(2 - p.power)
@@ -594,40 +703,34 @@ cdef inline void pointwise(
         curve[0] = 0 if t > e else v
 
     elif Loss is GeneralRobust:
-        # b = |alpha - 2|; alpha = 2, 0, -2 and -inf have kernels of their own. Where the square
-        # overflows, (1 + u)^a is taken as sqrt(u)^2a, and u^a / u as u^a b / r^2.
+        # first and second are (1 + u)^(alpha/2) and that less 1. Where the square overflows,
+        # u^a / u is u^a b / r^2.
         r = z - y
         e = absolute(r)
         s = <real>(1 / (p.c * p.c))
         b = <real>fabs(p.alpha - 2)
         c = <real>(fabs(p.alpha - 2) / p.alpha)
         m = <real>(p.alpha - 1)
-        t = s * r * r
-        u = t / b
-        a = (largest if e > largest else e) * <real>(1 / (p.c * sqrt(fabs(p.alpha - 2))))
-        q = pow1p_pair(a if u > largest else u, 0.5 * p.alpha, two if u > largest else one, &v)
-        v = c * v
+        u = s * r * r * <real>(1 / fabs(p.alpha - 2))
+        v = c * second
         value[0] = e if (e > largest) & (c > 0) else v
         w = one + u
-        a = r * s * (q / w)
-        v = largest if r > largest else r
-        v = b * (q / (-largest if r < -largest else v))
-        grad[0] = v if u > largest else a
-        a = s * (q / w) * ((one + m * u) / w)
-        w = s * (q / w)
-        v = absolute(v) / e
-        curve[0] = v if u > largest else w
-        v = v * m
-        v = v if m != 0 else <real>0        # times infinity, too
-        hess[0] = v if u > largest else a
+        t = largest if e > largest else e
+        q = first / pick(u > largest, t, w)
+        t = -b if r < 0 else b
+        grad[0] = pick(u > largest, t, r * s) * q
+        t = b * q
+        v = pick(u > largest, t, one + m * u) / pick(u > largest, e, w)
+        a = s * q
+        curve[0] = pick(u > largest, v, a)
+        t = m * v
+        t = t if m != 0 else <real>0        # times infinity, too
+        hess[0] = pick(u > largest, t, a * v)
 
     elif Loss is LogLoss:
-        t = y * first
-        t = 0 if y == 0 else t
-        u = (one - y) * second
-        u = 0 if y == 1 else u
-        value[0] = absolute(t + u)          # of two terms that are at most 0
-        odds_derivatives(y, z, grad, hess)
+        value[0] = first
+        grad[0] = cross_entropy_slope(y, z)
+        hess[0] = second
         curve[0] = one / absolute(z * (one - z))       # of a zero of either sign
 
     elif Loss is Logistic:
@@ -723,5 +826,6 @@ cdef inline void pointwise(
 
     elif Loss is BinaryKL:
         value[0] = first + second
-        odds_derivatives(y, z, grad, hess)
+        grad[0] = cross_entropy_slope(y, z)
+        hess[0] = cross_entropy_curvature(y, z)
         curve[0] = one / absolute(z * (one - z))       # of a zero of either sign

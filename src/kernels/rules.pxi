@@ -6,15 +6,6 @@
 # The rules for a branch of advance() are those of pointwise.pxi. Parameters that are 0 need no
 # branch either: what they multiply is finite.
 
-cdef extern from "<math.h>" nogil:
-    float sqrtf(float) noexcept
-
-cdef inline real root(real x) noexcept nogil:
-    if real is float:
-        return sqrtf(x)
-    else:
-        return sqrt(x)
-
 # Of each struct: first the options, which the class of the same name sets, behind the line the
 # constants. A state's name is that of the class, in the order a, b, c.
 

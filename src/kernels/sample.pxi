@@ -4,18 +4,8 @@
 cdef inline void evaluate_sample(
         const Loss* p, double y, double z, double* value, double* grad, double* hess
         ) noexcept nogil:
-    cdef double first, second, curve
     cdef bint staged
-    if Loss is LogLoss:
-        if y == 0 or y == 1:                # one logarithm of the two
-            first = log_or_log1p(z, -z, y == 1)
-            second = first
-        else:
-            first = first_stage(p, y, z, &staged)
-            second = second_stage(p, y, z, first)
-    else:
-        first = first_stage(p, y, z, &staged)
-        second = second_stage(p, y, z, first)
+    cdef double curve, first = first_stage(p, y, z, &staged), second = second_stage(p, y, z, first)
     evaluate(p, y, z, first, second, value, grad, hess, &curve)
 
 

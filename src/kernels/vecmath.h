@@ -71,6 +71,9 @@ static volatile uint64_t fl_nothing;
 #define MIN_NORMAL 1.17549435e-38f
 #define LN2_HI 0.693145752f        /* n*LN2_HI is exact for every exponent n */
 #define LN2_LO 1.42860677e-6f
+#define LN2 0.693147181f
+#define LN2_REST(d, x) (x)        /* x + d (log(2) - LN2), where that is worth it */
+#define SHORT_MASK 0xfffffc00u      /* a number's leading bits: its products with exponents are exact */
 #define LOG2E 1.44269504f
 #define EXP_MIN -105.f             /* beyond these exp is 0, inf */
 #define EXP_MAX 89.f
@@ -120,6 +123,9 @@ static volatile uint64_t fl_nothing;
 #define MIN_NORMAL 2.2250738585072014e-308
 #define LN2_HI 0.693147180559663
 #define LN2_LO 2.8235290563031577e-13
+#define LN2 0.6931471805599453
+#define LN2_REST(d, x) ((d)*2.3190468138462996e-17 + (x))
+#define SHORT_MASK 0xfffffffffffff000u
 #define LOG2E 1.4426950408889634
 #define EXP_MIN -746.
 #define EXP_MAX 710.
@@ -180,6 +186,13 @@ static volatile uint64_t fl_nothing;
 FL_INLINE U FN(bits)(R x) { U u; memcpy(&u, &x, sizeof u); return u; }
 FL_INLINE R FN(real)(U u) { R x; memcpy(&x, &u, sizeof x); return x; }
 FL_INLINE R FN(abs)(R x) { return FN(real)(FN(bits)(x) & ~SIGN); }
+
+/* a if take, else b.  By arithmetic of bits: of several selects on one condition a compiler makes
+   paths, and computes what follows on each of them. */
+FL_INLINE R FN(pick)(int take, R a, R b)
+{
+    return FN(real)(FN(bits)(b) ^ ((FN(bits)(a) ^ FN(bits)(b)) & ((U)0 - (U)(take != 0))));
+}
 
 /* a*b = hi + lo */
 FL_INLINE R FN(two_prod)(R a, R b, R *lo)
@@ -420,6 +433,16 @@ FL_INLINE R FN(log_or_log1p)(R x, R v, int is_log)
     return FN(log_ends)(u, FN(log_kernel)(f, k + k0));
 }
 
+/* log(b + v) for b of 0 or 1, and a sum from MIN_NORMAL to 2: log(v) or log1p(v), by one
+   reduction and one kernel */
+FL_INLINE R FN(log_sum)(R b, R v)
+{
+    U e = (FN(bits)(b + v) + (ONE - SQRTH)) >> MANT;
+    R k = (TWO_MANT + BIAS) - FN(real)(e | FN(bits)(TWO_MANT));
+    R s = FN(real)((2 * BIAS - e) << MANT);
+    return FN(log_kernel)(s * v + (s * b - 1), k);
+}
+
 /* log(high/low) for 0 <= low <= high, high > 0, of a quotient that may underflow */
 FL_INLINE R FN(log_ratio)(R low, R high)
 {
@@ -428,7 +451,8 @@ FL_INLINE R FN(log_ratio)(R low, R high)
     R far = low < high * RATIO_MIN ? 1 : (R)0, up = (1 - far) + far * RATIO_UP;
     R down = (1 - far) + far * RATIO_DOWN;
     R distance = high - low, scaled = low * up, x = (near ? distance : scaled) / (high * down);
-    return far * RATIO_SHIFT - FN(log_or_log1p)(x, -x, !near);
+    R r = FN(log_sum)(near ? 1 : 0, near ? -x : x);
+    return far * RATIO_SHIFT - (x == 0 && !near ? -INF : r);
 }
 
 /* log1p(v) - v, and log1p(v) in *whole; no reduction, so no cancellation, for
@@ -528,6 +552,50 @@ FL_INLINE R FN(pow1p_pair)(R t, R a, R al, R *m1)
     return h > EXP_MAX ? INF : x;
 }
 
+/* ---- powers of exponents up to 1 in size, which need no log of more than the precision */
+
+/* 2^-k (1 + f), less its own product with g, to the power of (a + al) times: n, as exp_reduce has
+   it, and the rest *r, of which exp is to be taken.  k a has to be exact, as n is nearly all of
+   it: so a is cut.  f comes last, as log(1 + f) is mostly f. */
+FL_INLINE U FN(mild_reduce)(R f, R g, R k, R a, R al, R times, R *r)
+{
+    const R magic = C(1.5) * TWO_MANT + 2 * BIAS;
+    R cut = FN(real)(FN(bits)(a) & SHORT_MASK), rest = (a - cut) + al;
+    R s = f / (2 + f), z = s * s, z2 = z * z, h = C(.5) * f * f;
+    R w = times * (cut * f + ((rest * f - k * (rest * LN2)) + a * (g - (h - s * (h + z * LOG_P(z, z2))))));
+    R whole = times * (-k * cut), t = (w * LOG2E + whole) + magic;
+    t = t < magic - 2 * (BIAS - 2) ? magic - 2 * (BIAS - 2) : t;      /* 2^n is two normal factors */
+    R n = t - magic, d = whole - n;
+    *r = d * LN2 + LN2_REST(d, w);
+    return FN(bits)(t);
+}
+
+/* x^(y + yl) for x > 0 and |y| <= 1 */
+FL_INLINE R FN(pow_mild)(R x, R y, R yl)
+{
+    R k0, k, s4, r, m = FN(log_reduce)(FN(log_normal)(x, &k0), &k, &s4);
+    U n = FN(mild_reduce)(m - 1, 0, k + k0, y, yl, 1, &r), half = n >> 1;
+    R r2 = r * r, p = 1 + (r + r2 * EXP_Q(r, r2)), end = y > 0 ? INF : 0;
+    p = p * FN(real)(half << MANT) * FN(real)((n - half) << MANT);
+    return x < INF ? p : end;
+}
+
+/* (1 + t)^((a + al) times), and that less 1 in *m1, for t >= 0, |a| <= 1 and times of 1 or 2 */
+FL_INLINE R FN(pow1p_mild_pair)(R t, R a, R al, R times, R *m1)
+{
+    R k, s4, r;
+    FN(log_reduce)(1 + t, &k, &s4);
+    R st = C(.25) * (s4 * t), c = 1 - C(.25) * s4, f = st - c, g = st - (f + c);
+    U n = FN(mild_reduce)(f, g - g * f, k, a, al, times, &r), half = n >> 1;
+    R s = FN(real)((n - (BIAS + 1)) << MANT), r2 = r * r, q = r2 * EXP_Q(r, r2);
+    R x = (1 + (r + q)) * FN(real)(half << MANT) * FN(real)((n - half) << MANT);
+    R m = 2 * ((s * r + (s - C(.5))) + s * q), end = a > 0 ? INF : 0;
+    m = x < C(.25) / TWO_MANT ? -1 : m;
+    m = x < INF ? m : INF;
+    *m1 = t < INF ? m : end - (a > 0 ? 0 : 1);
+    return t < INF ? x : end;
+}
+
 #undef FN
 #undef R
 #undef U
@@ -542,6 +610,9 @@ FL_INLINE R FN(pow1p_pair)(R t, R a, R al, R *m1)
 #undef MIN_NORMAL
 #undef LN2_HI
 #undef LN2_LO
+#undef LN2
+#undef LN2_REST
+#undef SHORT_MASK
 #undef LOG2E
 #undef EXP_MIN
 #undef EXP_MAX

@@ -7,6 +7,8 @@ ctypedef fused real:
 cdef extern from "kernels/vecmath.h" nogil:
     uint64_t fl_nothing
     double fl_rounded_f64(double, uint64_t) noexcept
+    float fl_pick_f32(int, float, float) noexcept
+    double fl_pick_f64(int, double, double) noexcept
     float fl_exp_f32(float) noexcept
     double fl_exp_f64(double) noexcept
     float fl_exp_neg_f32(float) noexcept
@@ -15,8 +17,8 @@ cdef extern from "kernels/vecmath.h" nogil:
     double fl_log_f64(double) noexcept
     float fl_log1p_f32(float) noexcept
     double fl_log1p_f64(double) noexcept
-    float fl_log_or_log1p_f32(float, float, int) noexcept
-    double fl_log_or_log1p_f64(double, double, int) noexcept
+    float fl_log_sum_f32(float, float) noexcept
+    double fl_log_sum_f64(double, double) noexcept
     float fl_log1p_unit_f32(float) noexcept
     double fl_log1p_unit_f64(double) noexcept
     float fl_log1p_pair_f32(float, int, float*) noexcept
@@ -39,6 +41,10 @@ cdef extern from "kernels/vecmath.h" nogil:
     double fl_pow_plain_f64(double, double, double) noexcept
     float fl_pow_f32(float, float, float) noexcept
     double fl_pow_f64(double, double, double) noexcept
+    float fl_pow_mild_f32(float, float, float) noexcept
+    double fl_pow_mild_f64(double, double, double) noexcept
+    float fl_pow1p_mild_pair_f32(float, float, float, float, float*) noexcept
+    double fl_pow1p_mild_pair_f64(double, double, double, double, double*) noexcept
     float fl_pow1p_pair_f32(float, float, float, float*) noexcept
     double fl_pow1p_pair_f64(double, double, double, double*) noexcept
 
@@ -47,12 +53,26 @@ cdef extern from "<math.h>" nogil:
     float fabsf(float) noexcept
     double fabs(double) noexcept
     double sqrt(double) noexcept
+    float sqrtf(float) noexcept
 
 cdef inline real absolute(real x) noexcept nogil:
     if real is float:
         return fabsf(x)
     else:
         return fabs(x)
+
+cdef inline real pick(bint take, real a, real b) noexcept nogil:
+    """a if take, else b; never two paths"""
+    if real is float:
+        return fl_pick_f32(take, a, b)
+    else:
+        return fl_pick_f64(take, a, b)
+
+cdef inline real root(real x) noexcept nogil:
+    if real is float:
+        return sqrtf(x)
+    else:
+        return sqrt(x)
 
 cdef inline real exp(real x) noexcept nogil:
     if real is float:
@@ -78,11 +98,12 @@ cdef inline real log1p(real x) noexcept nogil:
     else:
         return fl_log1p_f64(x)
 
-cdef inline real log_or_log1p(real x, real v, bint is_log) noexcept nogil:
+cdef inline real log_sum(real b, real v) noexcept nogil:
+    """log(b + v) for b of 0 or 1, and a sum from the least normal number to 2"""
     if real is float:
-        return fl_log_or_log1p_f32(x, v, is_log)
+        return fl_log_sum_f32(b, v)
     else:
-        return fl_log_or_log1p_f64(x, v, is_log)
+        return fl_log_sum_f64(b, v)
 
 cdef inline real log1p_unit(real x) noexcept nogil:
     if real is float:
@@ -176,6 +197,14 @@ cdef inline real power_difference(real x, double a, double b) noexcept nogil:
     else:
         return fl_pow_f64(x, d, lost(a, b))
 
+cdef inline real mild_power_difference(real x, double a, double b) noexcept nogil:
+    """The same for x > 0 and a difference of at most 1 in size"""
+    cdef double d = a - b
+    if real is float:
+        return fl_pow_mild_f32(x, <float>d, <float>(d - <float>d))
+    else:
+        return fl_pow_mild_f64(x, d, lost(a, b))
+
 cdef inline real power_either(real x, double a, double b, double c, bint second) noexcept nogil:
     """x^(b - c) if second, else x^(a - c), the differences unrounded and not 0"""
     cdef double d = a - c, e = b - c
@@ -199,6 +228,13 @@ cdef inline real pow1p_pair(real t, double a, real times, real* minus_one) noexc
     else:
         return fl_pow1p_pair_f64(t, a * times, 0, minus_one)
 
+cdef inline real mild_pow1p_pair(real t, double a, real times, real* minus_one) noexcept nogil:
+    """The same for a of at most 1 in size, and times of 1 or 2"""
+    if real is float:
+        return fl_pow1p_mild_pair_f32(t, <float>a, <float>(a - <float>a), times, minus_one)
+    else:
+        return fl_pow1p_mild_pair_f64(t, a, 0, times, minus_one)
+
 cdef extern from "<float.h>" nogil:
-    float FLT_MAX
-    double DBL_MAX
+    float FLT_MAX, FLT_MIN
+    double DBL_MAX, DBL_MIN

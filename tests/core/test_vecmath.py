@@ -23,11 +23,12 @@ DTYPES = (np.float32, np.float64)
 LETTER = {np.float32: "f32", np.float64: "f64"}
 
 UNARY = ("exp", "exp_neg", "exp_tail", "expm1", "log", "log1p", "tanh", "log1p_unit", "softplus")
-BINARY = ("pow", "exp_mul", "exp_times", "log_ratio")
-PAIRS = {"log1p_pair": 1, "erlang_pair": 1, "pow1p_pair": 2}  # two results; number of arguments
+BINARY = ("pow", "pow_mild", "exp_mul", "exp_times", "log_ratio")
+# two results; number of arguments
+PAIRS = {"log1p_pair": 1, "erlang_pair": 1, "pow1p_pair": 2, "pow1p_mild_pair": 2}
 NAMES = (*UNARY, *BINARY, *PAIRS)
 WIDER = ("log1p_pair", "erlang_pair", "exp_tail")
-BUDGET = dict.fromkeys(NAMES, 2.0) | dict.fromkeys(WIDER, 3.0)  # ulp
+BUDGET = dict.fromkeys(NAMES, 2.0) | dict.fromkeys(WIDER, 3.0) | {"pow1p_mild_pair": 4.0}  # ulp
 
 LOOP = """
 void loop_{name}_{letter}(long n, const {real} *restrict x, const {real} *restrict y,
@@ -38,12 +39,16 @@ void loop_{name}_{letter}(long n, const {real} *restrict x, const {real} *restri
 """
 STATEMENTS = dict.fromkeys(UNARY, "first[i] = fl_{name}_{letter}(x[i]);") | {
     "pow": "first[i] = fl_{name}_{letter}(x[i], y[i], 0);",
+    "pow_mild": "first[i] = fl_{name}_{letter}(x[i], y[i], 0);",
     "exp_mul": "first[i] = fl_{name}_{letter}(x[i], 0, y[i]);",
     "exp_times": "first[i] = fl_{name}_{letter}(x[i], y[i]);",
     "log_ratio": "first[i] = fl_{name}_{letter}(x[i], y[i]);",
     "erlang_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], &s); second[i] = s;",
     "log1p_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], 0, &s); second[i] = s;",
     "pow1p_pair": "{real} s; first[i] = fl_{name}_{letter}(x[i], y[i], 0, &s); second[i] = s;",
+    "pow1p_mild_pair": (
+        "{real} s; first[i] = fl_{name}_{letter}(x[i], y[i], 0, 1, &s); second[i] = s;"
+    ),
 }
 
 
@@ -115,6 +120,12 @@ def around(dtype, points, reach=3):
     return np.concatenate(found)
 
 
+def mild(n, rng):
+    """Exponents up to 1 in size."""
+    y = np.where(rng.random(n) < 0.5, rng.uniform(-1, 1, n), rng.choice([-1, -0.5, 0.5, 1], n))
+    return np.where(rng.random(n) < 0.1, 1e-6, 1) * y
+
+
 def arguments(name, dtype, n, seed=0):
     """Finite arguments of a function from all over its domain."""
     rng = np.random.default_rng(seed)
@@ -154,6 +165,14 @@ def arguments(name, dtype, n, seed=0):
             small = rng.normal(0, 2, x.size)
             y = np.where((rng.random(x.size) < 0.6) & (np.abs(y) < float(info.max)), y, small)
             return x, y.astype(dtype)
+        case "pow_mild":
+            x = np.concatenate([all_sizes, near_one, rng.exponential(2, n), special]).astype(dtype)
+            x = x[x > 0]
+            return x, mild(x.size, rng).astype(dtype)
+        case "pow1p_mild_pair":
+            t = [all_sizes, magnitudes(dtype, n, rng, 1e-3, 1e3), rng.uniform(0, 4, n), special]
+            t = np.concatenate(t).astype(dtype)
+            return t, mild(t.size, rng).astype(dtype)
         case "exp_mul":
             x = rng.choice([-1, 1], 2 * n) * magnitudes(dtype, 2 * n, rng, 1e-8, 1e8)
             return x.astype(dtype), (rng.uniform(bottom, top, 2 * n) / x).astype(dtype)
@@ -208,6 +227,7 @@ EXACT = {
         lambda t, a: mpmath.expm1(a * mpmath.log1p(t)),
     ),
 }
+EXACT |= {"pow_mild": EXACT["pow"], "pow1p_mild_pair": EXACT["pow1p_pair"]}
 
 
 def _less(log, x):
@@ -293,6 +313,7 @@ WIDE = {
         lambda t, a: np.expm1(a * np.log1p(t)),
     ),
 }
+WIDE |= {"pow_mild": WIDE["pow"], "pow1p_mild_pair": WIDE["pow1p_pair"]}
 
 
 @cache
@@ -330,6 +351,7 @@ ENDS = {
         *[(2, INF, INF), (2, -INF, 0), (0.5, INF, 0), (0.5, -INF, INF), (INF, INF, INF)],
         *[(INF, -INF, 0), (NAN, 2, NAN), (2, NAN, NAN), (-2, 3, NAN), (-0.0, -1, INF)],
     ],
+    "pow_mild": [(1, 0.7, 1), (2, 0, 1), (INF, 0.5, INF), (INF, -0.5, 0)],
     "exp_mul": [(2, 0, 1), (2, INF, INF), (2, -INF, 0), (2, NAN, NAN), (NAN, 2, NAN)],
     "exp_tail": [(0, 0), (1000, 999), (INF, INF), (NAN, NAN)],
     "erlang_pair": [(0, 0, 1), (INF, 1, 0), (1e30, 1, 0), (NAN, NAN, NAN)],
@@ -345,6 +367,7 @@ ENDS = {
         *[(0, 2, 1, 0), (0, -2, 1, 0), (INF, 2, INF, INF), (INF, -2, 0, -1), (NAN, 2, NAN, NAN)],
         *[(1e30, 100, INF, INF), (1e30, -100, 0, -1)],
     ],
+    "pow1p_mild_pair": [(0, 0.7, 1, 0), (0, -1, 1, 0), (INF, 0.5, INF, INF), (INF, -0.5, 0, -1)],
 }
 
 

@@ -5,6 +5,8 @@ import pytest
 from row_samples import LOSSES, typical as rows
 from samples import DTYPES, anywhere, typical, variants
 
+import fastloss as fl
+
 N = 67
 PARTS = (1, 2, 3, 5, 9, 33)
 
@@ -36,6 +38,17 @@ def test_single_predictions(loss, dtype):
     z = anywhere(loss.z_domain, dtype, 6 * N, rng)
     for start in range(0, min(len(y), len(z)) - N + 1, N):
         check(loss, y[start : start + N], z[start : start + N])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("label", "probability"), [(0.25, 0.5), (1, 0), (0, 1), (1, 1e-40)])
+def test_log_loss_beside_labels_that_take_another_way(label, probability, dtype):
+    y, z = typical(fl.LogLoss(), N, dtype)
+    y = np.round(y)
+    alone = numbers(fl.LogLoss(), y, z)
+    y[N // 2], z[N // 2] = label, probability
+    for before, after in zip(alone, numbers(fl.LogLoss(), y, z), strict=True):
+        np.testing.assert_array_equal(np.delete(after, N // 2), np.delete(before, N // 2))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -50,7 +50,7 @@ def subtractions(kernel, y, z, p, dtype):
             )
         case "GammaDeviance":
             return None, None, 2 * np.maximum(2 * y, z) / z**3
-        case "TweedieDeviance" | "TweedieDevianceBeyond":
+        case "TweedieDeviance" | "HalfwayDeviance" | "TweedieDevianceBeyond":
             a, b = 1 - p["power"], 2 - p["power"]
             s, log = z**a, np.log(z) - np.log(np.where(y > 0, y, np.nan))
             terms = np.abs([np.maximum(y, 0) ** b / (a * b), y * s / a, z * s / b])
@@ -96,7 +96,7 @@ def intermediates(kernel, y, z, p):
         case "Tweedie":
             log_y = np.log(np.where(y == 0, 1, np.abs(y)))
             return [(2 - p["power"]) * z, (1 - p["power"]) * z + log_y]
-        case "TweedieDeviance" | "TweedieDevianceBeyond":
+        case "TweedieDeviance" | "HalfwayDeviance" | "TweedieDevianceBeyond":
             a, log_y, log_z = 1 - p["power"], np.log(np.where(y > 0, y, 1)), np.log(z)
             s = a * log_z
             return [s, s + log_z, s - log_z, s + log_y, s + log_y - 2 * log_z, (a + 1) * log_y]
