@@ -83,8 +83,8 @@ cdef void plan_rows(
     job.k = k
     job.inner = inner
     job.rows = max(1, min(<Py_ssize_t>FL_ROWS, FL_ROOM // k))
-    if job.rows >= 4:
-        job.rows &= -4
+    if job.rows >= 16:
+        job.rows &= -16
     job.block_bytes = (min(max(<Py_ssize_t>FL_ROOM, k), n * k) + LINE) * job.itemsize
     job.room = 4 * job.block_bytes + 32 * FL_ROWS + 3 * LINE
     blocks = (n + job.rows - 1) // job.rows
