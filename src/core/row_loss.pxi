@@ -220,7 +220,7 @@ cdef void start_rows(
             y_moved = y if job.y_planes else last_axis(y, axis)
             job.needs_gil |= open_operand(&job.y, y_moved, y_moved, type_num, job.threads)
         else:
-            job.float_labels = targets == LABELS and y.dtype.kind == "f"
+            job.float_labels = targets == LABELS and cnp.PyTypeNum_ISFLOAT(cnp.PyArray_TYPE(y))
             y_type = cnp.NPY_DOUBLE if job.float_labels else cnp.NPY_INT64
             job.needs_gil |= open_operand(
                 &job.y, y, y, y_type if targets == LABELS else type_num, job.threads)
@@ -327,8 +327,8 @@ cdef object evaluate_rows(
 
 cdef list set_loss(
         RowsJob* job, RowLoss loss, int mode, int nan_policy, int targets, Curvature* curvature):
-    """What a started job computes; a list of what has to live as long."""
-    cdef list keep = []
+    """What a started job computes; a list of what has to live as long, if anything has."""
+    cdef list keep = None
     job.block.loss = loss.kernel
     job.block.a = loss.parameter
     job.mode = mode
@@ -346,6 +346,7 @@ cdef list set_loss(
     job.listwise = loss.listwise
     job.y_range, job.z_range = loss.y_range[job.dtype], loss.z_range[job.dtype]
     if loss.vectors:
+        keep = []
         job.class_weight = class_vector(loss, "class_weight", job.k, keep)
         if job.soft and job.dtype == 0:
             check_class_weights(job.class_weight, job.k)

@@ -85,7 +85,9 @@ cdef void plan_rows(
     job.k = k
     job.inner = inner
     job.rows = max(1, min(<Py_ssize_t>FL_ROWS, FL_ROOM // k))
-    if job.rows >= 4:
+    if job.rows >= 16:              # whole sixteens of rows are not copied
+        job.rows &= -16
+    elif job.rows >= 4:
         job.rows &= -4
     job.block_bytes = (min(max(<Py_ssize_t>FL_ROOM, k), n * k) + LINE) * job.itemsize
     job.room = 4 * job.block_bytes + 32 * FL_ROWS + 3 * LINE
@@ -537,7 +539,7 @@ cdef void rows_task(RowsJob* job, int task, int thread, real tag) noexcept nogil
     memset(&result, 0, sizeof(result))
     result.failed = -1
     if job.plain:
-        for n in range(FL_ROWS):
+        for n in range(min(<Py_ssize_t>FL_ROWS, job.n)):
             (<real*>s.scale)[n] = <real>job.factor
     result.no_memory = not (
         seek(&job.z, thread, start * job.k, stop * job.k)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define FL_ROOM 4096          /* elements of a block that has more than one row */
-#define FL_ROWS 64            /* rows of a block at most; a multiple of 4 */
+#define FL_ROWS 64            /* rows of a block at most; a multiple of 16 */
 #define FL_FEW 128            /* classes up to which a vector holds several rows */
 
 enum {

@@ -1,13 +1,11 @@
 /* Rows of logits: the losses of a softmax, a block of rows at a time.
 
-   Few classes: the block is laid out so that a vector holds several rows. One perfect shuffle
-   t[4 i + j] = z[i + j n / 4] puts four rows, a quarter of the block apart, side by side for any
-   number of classes; class k of row (g, j) is t[4 (g K + k) + j].
-   Many classes: a row, or a piece of one, at a time.
+   Few classes: sixteen rows side by side, as lanes.h lays them out, so that what is done to rows is
+   done to vectors. Many classes: a row, or a piece of one, at a time.
 
-   Loops that round run over whole vectors, 16 numbers at a time, and rows that do not make up four are
-   copied into four: so every row goes through the same instructions, and has the same bits alone and
-   in any place of a batch.
+   Loops that round run over whole vectors, 16 numbers at a time, and rows that do not make up sixteen
+   are copied into sixteen: so every row goes through the same instructions, and has the same bits
+   alone and in any place of a batch.
 
    Both compute x = z - max, its exponentials e and their sum. With a label, x of the label is kept
    and its exponential left out of the sum, so that 1 - p and the loss have all their digits where
@@ -21,6 +19,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "lanes.h"
 #include "rows.h"
 #include "vecmath.h"
 
@@ -35,12 +34,7 @@
 #define FL_NOINLINE static
 #define FL_INLINE static inline
 #endif
-/* gcc makes better shuffles of narrower vectors */
-#if defined(__AVX__) && defined(__GNUC__) && !defined(__clang__)
-#define FL_NARROW static __attribute__((noinline, target("prefer-vector-width=128")))
-#else
-#define FL_NARROW FL_NOINLINE
-#endif
+
 #if defined(__GNUC__)
 #define FL_FETCH(p) __builtin_prefetch(p)
 #else
@@ -70,6 +64,10 @@
 #define FN(name) FL_CAT(FL_CAT(fl_, name), _f64)
 #endif
 #define RS(name) FN(FL_CAT(rows_, name))
+
+/* a number of elements known beforehand: a pragma that keeps gcc from unrolling them to single ones */
+#define EACH_OF(n, j) _Pragma("omp simd") for (ptrdiff_t j = 0; j < (n); j++)
+#define EACH_LANE(j) EACH_OF(FL_LANES, j)
 
 /* What is known of each row of a block, and what follows from it. x is logit - maximum. */
 typedef struct {
@@ -128,7 +126,10 @@ FL_INLINE void RS(finish_label)(
         s->p[i] = 1 / (o + own);
         rest[i] = own == 1 ? o : o - (1 - own);
     }
-    for (ptrdiff_t i = 0; i < (n & -16); i++) nll[i] = FN(log1p)(rest[i]) - s->x[i];
+    for (ptrdiff_t i = 0; i < (n & -16); i++) {
+        R k, f = FN(log1p_reduce)(rest[i], &k);     /* rest is not negative, and finite or NaN */
+        nll[i] = FN(log_kernel)(f, k) - s->x[i];
+    }
     for (ptrdiff_t i = 0; i < (n & -16); i++) {
         R o = s->others[i] * s->p[i], p = s->own[i] * s->p[i], f = scale[i], c, dc;
         RS(of_label)(loss, a, nll[i], p, o, &s->loss[i], &c, &dc);
@@ -155,13 +156,9 @@ static inline void RS(finish_soft)(RS(state) *s, const R *scale, ptrdiff_t n)
     }
 }
 
-FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, R *scale, ptrdiff_t n)
+/* of whole sixteens of rows */
+FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, const R *scale, ptrdiff_t n)
 {
-    if (n & 15) {
-        R *all[] = {s->x, s->own, s->others, s->ones, s->dot, s->mass, scale};
-        for (int i = 0; i < 7; i++) RS(pad)(all[i], n);
-        n = (n + 15) & -16;
-    }
     if (b->q) RS(finish_soft)(s, scale, n);
     else if (!b->label) {                                /* x is the maximum, others has it too */
         for (ptrdiff_t i = 0; i < (n & -16); i++) {
@@ -183,236 +180,226 @@ FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, R *scale, ptrdiff_t 
 
 /* ---- few classes ---------------------------------------------------------------------------- */
 
-FL_NARROW void RS(shuffle)(const R *restrict z, ptrdiff_t n, R *restrict t)
+/* n rows of K classes, whole sixteens of rows, as lanes.h lays them out. */
+#define EACH_SIXTEEN(r, t) for (ptrdiff_t r = 0; r < n; r += FL_LANES, t += FL_LANES * K)
+
+/* Rows that are missing are of zeros. */
+static void RS(few_read)(const R *z, ptrdiff_t n, ptrdiff_t K, R *t)
 {
-    for (ptrdiff_t i = 0; i < n; i++) {
-        t[4 * i] = z[i];
-        t[4 * i + 1] = z[i + n];
-        t[4 * i + 2] = z[i + 2 * n];
-        t[4 * i + 3] = z[i + 3 * n];
-    }
+    R rows[FL_LANES * FL_FEW];
+    ptrdiff_t full = n & -FL_LANES, left = n - full;
+    FN(to_lanes)(z, full, K, t);
+    if (!left) return;
+    memcpy(rows, z + full * K, sizeof(R) * (size_t)(left * K));
+    memset(rows + left * K, 0, sizeof(R) * (size_t)((FL_LANES - left) * K));
+    FN(to_lanes)(rows, FL_LANES, K, t + full * K);
 }
 
-FL_NARROW void RS(unshuffle)(const R *restrict t, ptrdiff_t n, R *restrict z)
+static void RS(few_write)(const R *t, ptrdiff_t n, ptrdiff_t K, const R *f, R *z)
 {
-    for (ptrdiff_t i = 0; i < n; i++) {
-        z[i] = t[4 * i];
-        z[i + n] = t[4 * i + 1];
-        z[i + 2 * n] = t[4 * i + 2];
-        z[i + 3 * n] = t[4 * i + 3];
-    }
+    R rows[FL_LANES * FL_FEW];
+    ptrdiff_t full = n & -FL_LANES, left = n - full;
+    FN(from_lanes)(t, full, K, f, z);
+    if (!left) return;
+    FN(from_lanes)(t + full * K, FL_LANES, K, f + full, rows);
+    memcpy(z + full * K, rows, sizeof(R) * (size_t)(left * K));
 }
 
-#define EACH(g, j) for (ptrdiff_t g = 0; g < G; g++) for (ptrdiff_t j = 0; j < 4; j++)
-
-/* three classes at a time; the last ones may come again */
-FL_NOINLINE void RS(few_max)(const R *restrict t, ptrdiff_t K, ptrdiff_t G, R *restrict m)
+FL_NOINLINE void RS(few_max)(const R *restrict t, ptrdiff_t n, ptrdiff_t K, R *restrict m)
 {
-    for (ptrdiff_t i = 0; i < 4 * G; i++) m[i] = -(R)INFINITY;
-    for (ptrdiff_t k = 0; k < K; k += 3) {
-        const R *p = t + 4 * k, *q = k + 1 < K ? p + 4 : p, *r = k + 2 < K ? p + 8 : p;
-        EACH(g, j) {
-            ptrdiff_t i = 4 * g * K + j;
-            R a = p[i], b = q[i], c = r[i], d = m[4 * g + j];
-            a = b > a ? b : a;
-            c = d > c ? d : c;
-            m[4 * g + j] = c > a ? c : a;
-        }
-    }
-}
-
-/* five at a time; a NaN that the maximum missed shows here */
-FL_NOINLINE void RS(few_sum)(const R *restrict t, ptrdiff_t K, ptrdiff_t G, double *restrict s)
-{
-    ptrdiff_t k = 0;
-    for (ptrdiff_t i = 0; i < 4 * G; i++) s[i] = 0;
-    for (; k + 5 <= K; k += 5) {
-        const R *p = t + 4 * k;
-        EACH(g, j) {
-            ptrdiff_t i = 4 * g * K + j;
-            s[4 * g + j] += ((p[i] + p[i + 4]) + (p[i + 8] + p[i + 12])) + p[i + 16];
-        }
-    }
-    for (; k < K; k++) EACH(g, j) s[4 * g + j] += t[4 * (g * K + k) + j];
-}
-
-FL_NOINLINE void RS(few_exp)(R *restrict t, ptrdiff_t n)
-{
-    RS(pad)(t, n);
-    n = (n + 15) & -16;
-    for (ptrdiff_t i = 0; i < (n & -16); i++) t[i] = FN(exp_neg)(t[i]);
-}
-
-FL_NOINLINE void RS(few_shift)(R *restrict t, ptrdiff_t K, ptrdiff_t G, const R *restrict m)
-{
-    for (ptrdiff_t g = 0; g < G; g++)
+    EACH_SIXTEEN(r, t) {
+        R most[FL_LANES];
+        EACH_LANE(j) most[j] = -(R)INFINITY;
         for (ptrdiff_t k = 0; k < K; k++)
-            for (ptrdiff_t j = 0; j < 4; j++) t[4 * (g * K + k) + j] -= m[4 * g + j];
+            EACH_LANE(j) {
+                R a = t[FL_LANES * k + j];
+                most[j] = most[j] > a ? most[j] : a;
+            }
+        EACH_LANE(j) m[r + j] = most[j];
+    }
 }
 
-FL_NOINLINE void RS(few_scale)(R *restrict t, ptrdiff_t K, ptrdiff_t G, const R *restrict f)
+#define FIVE(p, j) \
+    (((p)[j] + (p)[j + FL_LANES]) + ((p)[j + 2 * FL_LANES] + (p)[j + 3 * FL_LANES]) \
+     + (p)[j + 4 * FL_LANES])
+
+/* Sums over the classes, in double of five at a time; a NaN that the maximum missed shows here. */
+FL_NOINLINE void RS(few_sum)(const R *restrict t, ptrdiff_t n, ptrdiff_t K, R *restrict sum)
 {
-    for (ptrdiff_t g = 0; g < G; g++)
+    EACH_SIXTEEN(r, t) {
+        double s[FL_LANES];
+        ptrdiff_t k = K < 5 ? 1 : 5;
+        if (K < 5) EACH_LANE(j) s[j] = t[j];
+        else EACH_LANE(j) s[j] = FIVE(t, j);
+        for (; k + 5 <= K; k += 5) EACH_LANE(j) s[j] += FIVE(t, FL_LANES * k + j);
+        for (; k < K; k++) EACH_LANE(j) s[j] += t[FL_LANES * k + j];
+        EACH_LANE(j) sum[r + j] = (R)s[j];
+    }
+}
+
+#undef FIVE
+
+/* Take the labels out of t, where the exponential is to be 0. */
+FL_NOINLINE void RS(few_labels)(
+    const int64_t *restrict label, ptrdiff_t n, ptrdiff_t K, R *restrict t, R *restrict x)
+{
+    EACH_SIXTEEN(r, t)
+#pragma GCC unroll 16
+        for (ptrdiff_t j = 0; j < FL_LANES; j++) {
+            R *at = t + FL_LANES * label[r + j] + j;
+            x[r + j] = *at;
+            *at = -(R)INFINITY;
+        }
+}
+
+/* exp(t - m) */
+FL_NOINLINE void RS(few_exp)(R *restrict t, ptrdiff_t n, ptrdiff_t K, const R *restrict m)
+{
+    EACH_SIXTEEN(r, t)
         for (ptrdiff_t k = 0; k < K; k++)
-            for (ptrdiff_t j = 0; j < 4; j++) t[4 * (g * K + k) + j] *= f[4 * g + j];
+            EACH_LANE(j) t[FL_LANES * k + j] = FN(exp_neg)(t[FL_LANES * k + j] - m[r + j]);
 }
 
 FL_NOINLINE void RS(few_hess)(
-    const R *restrict t, ptrdiff_t K, ptrdiff_t G, const RS(state) *restrict s, R *restrict h)
+    const R *restrict t, ptrdiff_t n, ptrdiff_t K, const RS(state) *restrict s, R *restrict h)
 {
-    for (ptrdiff_t g = 0; g < G; g++)
+    EACH_SIXTEEN(r, t) {
         for (ptrdiff_t k = 0; k < K; k++)
-            for (ptrdiff_t j = 0; j < 4; j++) {
-                ptrdiff_t i = 4 * g + j;
-                R p = t[4 * (g * K + k) + j] * s->p[i];
-                h[4 * (g * K + k) + j] = s->first[i] * p * (1 - p) - s->second[i] * p * p;
+            EACH_LANE(j) {
+                R p = t[FL_LANES * k + j] * s->p[r + j];
+                h[FL_LANES * k + j] = s->first[r + j] * p * (1 - p) - s->second[r + j] * p * p;
             }
-}
-
-/* the values of rows in the order of the shuffle, and back */
-static inline void RS(few_order)(const R *restrict v, ptrdiff_t G, R *restrict to)
-{
-    for (ptrdiff_t j = 0; j < 4; j++)
-        for (ptrdiff_t g = 0; g < G; g++) to[4 * g + j] = v[j * G + g];
-}
-
-static inline void RS(few_back)(const R *restrict v, ptrdiff_t G, R *restrict to)
-{
-    for (ptrdiff_t j = 0; j < 4; j++)
-        for (ptrdiff_t g = 0; g < G; g++) to[j * G + g] = v[4 * g + j];
-}
-
-FL_NOINLINE void RS(few_total)(const R *restrict t, ptrdiff_t K, ptrdiff_t G, R *restrict s)
-{
-    double sums[FL_ROWS];
-    RS(few_sum)(t, K, G, sums);
-    for (ptrdiff_t i = 0; i < 4 * G; i++) s[i] = (R)sums[i];
-}
-
-/* x = z - max of 4 G rows in t, and the maximum in s->x */
-static inline void RS(few_start)(const fl_rows *b, R *t, RS(state) *s)
-{
-    ptrdiff_t G = b->n / 4;
-    RS(shuffle)((const R *)b->z, G * b->k, t);
-    RS(few_max)(t, b->k, G, s->x);
-    RS(few_shift)(t, b->k, G, s->x);
-}
-
-/* from the sums to the values; scale in the order of the shuffle */
-static inline void RS(few_finish)(const fl_rows *b, R *scale, RS(state) *s)
-{
-    ptrdiff_t G = b->n / 4;
-    RS(few_order)((const R *)b->scale, G, scale);
-    RS(finish)(s, b, scale, b->n);
-    if (b->value) RS(few_back)(s->loss, G, (R *)b->value);
-}
-
-/* 4 G rows with soft targets */
-FL_NOINLINE void RS(few_soft)(const fl_rows *b)
-{
-    R t[FL_ROOM], u[FL_ROOM], v[FL_ROOM], scale[FL_ROWS];
-    RS(state) s;
-    ptrdiff_t K = b->k, G = b->n / 4, size = 4 * G * K;
-    RS(few_start)(b, t, &s);
-    RS(shuffle)((const R *)b->q, G * K, u);
-    for (ptrdiff_t i = 0; i < size; i++) {
-        R product = u[i] * t[i];
-        v[i] = u[i] == 0 ? 0 : product;
-    }
-    RS(few_total)(v, K, G, s.dot);
-    RS(few_total)(u, K, G, s.mass);
-    RS(few_exp)(t, size);
-    for (ptrdiff_t i = 0; i < size; i++) v[i] = t[i] == 1 ? 1 : (R)0;
-    RS(few_total)(v, K, G, s.ones);
-    for (ptrdiff_t i = 0; i < size; i++) v[i] = t[i] == 1 ? 0 : t[i];
-    RS(few_total)(v, K, G, s.others);
-    RS(few_finish)(b, scale, &s);
-    if (b->hess) {
-        RS(few_hess)(t, K, G, &s, v);
-        RS(unshuffle)(v, G * K, (R *)b->hess);
-    }
-    if (b->grad) {
-        RS(few_scale)(t, K, G, s.factor);
-        RS(few_scale)(u, K, G, scale);
-        for (ptrdiff_t i = 0; i < size; i++) t[i] -= u[i];
-        RS(unshuffle)(t, G * K, (R *)b->grad);
+        h += FL_LANES * K;
     }
 }
 
-/* 4 G rows */
+/* of targets q: terms of q x */
+FL_NOINLINE void RS(few_products)(
+    const R *restrict t, const R *restrict q, ptrdiff_t n, ptrdiff_t K, const R *restrict m,
+    R *restrict product)
+{
+    EACH_SIXTEEN(r, t) {
+        for (ptrdiff_t k = 0; k < K; k++)
+            EACH_LANE(j) {
+                R p = q[FL_LANES * k + j], v = p * (t[FL_LANES * k + j] - m[r + j]);
+                product[FL_LANES * k + j] = p == 0 ? 0 : v;
+            }
+        q += FL_LANES * K;
+        product += FL_LANES * K;
+    }
+}
+
+/* how many e are 1, and the others */
+FL_NOINLINE void RS(few_apart)(
+    const R *restrict t, ptrdiff_t n, ptrdiff_t K, R *restrict others, R *restrict ones)
+{
+    EACH_SIXTEEN(r, t) {
+        R count[FL_LANES];
+        EACH_LANE(j) count[j] = 0;
+        for (ptrdiff_t k = 0; k < K; k++)
+            EACH_LANE(j) {
+                R e = t[FL_LANES * k + j];
+                count[j] += e == 1 ? 1 : (R)0;
+                others[FL_LANES * k + j] = e == 1 ? 0 : e;
+            }
+        EACH_LANE(j) ones[r + j] = count[j];
+        others += FL_LANES * K;
+    }
+}
+
+/* factor e - scale q */
+FL_NOINLINE void RS(few_subtract)(
+    R *restrict t, const R *restrict q, ptrdiff_t n, ptrdiff_t K, const R *restrict factor,
+    const R *restrict scale)
+{
+    EACH_SIXTEEN(r, t) {
+        for (ptrdiff_t k = 0; k < K; k++)
+            EACH_LANE(j) {
+                R g = t[FL_LANES * k + j] * factor[r + j];
+                t[FL_LANES * k + j] = g - q[FL_LANES * k + j] * scale[r + j];
+            }
+        q += FL_LANES * K;
+    }
+}
+
+/* what is given for the labels of n rows */
+static inline void RS(put_labels)(
+    const int64_t *restrict label, const R *restrict of_label, ptrdiff_t n, ptrdiff_t K, R *restrict v)
+{
+#pragma GCC unroll 4
+    for (ptrdiff_t r = 0; r < n; r++) v[r * K + label[r]] = of_label[r];
+}
+
+/* The state of n rows: their exponentials are left in t, targets in q. */
+static void RS(few_start)(const fl_rows *b, ptrdiff_t n, R *t, R *q, RS(state) *s)
+{
+    R m[FL_ROWS], terms[FL_ROOM];
+    int64_t labels[FL_ROWS];
+    const int64_t *label = b->label;
+    ptrdiff_t K = b->k;
+    RS(few_read)((const R *)b->z, b->n, K, t);
+    RS(few_max)(t, n, K, m);
+    if (label && b->n < n) {
+        memset(labels, 0, sizeof labels);
+        label = memcpy(labels, label, sizeof(int64_t) * (size_t)b->n);
+    }
+    if (label) {
+        RS(few_labels)(label, n, K, t, s->x);
+        for (ptrdiff_t r = 0; r < (n & -FL_LANES); r++) s->x[r] -= m[r];
+        for (ptrdiff_t r = 0; r < (n & -FL_LANES); r++) s->own[r] = FN(exp_neg)(s->x[r]);
+    } else memcpy(s->x, m, sizeof(R) * (size_t)n);
+    if (b->q) {
+        RS(few_read)((const R *)b->q, b->n, K, q);
+        RS(few_products)(t, q, n, K, m, terms);
+        RS(few_sum)(terms, n, K, s->dot);
+        RS(few_sum)(q, n, K, s->mass);
+    }
+    RS(few_exp)(t, n, K, m);
+    if (b->q) RS(few_apart)(t, n, K, terms, s->ones);
+    RS(few_sum)(b->q ? terms : t, n, K, s->others);
+}
+
 FL_NOINLINE void RS(few)(const fl_rows *b)
 {
-    R t[FL_ROOM], h[FL_ROOM];
+    R t[FL_ROOM], q[FL_ROOM], h[FL_ROOM];
+    R scale[FL_ROWS], ones[FL_ROWS];
     RS(state) s;
-    R scale[FL_ROWS];
-    int32_t at[FL_ROWS];
-    const R *z = (const R *)b->z;
-    ptrdiff_t n = b->n, K = b->k, G = n / 4;
-    RS(few_start)(b, t, &s);
-    if (K <= 32)              /* four streams at once are more than the processor foresees */
-        for (ptrdiff_t i = 0; i < n * K; i += 64 / (ptrdiff_t)sizeof(R)) FL_FETCH(z + n * K + i);
-    if (b->label)
-        for (ptrdiff_t j = 0; j < 4; j++)
-            for (ptrdiff_t g = 0; g < G; g++) {
-                ptrdiff_t i = 4 * (g * K + b->label[j * G + g]) + j;
-                at[4 * g + j] = (int32_t)i;
-                s.x[4 * g + j] = t[i];
-            }
-    RS(few_exp)(t, n * K);
-    if (b->label)
-        for (ptrdiff_t i = 0; i < n; i++) {
-            s.own[i] = t[at[i]];
-            t[at[i]] = 0;
-        }
-    RS(few_total)(t, K, G, s.others);
-    RS(few_finish)(b, scale, &s);
+    ptrdiff_t n = (b->n + FL_LANES - 1) & -FL_LANES, K = b->k;
+    for (ptrdiff_t r = 0; r < n; r++) ones[r] = 1;
+    for (ptrdiff_t r = 0; r < b->n; r++) scale[r] = ((const R *)b->scale)[r];
+    RS(pad)(scale, b->n);
+    RS(few_start)(b, n, t, q, &s);
+    RS(finish)(&s, b, scale, n);
+    if (b->value) memcpy(b->value, s.loss, sizeof(R) * (size_t)b->n);
     if (b->hess) {
-        RS(few_hess)(t, K, G, &s, h);
-        if (b->label) for (ptrdiff_t i = 0; i < n; i++) h[at[i]] = s.label_hess[i];
-        RS(unshuffle)(h, G * K, (R *)b->hess);
+        RS(few_hess)(t, n, K, &s, h);
+        RS(few_write)(h, b->n, K, ones, (R *)b->hess);
+        if (b->label) RS(put_labels)(b->label, s.label_hess, b->n, K, (R *)b->hess);
     }
     if (b->grad) {
-        RS(few_scale)(t, K, G, s.factor);
-        if (b->label) for (ptrdiff_t i = 0; i < n; i++) t[at[i]] = s.label[i];
-        RS(unshuffle)(t, G * K, (R *)b->grad);
+        if (b->q) RS(few_subtract)(t, q, n, K, s.factor, scale);
+        RS(few_write)(t, b->n, K, b->q ? ones : s.factor, (R *)b->grad);
+        if (b->label) RS(put_labels)(b->label, s.label, b->n, K, (R *)b->grad);
     }
-}
-
-/* Up to three rows: a copy of them, filled up to four. */
-FL_NOINLINE void RS(few_last)(const fl_rows *b)
-{
-    R z[4 * FL_FEW], q[4 * FL_FEW], g[4 * FL_FEW], h[4 * FL_FEW], value[4], scale[4];
-    int64_t label[4] = {0};
-    size_t size = sizeof(R) * (size_t)(b->n * b->k), all = 4 * sizeof(R) * (size_t)b->k;
-    fl_rows c = *b;
-    memset(z, 0, all);
-    memcpy(z, b->z, size);
-    if (b->q) {
-        memset(q, 0, all);
-        memcpy(q, b->q, size);
-        c.q = q;
-    }
-    for (ptrdiff_t r = 0; r < 4; r++) scale[r] = r < b->n ? ((const R *)b->scale)[r] : 0;
-    for (ptrdiff_t r = 0; b->label && r < b->n; r++) label[r] = b->label[r];
-    c.n = 4, c.z = z, c.scale = scale;
-    if (b->label) c.label = label;
-    if (b->value) c.value = value;
-    if (b->grad) c.grad = g;
-    if (b->hess) c.hess = h;
-    if (b->q) RS(few_soft)(&c);
-    else RS(few)(&c);
-    if (b->value) memcpy(b->value, value, sizeof(R) * (size_t)b->n);
-    if (b->grad) memcpy(b->grad, g, size);
-    if (b->hess) memcpy(b->hess, h, size);
 }
 
 /* ---- many classes --------------------------------------------------------------------------- */
 
 FL_NOINLINE R RS(max)(const R *restrict z, ptrdiff_t K)
 {
-    R m = -(R)INFINITY;
+    R most[2 * FL_LANES], m = -(R)INFINITY;
+    const ptrdiff_t width = 2 * FL_LANES;
+    if (K < width) {
+        for (ptrdiff_t k = 0; k < K; k++) m = z[k] > m ? z[k] : m;
+        return m;
+    }
+    EACH_OF(width, j) most[j] = z[j];
+    for (ptrdiff_t i = width; i < K; i += width) {
+        const R *p = z + (i < K - width ? i : K - width);       /* the last ones may come again */
+        EACH_OF(width, j) most[j] = most[j] > p[j] ? most[j] : p[j];
+    }
 #pragma omp simd reduction(max : m)
-    for (ptrdiff_t k = 0; k < K; k++) m = z[k] > m ? z[k] : m;
+    for (ptrdiff_t j = 0; j < width; j++) m = most[j] > m ? most[j] : m;
     return m;
 }
 
@@ -424,51 +411,102 @@ FL_NOINLINE void RS(add)(const R *restrict v, ptrdiff_t n, double *restrict lane
 
 static inline double RS(fold)(double *lanes)
 {
-    for (int h = 8; h; h /= 2)
-        for (int j = 0; j < h; j++) lanes[j] += lanes[j + h];
-    return lanes[0];
+    EACH_OF(8, j) lanes[j] += lanes[j + 8];
+    EACH_OF(4, j) lanes[j] += lanes[j + 4];
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
 }
 
-typedef struct { double others, ones, dot, mass; } RS(sums);
+/* A row, or a piece of one, is of n numbers, filled up to whole sixteens. */
+static inline ptrdiff_t RS(filled)(ptrdiff_t n) { return (n + FL_LANES - 1) & -FL_LANES; }
 
-/* exp(z - m) of a row, the label's left out, to e if there is room; a piece at a time, padded with
-   -inf. ones: with soft targets the exponentials of 1, those of the maximum, are counted apart. */
-static RS(sums) RS(row_exp)(
-    const R *z, ptrdiff_t K, R m, ptrdiff_t label, const R *q, int apart, R *e)
+/* The sum, in double of four at a time; the first ones, of which there are other than four, too. */
+FL_NOINLINE double RS(row_sum)(const R *restrict v, ptrdiff_t n)
 {
-    R piece[FL_ROOM], qx[FL_ROOM], qq[16];
-    double others[16] = {0}, dot[16] = {0}, mass[16] = {0};
-    RS(sums) found = {0, 0, 0, 0};
-    for (ptrdiff_t k = 0; k < K; k += FL_ROOM) {
-        ptrdiff_t n = K - k < FL_ROOM ? K - k : FL_ROOM, full = (n + 15) & -16;
-        for (ptrdiff_t i = 0; i < n; i++) piece[i] = z[k + i] - m;
-        for (ptrdiff_t i = n; i < full; i++) piece[i] = -(R)INFINITY;
-        if (q) {
-            for (ptrdiff_t i = 0; i < n; i++) {
-                R product = q[k + i] * piece[i];
-                qx[i] = q[k + i] == 0 ? 0 : product;
-            }
-            for (ptrdiff_t i = n; i < full; i++) qx[i] = 0;
-            RS(add)(qx, full, dot);
-            RS(add)(q + k, n & -16, mass);
-            for (ptrdiff_t i = n & -16; i < full; i++) qq[i & 15] = i < n ? q[k + i] : 0;
-            if (n != (n & -16)) RS(add)(qq, 16, mass);
-        }
-        if (label >= k && label < k + n) piece[label - k] = -(R)INFINITY;
-        for (ptrdiff_t i = 0; i < (full & -16); i++) piece[i] = FN(exp_neg)(piece[i]);
-        if (apart) {
-            int ones = 0;
-            for (ptrdiff_t i = 0; i < (full & -16); i++) ones += piece[i] == 1;
-            for (ptrdiff_t i = 0; i < (full & -16); i++) qx[i] = piece[i] == 1 ? 0 : piece[i];
-            found.ones += ones;
-            RS(add)(qx, full, others);
-        } else RS(add)(piece, full, others);
-        if (e) memcpy(e + k, piece, (size_t)n * sizeof(R));
+    R first[FL_LANES];
+    double lanes[FL_LANES];
+    ptrdiff_t i = FL_LANES;
+    EACH_LANE(j) first[j] = v[j];
+    for (; (n - i) & (3 * FL_LANES); i += FL_LANES) EACH_LANE(j) first[j] += v[i + j];
+    EACH_LANE(j) lanes[j] = first[j];
+    for (; i < n; i += 4 * FL_LANES) {
+        const R *p = v + i;
+        EACH_LANE(j) lanes[j] +=
+            (p[j] + p[j + FL_LANES]) + (p[j + 2 * FL_LANES] + p[j + 3 * FL_LANES]);
     }
-    found.others = RS(fold)(others);
-    found.dot = RS(fold)(dot);
-    found.mass = RS(fold)(mass);
-    return found;
+    return RS(fold)(lanes);
+}
+
+/* exp(z - m), and 0 where it is filled up */
+FL_NOINLINE void RS(row_exp)(const R *restrict z, ptrdiff_t n, R m, R *restrict e)
+{
+    R last[FL_LANES];
+    const R *from = z;
+    ptrdiff_t full = n & -FL_LANES, i = 0;
+    EACH_LANE(j) last[j] = -(R)INFINITY;
+    for (ptrdiff_t j = 0; j < n - full; j++) last[j] = z[full + j];
+    do {
+        if (i == full) from = last;
+        EACH_LANE(j) e[i + j] = FN(exp_neg)(from[j] - m);
+        from += FL_LANES;
+        i += FL_LANES;
+    } while (i < n);
+}
+
+/* of targets q: terms of q x */
+FL_NOINLINE void RS(row_products)(
+    const R *restrict z, const R *restrict q, ptrdiff_t n, R m, R *restrict product)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        R p = q[i], v = p * (z[i] - m);
+        product[i] = p == 0 ? 0 : v;
+    }
+    for (ptrdiff_t i = n; i < RS(filled)(n); i++) product[i] = 0;
+}
+
+/* how many e are 1, and the others */
+FL_NOINLINE double RS(row_apart)(const R *restrict e, ptrdiff_t n, R *restrict others)
+{
+    int ones = 0;
+    for (ptrdiff_t i = 0; i < RS(filled)(n); i++) ones += e[i] == 1;
+    for (ptrdiff_t i = 0; i < RS(filled)(n); i++) others[i] = e[i] == 1 ? 0 : e[i];
+    return ones;
+}
+
+typedef struct { double own, others, ones, dot, mass; } RS(sums);
+
+/* The sums of a piece of a row, and its exponentials, 0 for the label if that is in it. apart: those
+   of the maximum, which are 1, are counted apart. */
+static void RS(add_piece)(
+    const R *z, ptrdiff_t n, R m, ptrdiff_t label, const R *q, int apart, R *e, RS(sums) *s)
+{
+    R terms[FL_ROOM];
+    RS(row_exp)(z, n, m, e);
+    if (label >= 0 && label < n) {
+        s->own = e[label];
+        e[label] = 0;
+    }
+    if (q) {
+        RS(row_products)(z, q, n, m, terms);
+        s->dot += RS(row_sum)(terms, RS(filled)(n));
+        memcpy(terms, q, sizeof(R) * (size_t)n);
+        for (ptrdiff_t i = n; i < RS(filled)(n); i++) terms[i] = 0;
+        s->mass += RS(row_sum)(terms, RS(filled)(n));
+    }
+    if (apart) s->ones += RS(row_apart)(e, n, terms);
+    s->others += RS(row_sum)(apart ? terms : e, RS(filled)(n));
+}
+
+/* A row whose exponentials go to e, where there is room for a piece, and to g if they are of more. */
+static RS(sums) RS(add_row)(
+    const R *z, ptrdiff_t K, R m, ptrdiff_t label, const R *q, int apart, R *e, R *g)
+{
+    RS(sums) s = {0, 0, 0, 0, 0};
+    for (ptrdiff_t k = 0; k < K; k += FL_ROOM) {
+        ptrdiff_t n = K - k < FL_ROOM ? K - k : FL_ROOM;
+        RS(add_piece)(z + k, n, m, label - k, q ? q + k : NULL, apart, e, &s);
+        if (g && K > FL_ROOM) memcpy(g + k, e, sizeof(R) * (size_t)n);
+    }
+    return s;
 }
 
 FL_NOINLINE void RS(row_hess)(
@@ -485,18 +523,22 @@ FL_NOINLINE void RS(row_subtract)(const R *restrict q, ptrdiff_t K, R f, R *rest
     for (ptrdiff_t k = 0; k < K; k++) g[k] -= q[k] * f;
 }
 
+/* e and g may be the same */
 FL_NOINLINE void RS(row_scale)(const R *e, ptrdiff_t K, R f, R *g)
 {
-    for (ptrdiff_t k = 0; k < K; k++) g[k] = e[k] * f;
+    ptrdiff_t k = 0;
+    for (; k + FL_LANES <= K; k += FL_LANES) EACH_LANE(j) g[k + j] = e[k + j] * f;
+    for (; k < K; k++) g[k] = e[k] * f;
 }
 
 /* x - log(sum of exp) */
 static void RS(log_row)(const fl_rows *b, ptrdiff_t r)
 {
+    R e[FL_ROOM];
     ptrdiff_t K = b->k;
     const R *z = (const R *)b->z + r * K;
     R *out = (R *)b->grad + r * K, m = RS(max)(z, K);
-    RS(sums) s = RS(row_exp)(z, K, m, -1, NULL, 1, NULL);
+    RS(sums) s = RS(add_row)(z, K, m, -1, NULL, 1, e, NULL);
     R lse = FN(log1p)((R)(s.others + (s.ones - 1)));
     for (ptrdiff_t k = 0; k < K; k++) out[k] = (z[k] - m) - lse;
 }
@@ -504,64 +546,47 @@ static void RS(log_row)(const fl_rows *b, ptrdiff_t r)
 FL_NOINLINE void RS(many)(const fl_rows *b)
 {
     RS(state) s;
-    R scale[FL_ROWS];
-    ptrdiff_t n = b->n, K = b->k;
+    R exps[FL_ROOM + FL_ROWS * FL_LANES], scale[FL_ROWS];
+    R *all[] = {s.x, s.own, s.others, s.ones, s.dot, s.mass, scale};
+    ptrdiff_t n = b->n, K = b->k, pitch = RS(filled)(K);
     for (ptrdiff_t r = 0; r < n; r++) {
         const R *z = (const R *)b->z + r * K, *q = b->q ? (const R *)b->q + r * K : NULL;
         ptrdiff_t label = b->label ? b->label[r] : -1;
-        R m = RS(max)(z, K), *e = b->grad ? (R *)b->grad + r * K : NULL;
-        RS(sums) found = RS(row_exp)(z, K, m, label, q, q != NULL, e);
+        R m = RS(max)(z, K), *g = b->grad ? (R *)b->grad + r * K : NULL;
+        RS(sums) found = RS(add_row)(z, K, m, label, q, q != NULL, exps + r * pitch, g);
         s.x[r] = b->label ? z[label] - m : m;
-        scale[r] = ((const R *)b->scale)[r];
+        s.own[r] = (R)found.own;
         s.others[r] = (R)found.others;
         s.ones[r] = (R)found.ones;
         s.dot[r] = (R)found.dot;
         s.mass[r] = (R)found.mass;
+        scale[r] = ((const R *)b->scale)[r];
     }
-    if (b->label) {
-        memcpy(s.own, s.x, sizeof(R) * (size_t)n);
-        RS(few_exp)(s.own, n);
+    for (int i = 0; i < 7; i++) RS(pad)(all[i], n);
+    RS(finish)(&s, b, scale, RS(filled)(n));
+    if (b->value) memcpy(b->value, s.loss, sizeof(R) * (size_t)n);
+    for (ptrdiff_t r = 0; b->grad && r < n; r++) {
+        R *g = (R *)b->grad + r * K;
+        const R *e = K > FL_ROOM ? g : exps + r * pitch;
+        if (b->hess) RS(row_hess)(e, K, s.p[r], s.first[r], s.second[r], (R *)b->hess + r * K);
+        RS(row_scale)(e, K, s.factor[r], g);
+        if (b->q) RS(row_subtract)((const R *)b->q + r * K, K, scale[r], g);
     }
-    RS(finish)(&s, b, scale, n);
-    for (ptrdiff_t r = 0; r < n; r++) {
-        R *g = (R *)b->grad + r * K, *h = (R *)b->hess + r * K;
-        if (b->value) ((R *)b->value)[r] = s.loss[r];
-        if (b->hess) RS(row_hess)(g, K, s.p[r], s.first[r], s.second[r], h);
-        if (b->hess && b->label) h[b->label[r]] = s.label_hess[r];
-        if (b->grad) RS(row_scale)(g, K, s.factor[r], g);
-        if (b->grad && b->label) g[b->label[r]] = s.label[r];
-        if (b->grad && b->q) RS(row_subtract)((const R *)b->q + r * K, K, scale[r], g);
-    }
+    if (b->label && b->hess) RS(put_labels)(b->label, s.label_hess, n, K, (R *)b->hess);
+    if (b->label && b->grad) RS(put_labels)(b->label, s.label, n, K, (R *)b->grad);
 }
 
 /* A block: of at most FL_ROWS rows, and FL_ROOM elements if it has more than one row. */
 static void FN(softmax)(const fl_rows *b)
 {
-    ptrdiff_t fours = b->n & -4, done = fours * b->k;
-    fl_rows part = *b;
-    if (b->log) {
-        for (ptrdiff_t r = 0; r < b->n; r++) RS(log_row)(b, r);
-        return;
-    }
-    if (b->k > FL_FEW) {
-        RS(many)(b);
-        return;
-    }
-    part.n = fours;
-    if (fours && b->q) RS(few_soft)(&part);
-    else if (fours) RS(few)(&part);
-    part.n = b->n - fours;
-    part.z = (const R *)b->z + done;
-    part.scale = (const R *)b->scale + fours;
-    if (b->q) part.q = (const R *)b->q + done;
-    if (b->label) part.label = b->label + fours;
-    if (b->value) part.value = (R *)b->value + fours;
-    if (b->grad) part.grad = (R *)b->grad + done;
-    if (b->hess) part.hess = (R *)b->hess + done;
-    if (part.n) RS(few_last)(&part);
+    if (b->log) for (ptrdiff_t r = 0; r < b->n; r++) RS(log_row)(b, r);
+    else if (b->k <= FL_FEW) RS(few)(b);
+    else RS(many)(b);
 }
 
-#undef EACH
+#undef EACH_SIXTEEN
+#undef EACH_LANE
+#undef EACH_OF
 #undef RS
 #undef R
 #undef FN
