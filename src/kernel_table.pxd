@@ -45,13 +45,15 @@ cdef struct WeightStats:
     Py_ssize_t nonzero
     bint finite
 
+ctypedef bint (*OutsideFn)(
+    const void* v, Py_ssize_t n, bint of_magnitude, double low, double high) noexcept nogil
+
 # The passes over a block that are the same for every loss, one table per dtype.
 cdef struct Passes:
     # adds v to LANES running sums
     void (*sum)(const void* v, Py_ssize_t n, double* lanes) noexcept nogil
     # whether some v (or |v|) is not in low..high; NaN is not outside
-    bint (*outside)(
-        const void* v, Py_ssize_t n, bint of_magnitude, double low, double high) noexcept nogil
+    OutsideFn outside
     bint (*any_nan)(const void* v, Py_ssize_t n) noexcept nogil
     # hess -= grad**2 / root, which makes the Hessian of a mean that of its root
     void (*root_hess)(const void* grad, double root, Py_ssize_t n, void* hess) noexcept nogil

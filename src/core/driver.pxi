@@ -37,7 +37,6 @@ cdef struct Job:
     Py_ssize_t weight_size      # bytes of a weight: with float32 they may be of float64
     double boost                # a power of two that weights out of range are multiplied by
     bint weighted, omit, refuse_nan, staged, stream, needs_gil
-    bint bare                   # inputs and outputs are taken where they lie
     bint curved                 # the Hessian is what boosting takes in its place,
     bint floored                # or at least a number,
     bint stretched              # or times another
@@ -270,10 +269,15 @@ cdef void stretch(char* v, double factor, Py_ssize_t n, Py_ssize_t itemsize) noe
             (<double*>v)[i] *= factor
 
 
+cdef inline int adding(int mode) noexcept nogil:
+    """The mode that adds up the values."""
+    return ADD_VALUE if mode == VALUE else ADD_VALUE_GRAD
+
+
 cdef inline int map_of(Job* job, bint fused) noexcept nogil:
-    """The loop that computes what a job asks for; fused: it adds up the values itself."""
+    """The loop that computes what a job asks for."""
     if fused:
-        return ADD_VALUE if job.mode == VALUE else ADD_VALUE_GRAD
+        return adding(job.mode)
     return GRAD_CURVE if job.curved and job.mode == GRAD_HESS else job.mode
 
 
@@ -379,7 +383,7 @@ cdef void run_task(void* given, int task, int thread) noexcept nogil:
         result.no_memory |= not seek_outputs(job, thread, start, stop)
     while start < stop and not result.no_memory:
         n = min(stop - start, job.step)
-        if job.bare and n > LANES:
+        if n > BLOCK:
             n &= -LANES                 # the last few go through buffers
         b.last = start + n >= stop
         if not load(job, thread, start, n, &s, &b):

@@ -396,6 +396,8 @@ cdef bint evaluate_few(
     cdef int dtype = type_num == cnp.NPY_DOUBLE, size = 8 if dtype else 4
     cdef bint whole = n == full
     cdef MapFn* maps = (loss.single_maps if reduction == NONE else loss.maps) + dtype * N_MODES
+    cdef bint adds = whole and reduction != NONE and maps[ADD_VALUE] != NULL and (
+        mode == VALUE or mode == VALUE_GRAD)
     cdef double buffers[5][BLOCK]
     cdef double lanes[LANES]
     cdef const char* y_data
@@ -420,13 +422,14 @@ cdef bint evaluate_few(
         g = cnp.PyArray_BYTES(grad)
     if whole and hess is not None:
         h = cnp.PyArray_BYTES(hess)
-    maps[mode](
+    memset(lanes, 0, sizeof(lanes))
+    maps[adding(mode) if adds else mode](
         loss.kernel_parameters, y_data, z_data, full, scale / n if reduction == MEAN else scale,
-        v, g, h)
+        <char*>lanes if adds else v, g, h)
     if reduction != NONE and (mode == VALUE or mode == VALUE_GRAD):
-        memset(v + n * size, 0, (full - n) * size)
-        memset(lanes, 0, sizeof(lanes))
-        kernels.passes[dtype].sum(v, full, lanes)
+        if not adds:
+            memset(v + n * size, 0, (full - n) * size)
+            kernels.passes[dtype].sum(v, full, lanes)
         total[0] = fold(lanes) / (n if reduction == MEAN else 1)
         if loss.is_root:
             total[0] = sqrt(total[0])
@@ -474,10 +477,9 @@ cdef object evaluate_blocks(
         job.stream = (
             arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0 and (
                 not in_place)
-        job.bare = not (w is not None or job.omit or in_place or job.through or job.stream) and (
-            is_direct(y, type_num) and is_direct(z, type_num))
-        if job.bare:
-            job.step = STRIDE
+        if term.maps[ADD_VALUE] != NULL and is_direct(y, type_num) and is_direct(z, type_num) and (
+                not (w is not None or job.omit or in_place or job.through or job.stream)):
+            job.step = STRIDE           # nothing needs a buffer, and the maps take any number
         return compute(&job, loss, reduction, y, z, w, value, grad, hess)
     finally:
         end_job(&job)

@@ -42,6 +42,10 @@ cdef extern from "kernels/formats.h" nogil:
 cdef extern from "kernels/convert.h" nogil:
     const fl_input fl_inputs[]
 
+cdef extern from "kernels/bounds.h" nogil:
+    bint fl_outside_f32(const float*, Py_ssize_t, bint, double, double) noexcept
+    bint fl_outside_f64(const double*, Py_ssize_t, bint, double, double) noexcept
+
 cdef extern from "kernels/exact.h" nogil:
     bint fl_add_alike(const float*, Py_ssize_t, double*, int*) noexcept
     double fl_largest(const double*, Py_ssize_t) noexcept

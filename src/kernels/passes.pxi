@@ -13,21 +13,6 @@ cdef void pass_sum(const real* v, Py_ssize_t n, double* lanes) noexcept nogil:
         lanes[k] = own[k]
 
 
-cdef bint pass_outside(
-        const real* v, Py_ssize_t n, bint of_magnitude, double low, double high) noexcept nogil:
-    cdef real x, least = <real>low, most = <real>high
-    cdef Py_ssize_t i
-    cdef int found = 0
-    if of_magnitude:
-        for i in range(n & -LANES):
-            x = absolute(v[i])
-            found |= (x < least) | (x > most)
-    else:
-        for i in range(n & -LANES):
-            found |= (v[i] < least) | (v[i] > most)
-    return found
-
-
 cdef bint pass_any_nan(const real* v, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef int found = 0

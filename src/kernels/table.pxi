@@ -8,8 +8,10 @@ cdef KernelTable kernels
 cdef void fill_passes(real tag) noexcept:
     cdef Passes* passes = &kernels.passes[0 if real is float else 1]
     passes.sum = <void (*)(const void*, Py_ssize_t, double*) noexcept nogil>pass_sum[real]
-    passes.outside = <bint (*)(const void*, Py_ssize_t, bint, double, double) noexcept nogil>(
-        pass_outside[real])
+    if real is float:
+        passes.outside = <OutsideFn>fl_outside_f32
+    else:
+        passes.outside = <OutsideFn>fl_outside_f64
     passes.any_nan = <bint (*)(const void*, Py_ssize_t) noexcept nogil>pass_any_nan[real]
     passes.root_hess = <void (*)(const void*, double, Py_ssize_t, void*) noexcept nogil>(
         pass_root_hess[real])

@@ -591,9 +591,9 @@ FL_INLINE R FN(pow1p_mild_pair)(R t, R a, R al, R times, R *m1)
     R x = (1 + (r + q)) * FN(real)(half << MANT) * FN(real)((n - half) << MANT);
     R m = 2 * ((s * r + (s - C(.5))) + s * q), end = a > 0 ? INF : 0;
     m = x < C(.25) / TWO_MANT ? -1 : m;
-    m = x < INF ? m : INF;
-    *m1 = t < INF ? m : end - (a > 0 ? 0 : 1);
-    return t < INF ? x : end;
+    m = x == INF ? INF : m;
+    *m1 = t == INF ? end - (a > 0 ? 0 : 1) : m;
+    return t == INF ? end : x;
 }
 
 #undef FN
