@@ -389,64 +389,69 @@ cdef bint evaluate_few(
         PointwiseLoss loss, int mode, int reduction, int type_num, double scale, cnp.ndarray y,
         cnp.ndarray z, cnp.ndarray value, cnp.ndarray grad, cnp.ndarray hess, double* total
         ) noexcept:
-    """Evaluate one block of arrays that lie as kernels take them: what a job does, but for its
-    preparations, which take longer than so few elements. total: what is reduced. False, and
-    nothing is written, if the arrays are others, or for a job to find what is wrong with them."""
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(z), full = (n + LANES - 1) & -LANES
+    """Evaluate arrays of a task's size at most, which lie as kernels take them: what a job does,
+    but for its preparations, which take longer than so few elements. total: what is reduced. False,
+    and nothing is written, if the arrays are others, or for a job to find what is wrong with them."""
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(z), whole = n & -LANES, rest = n - whole
     cdef int dtype = type_num == cnp.NPY_DOUBLE, size = 8 if dtype else 4
-    cdef bint whole = n == full
     cdef MapFn* maps = (loss.single_maps if reduction == NONE else loss.maps) + dtype * N_MODES
-    cdef bint adds = whole and reduction != NONE and maps[ADD_VALUE] != NULL and (
-        mode == VALUE or mode == VALUE_GRAD)
-    cdef double buffers[5][BLOCK]
+    cdef bint adds = reduction != NONE and (mode == VALUE or mode == VALUE_GRAD)
+    cdef double buffers[5][LANES]           # of the rest, filled up
     cdef double lanes[LANES]
+    cdef char* v
+    cdef char* g
+    cdef char* h
     cdef const char* y_data
     cdef const char* z_data
-    cdef char* v = <char*>buffers[0]
-    cdef char* g = <char*>buffers[1]
-    cdef char* h = <char*>buffers[2]
-    if not (0 < n <= BLOCK and is_direct(y, type_num) and is_direct(z, type_num)
+    if not (0 < n <= STRIDE and is_direct(y, type_num) and is_direct(z, type_num)
             and (value is None or is_direct(value, type_num))
             and (grad is None or is_direct(grad, type_num))
-            and (hess is None or is_direct(hess, type_num))):
+            and (hess is None or is_direct(hess, type_num)) and maps[ADD_VALUE] != NULL):
         return False
-    y_data = padded(cnp.PyArray_BYTES(y), <char*>buffers[3], n, full, size)
-    z_data = padded(cnp.PyArray_BYTES(z), <char*>buffers[4], n, full, size)
-    if is_outside(&loss.domains[0], dtype, y_data, full) or (
-            is_outside(&loss.domains[1], dtype, z_data, full)):
+    y_data, z_data = cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(z)
+    v = NULL if value is None else cnp.PyArray_BYTES(value)
+    g = NULL if grad is None else cnp.PyArray_BYTES(grad)
+    h = NULL if hess is None else cnp.PyArray_BYTES(hess)
+    if rest:
+        padded(y_data + whole * size, <char*>buffers[3], rest, LANES, size)
+        padded(z_data + whole * size, <char*>buffers[4], rest, LANES, size)
+    if are_outside(&loss.domains[0], dtype, y_data, whole, <char*>buffers[3], rest) or (
+            are_outside(&loss.domains[1], dtype, z_data, whole, <char*>buffers[4], rest)):
         return False
 
-    if whole and value is not None:
-        v = cnp.PyArray_BYTES(value)
-    if whole and grad is not None:
-        g = cnp.PyArray_BYTES(grad)
-    if whole and hess is not None:
-        h = cnp.PyArray_BYTES(hess)
+    scale = scale / n if reduction == MEAN else scale
     memset(lanes, 0, sizeof(lanes))
-    maps[adding(mode) if adds else mode](
-        loss.kernel_parameters, y_data, z_data, full, scale / n if reduction == MEAN else scale,
-        <char*>lanes if adds else v, g, h)
-    if reduction != NONE and (mode == VALUE or mode == VALUE_GRAD):
-        if not adds:
-            memset(v + n * size, 0, (full - n) * size)
-            kernels.passes[dtype].sum(v, full, lanes)
+    if whole:
+        maps[adding(mode) if adds else mode](
+            loss.kernel_parameters, y_data, z_data, whole, scale, <char*>lanes if adds else v, g, h)
+    if rest:
+        maps[mode](
+            loss.kernel_parameters, buffers[3], buffers[4], LANES, scale, buffers[0], buffers[1],
+            buffers[2])
+        if adds:
+            memset(<char*>buffers[0] + rest * size, 0, (LANES - rest) * size)
+            kernels.passes[dtype].sum(buffers[0], LANES, lanes)
+        if v != NULL:
+            memcpy(v + whole * size, buffers[0], rest * size)
+        if g != NULL:
+            memcpy(g + whole * size, buffers[1], rest * size)
+        if h != NULL:
+            memcpy(h + whole * size, buffers[2], rest * size)
+    if adds:
         total[0] = fold(lanes) / (n if reduction == MEAN else 1)
         if loss.is_root:
             total[0] = sqrt(total[0])
-    if not whole:
-        if value is not None:
-            memcpy(cnp.PyArray_BYTES(value), v, n * size)
-        if grad is not None:
-            memcpy(cnp.PyArray_BYTES(grad), g, n * size)
-        if hess is not None:
-            memcpy(cnp.PyArray_BYTES(hess), h, n * size)
     return True
 
 
-cdef inline bint is_outside(
-        const Interval* domain, int dtype, const char* data, Py_ssize_t n) noexcept:
-    return domain.bounded and kernels.passes[dtype].outside(
-        data, n, domain.absolute, domain.low[dtype], domain.high[dtype])
+cdef inline bint are_outside(
+        const Interval* domain, int dtype, const char* whole, Py_ssize_t n, const char* rest,
+        Py_ssize_t n_rest) noexcept:
+    cdef OutsideFn outside = kernels.passes[dtype].outside
+    cdef double low = domain.low[dtype], high = domain.high[dtype]
+    return domain.bounded and (
+        outside(whole, n, domain.absolute, low, high)
+        or n_rest and outside(rest, LANES, domain.absolute, low, high))
 
 
 cdef object evaluate_blocks(

@@ -6,7 +6,7 @@ from samples import DTYPES, defaults, typical
 
 import fastloss as fl
 
-SIZES = (1, 2, 15, 16, 17, 32, 100, 511, 512, 513)
+SIZES = (1, 2, 15, 16, 17, 32, 100, 511, 512, 513, 2047, 2048, 2049)
 REDUCTIONS = ("mean", "sum", "none")
 every_loss = pytest.mark.parametrize("loss", defaults(), ids=lambda loss: loss.name)
 
