@@ -40,7 +40,7 @@ WORK = {  # title: name, method, shape; all in float32
 }
 
 FAST_MATH = "fast-math adds in any order, float32 in float32, and does not look for NaN"
-ROOTS = "its power is one half here, which NumPy's formula takes by square roots, ours as any power"
+ROOTS = "its power is one half here, which NumPy's formula takes by square roots, ours took as any other"
 SPELL = "our row was in a slow spell of the machine, as its speed shows"
 REASONS = {  # peer: losses and rules: why it was faster
     "numpy": {
