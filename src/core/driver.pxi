@@ -4,7 +4,8 @@
 
 cdef enum:
     MAX_TASKS = 256             # bounds the memory for partial sums; enough for as many threads
-    STRIDE = 4 * BLOCK          # elements taken at once where none passes through a buffer
+    STRIDE = 4 * BLOCK          # elements of a task at least, which are taken at once where none
+                                # passes through a buffer and none is fetched ahead, block by block
 
 cdef enum:                      # what a job does with each block
     WEIGH                       # add up the weights

@@ -483,7 +483,8 @@ cdef object evaluate_blocks(
             arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0 and (
                 not in_place)
         if term.maps[ADD_VALUE] != NULL and is_direct(y, type_num) and is_direct(z, type_num) and (
-                not (w is not None or job.omit or in_place or job.through or job.stream)):
+                not (w is not None or job.omit or in_place or job.through or job.stream)
+                and job.z.ahead == 0):
             job.step = STRIDE           # nothing needs a buffer, and the maps take any number
         return compute(&job, loss, reduction, y, z, w, value, grad, hess)
     finally:

@@ -48,6 +48,7 @@ static struct {
     int width;      /* and threads until then */
     double lost;    /* seconds lost, but for those that have been made up for, */
     double counted; /* until when */
+    double wall;    /* of the last region */
 } team;
 #pragma omp threadprivate(team)
 
@@ -101,8 +102,8 @@ static int team_within(int threads, int room) {
     return threads;
 }
 
-/* A clock for what one thread would take. In doubt it is that of this thread, which stands still
-while others have its CPU; that takes longer to read. */
+/* A clock for what one thread would take. In doubt, or where regions are long anyway, it is that of this
+thread, which stands still while others have its CPU; that takes longer to read. */
 static double team_clock(int doubt) {
 #if defined(__linux__)
     struct timespec time;
@@ -164,6 +165,7 @@ static void team_ended(int threads, double start, double share) {
     double lost = (now - start) - threads * share; /* beyond what one would have taken */
     team.ended = now;
     team.took = threads * (now - start);
+    team.wall = now - start;
     if (lost <= 0)
         return;
     team.lost -= TEAM_SHARE * (now - team.counted);
@@ -193,7 +195,7 @@ static double team_took(void) { return team.took; }
 /* Run tasks, each thread as many of them that follow each other. */
 static void team_run(TeamTask run, void *job, int tasks, int threads) {
     double start = omp_get_wtime();
-    int doubt = team.again > 0 && start < team.again + team.pause;
+    int doubt = team.again > 0 || team.wall > TEAM_TOLERATED;
     double share = doubt ? team_clock(1) : start;
 #pragma omp parallel num_threads(threads)
     {

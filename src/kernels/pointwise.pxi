@@ -289,7 +289,9 @@ cdef inline real robust_power(
         const GeneralRobust* p, real y, real z, Way way, real* minus_one) noexcept nogil:
     cdef real largest = FLT_MAX if real is float else DBL_MAX
     cdef real one = 1, two = 2, r = z - y, a = absolute(r), s = <real>(1 / (p.c * p.c)), q, v
-    cdef real u = s * r * r * <real>(1 / fabs(p.alpha - 2))
+    # a steep power would multiply what the reciprocal loses
+    cdef real u = s * r * r / <real>fabs(p.alpha - 2) if way == STEEP else (
+        s * r * r * <real>(1 / fabs(p.alpha - 2)))
     cdef bint far = u > largest
     a = (largest if a > largest else a) * <real>(1 / (p.c * sqrt(fabs(p.alpha - 2))))
     if way == BY_ROOT:
@@ -620,13 +622,21 @@ cdef inline void pointwise(
         e = 8
         e = e * u
         m = (r if absolute(r) < e else y) * q
-        v = m * (r / ((quarter * y + quarter * z) + half * (s * t)))
+        # c: so that nothing overflows, or loses digits as a subnormal number
+        if real is float:
+            a = 2.0 ** 24
+        else:
+            a = 2.0 ** 53
+        c = quarter if y > one else a
+        v = (four * c) * (m * (r / ((c * y + c * z) + ((two * c) * s) * t)))
         u = four * ((m - t) + (s - t))
-        value[0] = v if absolute(r) < e else u
-        w = one / z
-        grad[0] = two * ((r * w) * q)
-        hess[0] = ((three * (y * w) - one) * q) * w
-        curve[0] = two * (q * w)
+        u = <real>INFINITY if y > largest else u
+        v = v if absolute(r) < e else u
+        value[0] = 0 if y == z else v
+        u = two * ((r / z) * q)
+        grad[0] = 0 if y == z else u
+        hess[0] = ((three * (y / z) - one) * q) / z
+        curve[0] = two * (q / z)
 
     elif Loss is TweedieDeviance or Loss is TweedieDevianceBeyond:
         a = <real>(1 - p.power)

@@ -183,8 +183,8 @@ FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, const R *scale, ptrd
 /* n rows of K classes, whole sixteens of rows, as lanes.h lays them out. */
 #define EACH_SIXTEEN(r, t) for (ptrdiff_t r = 0; r < n; r += FL_LANES, t += FL_LANES * K)
 
-/* Rows that are missing are of zeros. */
-static void RS(few_read)(const R *z, ptrdiff_t n, ptrdiff_t K, R *t)
+/* Rows that are missing are of zeros. Their buffers are apart from the block's: stacks may be small. */
+FL_NOINLINE void RS(few_read)(const R *z, ptrdiff_t n, ptrdiff_t K, R *t)
 {
     R rows[FL_LANES * FL_FEW];
     ptrdiff_t full = n & -FL_LANES, left = n - full;
@@ -195,7 +195,7 @@ static void RS(few_read)(const R *z, ptrdiff_t n, ptrdiff_t K, R *t)
     FN(to_lanes)(rows, FL_LANES, K, t + full * K);
 }
 
-static void RS(few_write)(const R *t, ptrdiff_t n, ptrdiff_t K, const R *f, R *z)
+FL_NOINLINE void RS(few_write)(const R *t, ptrdiff_t n, ptrdiff_t K, const R *f, R *z)
 {
     R rows[FL_LANES * FL_FEW];
     ptrdiff_t full = n & -FL_LANES, left = n - full;
@@ -330,10 +330,10 @@ static inline void RS(put_labels)(
     for (ptrdiff_t r = 0; r < n; r++) v[r * K + label[r]] = of_label[r];
 }
 
-/* The state of n rows: their exponentials are left in t, targets in q. */
-static void RS(few_start)(const fl_rows *b, ptrdiff_t n, R *t, R *q, RS(state) *s)
+/* The state of n rows: their exponentials are left in t, targets in q; terms is room. */
+static void RS(few_start)(const fl_rows *b, ptrdiff_t n, R *t, R *q, R *terms, RS(state) *s)
 {
-    R m[FL_ROWS], terms[FL_ROOM];
+    R m[FL_ROWS];
     int64_t labels[FL_ROWS];
     const int64_t *label = b->label;
     ptrdiff_t K = b->k;
@@ -368,7 +368,7 @@ FL_NOINLINE void RS(few)(const fl_rows *b)
     for (ptrdiff_t r = 0; r < n; r++) ones[r] = 1;
     for (ptrdiff_t r = 0; r < b->n; r++) scale[r] = ((const R *)b->scale)[r];
     RS(pad)(scale, b->n);
-    RS(few_start)(b, n, t, q, &s);
+    RS(few_start)(b, n, t, q, h, &s);
     RS(finish)(&s, b, scale, n);
     if (b->value) memcpy(b->value, s.loss, sizeof(R) * (size_t)b->n);
     if (b->hess) {

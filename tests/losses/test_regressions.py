@@ -119,3 +119,17 @@ def test_derivatives_of_the_tweedie_deviance_where_powers_overflow():
     next_one = np.nextafter(tiny, np.float32(1))
     assert fl.TweedieDeviance(1.5).grad(tiny, tiny) == 0
     assert fl.TweedieDeviance(1.5).grad(tiny, next_one) == pytest.approx(2.1990229e12, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_tweedie_deviance_of_the_default_power_at_the_ends_of_the_range(dtype):
+    loss, least = fl.TweedieDeviance(), np.finfo(dtype).smallest_subnormal
+    small = np.array([1000, 1010, 1, 3], dtype) * least
+    pairs = np.array([[y, z] for y in small for z in small])
+    value, grad = loss.value_and_grad(*pairs.T.copy(), reduction="none")
+    y, z = (pairs / least).T.astype(float)
+    want = 4 * ((y - z) / (np.sqrt(y) + np.sqrt(z))) ** 2 / np.sqrt(z) * np.sqrt(float(least))
+    np.testing.assert_allclose(value, want.astype(dtype), rtol=8 * np.finfo(dtype).eps)
+    assert (grad[y == z] == 0).all()
+    assert not np.isnan(grad).any()
+    assert loss(np.array([np.inf], dtype), np.ones(1, dtype)) == np.inf
