@@ -628,7 +628,7 @@ cdef inline void pointwise(
         else:
             a = 2.0 ** 53
         c = quarter if y > one else a
-        v = (four * c) * (m * (r / ((c * y + c * z) + ((two * c) * s) * t)))
+        v = ((four * c) * m) * (r / ((c * y + c * z) + ((two * c) * s) * t))
         u = four * ((m - t) + (s - t))
         u = <real>INFINITY if y > largest else u
         v = v if absolute(r) < e else u
