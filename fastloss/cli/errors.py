@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import suppress
 
 import click
 
@@ -22,5 +22,7 @@ class Interrupted(click.ClickException):
 
 def tell(message: str) -> None:
     """Say something in one line on standard error, if that can be written."""
-    with suppress(OSError):
-        print(f"fastloss: {' '.join(message.split())}", file=sys.stderr)
+    try:
+        print(f"fastloss: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    except OSError:  # what is yet to be flushed goes nowhere: Python would exit with 120
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -144,11 +144,14 @@ def test_the_published_tables(publish):
 
 
 def test_what_is_lost_has_a_reason(publish, monkeypatch):
-    results = made(row(OURS, 1.0), row("a", 0.5), row("a", 2.0, FRESH))
     monkeypatch.setattr(publish, "REASONS", {"a": {"mse": "luck"}})
-    text = publish.comparisons(results)
-    assert "| `a` | 1 | 1 | 0 |" in text
-    assert "| 1 of 2 | value_and_grad, 1e3, float32, given | 0.5x | 0% | luck |" in text
+    for share, why in ((0.5, "luck"), (0.01, publish.SPELL)):
+        ours = row(OURS, 1.0, compute=share)
+        results = made(ours, row("a", 0.5), row("a", 2.0, FRESH))
+        text = publish.comparisons(results)
+        assert "| `a` | 1 | 1 | 0 |" in text
+        case = "value_and_grad, 1e3, float32, given"
+        assert f"| 1 of 2 | {case} | 0.5x | {share:.0%} | {why} |" in text
     for reasons, message in (
         ({}, r"none for \[\('a', 'mse'\)\]; nothing lost: \[\]"),
         ({"a": {"mse mae": "luck"}}, r"none for \[\]; nothing lost: \[\('a', 'mae'\)\]"),

@@ -346,7 +346,7 @@ def test_a_table_of_many_groups(command):
 def run(command, **environment):
     """A line of a shell, as a process."""
     line = f"{shlex.join(FASTLOSS)} {command}"
-    environment = os.environ | {"PYTHONUTF8": "0"} | environment
+    environment = os.environ | {"PYTHONUTF8": "0", "PYTHONUNBUFFERED": ""} | environment
     return subprocess.run(line, shell=True, capture_output=True, env=environment)
 
 
