@@ -93,7 +93,7 @@ cdef inline void run_block(
 cdef inline void run_map(
         const Loss* parameters, int mode, bint adds, const real* y, const real* z, Py_ssize_t n,
         double scale, double* lanes, real* value, real* grad, real* hess) noexcept nogil:
-    """Any number of elements: in blocks, where stages hand over buffers of these."""
+    """Any number of whole lanes: in blocks, where stages hand over buffers of these."""
     cdef Loss p = parameters[0]
     cdef double own[LANES]
     cdef Py_ssize_t k, start = 0, most = BLOCK if is_staged(&p, <real>scale) else n
