@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
 import timeit
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 LEAST = 1e-3  # seconds that one timing lasts at least, so that the clock's step does not matter
-# Seconds before a timing: the threads of another peer's OpenMP spin for milliseconds after its
-# last call, and take a CPU from whoever comes next.
+# Seconds before a timing: after its last call a peer's threads spin for milliseconds with OpenMP,
+# for tens of them with OpenBLAS, and take a CPU from whoever comes next.
 SETTLE = 5e-3
+PATIENCE = 0.2  # seconds that such threads are waited for at most
 # Calls longer than this are timed without one before: cold caches and threads matter little then.
 WARM = 50e-3
 
@@ -60,9 +63,27 @@ def interleaved(runs: Sequence[Callable[[], Any]], effort: Effort) -> list[Times
 
 def _settle(timer: timeit.Timer, once: float) -> None:
     """Let the threads of others come to rest, then warm up what a timing would be cold for."""
+    end = time.perf_counter() + PATIENCE
     time.sleep(SETTLE)
+    while _others_run() and time.perf_counter() < end:
+        time.sleep(SETTLE)
     if once < WARM:
         timer.timeit(max(1, int(LEAST / once)))
+
+
+def _others_run() -> bool:
+    """Whether a thread of this process runs but this one, where the system tells."""
+    states = Path("/proc/self/task").glob("[0-9]*/stat")
+    this = str(threading.get_native_id())
+    return any(_state(path) == "R" for path in states if path.parent.name != this)
+
+
+def _state(path: Path) -> str:
+    """The letter after the name in parentheses, or nothing for a thread that has ended."""
+    try:
+        return path.read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return ""
 
 
 def _once(timer: timeit.Timer) -> float:

@@ -4,8 +4,9 @@
 
 cdef enum:
     MAX_TASKS = 256             # bounds the memory for partial sums; enough for as many threads
-    STRIDE = 4 * BLOCK          # elements of a task at least, which are taken at once where none
-                                # passes through a buffer and none is fetched ahead, block by block
+    STRIDE = 4 * BLOCK          # elements of a task at least
+    LONG_STRIDE = 16 * BLOCK    # and where there are many tasks, and taken at once at most
+    LONG_PART = 32 * BLOCK      # bytes of an output from which on its lines matter
 
 cdef enum:                      # what a job does with each block
     WEIGH                       # add up the weights
@@ -81,13 +82,17 @@ cdef enum:
     SCRATCH_BYTES = 7 * STEP + 2 * LINE
 
 
+cdef inline int tasks_of(Py_ssize_t n) noexcept nogil:
+    """Enough for threads that share little work, and few enough that each is long."""
+    return <int>max(min(n // STRIDE, 16), min(n // LONG_STRIDE, MAX_TASKS), 1)
+
+
 cdef void plan(
-        Job* job, Py_ssize_t n, Py_ssize_t step, int max_tasks, double* pace) noexcept nogil:
-    """Cut n elements into tasks of whole blocks; n alone decides, never the threads."""
-    cdef Py_ssize_t blocks = (n + step - 1) // step
+        Job* job, Py_ssize_t n, Py_ssize_t unit, int max_tasks, double* pace) noexcept nogil:
+    """Cut n elements into tasks of whole units; n alone decides, never the threads."""
+    cdef Py_ssize_t units = (n + unit - 1) // unit
     job.n = n
-    job.step = step
-    job.per_task = max((blocks + max_tasks - 1) // max_tasks, 1) * step
+    job.per_task = max((units + max_tasks - 1) // max_tasks, 1) * unit
     job.tasks = <int>((n + job.per_task - 1) // job.per_task)
     job.threads = threads_for(seconds_of(n, pace), job.tasks)
     job.pace = pace
@@ -282,6 +287,52 @@ cdef inline int map_of(Job* job, bint fused) noexcept nogil:
     return GRAD_CURVE if job.curved and job.mode == GRAD_HESS else job.mode
 
 
+cdef struct Parts:              # of a block that one loss is evaluated on
+    MapFn map
+    const double* parameters
+    double scale
+    Py_ssize_t size             # bytes of an element
+    const char* y
+    const char* z
+    char* value
+    char* grad
+    char* hess
+
+
+cdef inline void map_part(Parts* p, Py_ssize_t start, Py_ssize_t n, double* lanes) noexcept nogil:
+    cdef Py_ssize_t bytes = start * p.size
+    p.map(
+        p.parameters, p.y + bytes, p.z + bytes, n, p.scale,
+        <char*>lanes if lanes != NULL else p.value + bytes, p.grad + bytes, p.hess + bytes)
+
+
+cdef inline void map_lines(Parts* p, Py_ssize_t n, double* lanes) noexcept nogil:
+    """Evaluate n elements so that the stores of the gradient, but for the first and last few, are of
+    whole lines: those across two lines take twice as long. Lanes turn with the elements, so that
+    each adds the same numbers in the same order."""
+    cdef Py_ssize_t lead = (-<size_t>p.grad & (LINE - 1)) // p.size
+    cdef double turned[LANES]
+    cdef double kept[LANES]
+    if lead == 0 or n * p.size < LONG_PART:
+        map_part(p, 0, n, lanes)
+        return
+    if lanes == NULL:
+        map_part(p, 0, LANES, NULL)
+        map_part(p, lead, n - LANES, NULL)
+        map_part(p, n - LANES, LANES, NULL)
+        return
+    memcpy(kept, lanes, sizeof(kept))
+    map_part(p, 0, LANES, lanes)                # only the first are added now,
+    memcpy(turned, kept + lead, (LANES - lead) * sizeof(double))
+    memcpy(turned + LANES - lead, lanes, lead * sizeof(double))
+    map_part(p, lead, n - LANES, turned)
+    memcpy(lanes, turned + LANES - lead, lead * sizeof(double))
+    memcpy(lanes + lead, turned, (LANES - lead) * sizeof(double))
+    memcpy(kept, lanes, lead * sizeof(double))
+    map_part(p, n - LANES, LANES, lanes)        # and only the last
+    memcpy(lanes, kept, lead * sizeof(double))
+
+
 cdef void map_block(
         Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b, double* lanes) noexcept nogil:
     """Evaluate one loss on a block, and add up its weighted values."""
@@ -292,8 +343,10 @@ cdef void map_block(
     cdef bint adds = has_value and job.value == NULL
     cdef bint fused = adds and b.w == NULL and b.n == b.padded and job.terms.maps[ADD_VALUE] != NULL
     cdef double scale = 1 if b.w != NULL else job.scale
-    job.terms.maps[map_of(job, fused)](
-        job.terms.parameters, b.y, b.z, b.padded, scale, <char*>lanes if fused else value, grad, hess)
+    cdef Parts parts = Parts(
+        job.terms.maps[map_of(job, fused)], &job.terms.parameters[0], scale, job.itemsize, b.y,
+        b.z, value, grad, hess)
+    map_lines(&parts, b.padded, lanes if fused else NULL)
     if job.floored:
         raise_to(hess, job.floor * scale, b.padded, job.itemsize, scale < 0)
     if b.w != NULL:

@@ -328,9 +328,10 @@ cdef object pointwise_pass(
     check_pair(y, z)
     w = check_weight(w, y)
     try:
-        start_job(&job, y, z, w, type_num, PROPAGATE, MAX_TASKS)
+        start_job(&job, y, z, w, type_num, PROPAGATE)
         close_operand(&job.z)
-        plan(&job, n, linear.rows * linear.outputs, linear_tasks(linear, X), NULL)
+        job.step = linear.rows * linear.outputs
+        plan(&job, n, job.step, linear_tasks(linear, X), NULL)
         set_checks(&job, loss)
         job.terms = &term
         job.mode = (VALUE, VALUE_GRAD, GRAD_HESS, GRAD_HESS)[mode]

@@ -254,7 +254,7 @@ cdef inline void set_checks(Job* job, PointwiseLoss loss) noexcept:
 
 cdef void start_job(
         Job* job, cnp.ndarray y, cnp.ndarray z, cnp.ndarray w, int type_num, int nan_policy,
-        int max_tasks, double* paces=NULL) except *:
+        double* paces=NULL) except *:
     """Fill in all that does not depend on the work, and open the operands."""
     memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
     job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
@@ -264,8 +264,9 @@ cdef void start_job(
     job.boost = 1
     job.omit = nan_policy == OMIT
     job.refuse_nan = nan_policy == RAISE
+    job.step = BLOCK
     plan(
-        job, cnp.PyArray_SIZE(z), BLOCK, max(1, min(max_tasks, cnp.PyArray_SIZE(z) // STRIDE)),
+        job, cnp.PyArray_SIZE(z), LINE, tasks_of(cnp.PyArray_SIZE(z)),
         paces + job.dtype * N_MODES if paces != NULL else NULL)
     if y is not None:
         job.needs_gil |= open_operand(&job.y, y, z, type_num, job.threads)
@@ -463,7 +464,7 @@ cdef object evaluate_blocks(
     cdef Job job
     cdef Term term
     try:
-        start_job(&job, y, z, w, type_num, nan_policy, MAX_TASKS, &loss.paces[0][mode])
+        start_job(&job, y, z, w, type_num, nan_policy, &loss.paces[0][mode])
         set_checks(&job, loss)
         job.terms = &term
         job.mode = mode
@@ -485,7 +486,10 @@ cdef object evaluate_blocks(
         if term.maps[ADD_VALUE] != NULL and is_direct(y, type_num) and is_direct(z, type_num) and (
                 not (w is not None or job.omit or in_place or job.through or job.stream)
                 and job.z.ahead == 0):
-            job.step = STRIDE           # nothing needs a buffer, and the maps take any number
+            # nothing needs a buffer, and the maps take any number; what is checked is read twice
+            job.step = STRIDE if (
+                loss.domains[0].bounded or loss.domains[1].bounded or job.refuse_nan
+            ) else LONG_STRIDE
         return compute(&job, loss, reduction, y, z, w, value, grad, hess)
     finally:
         end_job(&job)

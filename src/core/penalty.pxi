@@ -13,7 +13,7 @@ cdef object run_penalty(
         mapped = check_out(out, w, type_num)
         in_place = check_overlap(mapped, w, "w", type_num)
     try:
-        start_job(&job, None, w, None, type_num, PROPAGATE, MAX_TASKS)
+        start_job(&job, None, w, None, type_num, PROPAGATE)
         job.work = PENALTY
         job.penalty = kernels.penalties[job.dtype][penalty]
         job.strengths[0] = first

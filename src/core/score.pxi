@@ -289,7 +289,7 @@ cdef tuple score_distinct(
         for m, z in enumerate(arrays):
             model = &job.models[m]
             job.n_models += 1
-            start_job(model, y, z, w, check_pair(y, z), nan_policy, MAX_TASKS)
+            start_job(model, y, z, w, check_pair(y, z), nan_policy)
             model.work = MAP
             job.threads = min(job.threads, model.threads) if m else model.threads
             needs_gil |= model.needs_gil

@@ -19,8 +19,10 @@ static int team_insists = 0; /* all threads whatever happens: for tests of what 
 #if defined(__linux__)
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #endif
@@ -36,21 +38,24 @@ static int team_insists = 0; /* all threads whatever happens: for tests of what 
 #define TEAM_LONGEST 30.0   /* between two tries */
 #define TEAM_SHARE 0.05     /* of all time may be lost as well */
 #define TEAM_UNKNOWN INT_MIN
+#define TEAM_KNOWN 64 /* threads of a team at most that the system is asked about */
 
 static struct {
     double asked;   /* when team_size was, the last time */
     double ended;   /* when the last region did, */
     double took;    /* and how long all its threads took together, until the next is asked for */
     double looked;  /* when the system was asked last, */
-    int idle;       /* and CPUs that it had for this thread alone; TEAM_UNKNOWN */
+    int idle;       /* and CPUs that it had for this thread and its others; TEAM_UNKNOWN */
     double again;   /* when all threads are to be tried; 0: whenever the system has CPUs for them */
     double pause;   /* that ends then, */
     int width;      /* and threads until then */
     double lost;    /* seconds lost, but for those that have been made up for, */
     double counted; /* until when */
     double wall;    /* of the last region */
+    int others[TEAM_KNOWN]; /* the system's numbers of its threads but the first */
 } team;
-#pragma omp threadprivate(team)
+static int team_number; /* the system's, of this thread */
+#pragma omp threadprivate(team, team_number)
 
 /* CPUs of the system, or 0 if this thread may not run on all of them: what the system tells is not
 about those that it may run on. */
@@ -87,11 +92,41 @@ static int team_running(void) {
     return 0;
 }
 
-/* Look how many CPUs there are for this thread and more, if it has no others that run. */
-static void team_look(double now) {
-    int cpus = team_cpus(), running = team_running();
+/* Whether one of this thread's others runs: no region is under way, so that it spins, until this
+thread or another library that shares its OpenMP has work for it. */
+static int team_spins(int number) {
+#if defined(__linux__)
+    char text[128], *end;
+    ssize_t size;
+    int file;
+    snprintf(text, sizeof(text), "/proc/self/task/%d/stat", number);
+    file = open(text, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    size = read(file, text, sizeof(text) - 1);
+    close(file);
+    text[size > 0 ? size : 0] = 0;
+    end = strrchr(text, ')'); /* such as "11206 (python) R 1 ..." */
+    return end != NULL && end[1] == ' ' && end[2] == 'R';
+#endif
+    return 0;
+}
+
+/* Look how many CPUs there are for this thread and its others, as far as so many matter. */
+static void team_look(double now, int threads) {
+    int cpus = team_cpus(), running = team_running(), k;
     team.looked = now;
     team.idle = cpus > 0 && running > 0 ? cpus - (running - 1) : TEAM_UNKNOWN;
+    for (k = 0; k < TEAM_KNOWN && team.idle != TEAM_UNKNOWN && team.idle < threads; k++)
+        team.idle += team.others[k] != 0 && team_spins(team.others[k]);
+}
+
+static void team_know(int *number) {
+#if defined(__linux__)
+    if (team_number == 0)
+        team_number = (int)syscall(SYS_gettid);
+    *number = team_number;
+#endif
 }
 
 /* Halves of a number until there is room for it: libgomp ends the threads that a smaller team
@@ -126,7 +161,7 @@ static int team_pays(double now, double seconds) {
 many seconds alone. */
 static int team_size(int threads, double seconds) {
     double now;
-    int hot, room;
+    int hot;
     if (threads <= 1 || seconds < TEAM_WORTH)
         return 1;
     if (team_insists)
@@ -140,11 +175,10 @@ static int team_size(int threads, double seconds) {
     if (hot && team.width == 1) /* the last region's others may spin, and seem somebody else's */
         return 1;
     if (now - team.looked >= TEAM_LOOK)
-        team_look(now);
+        team_look(now, threads);
     if (team.idle == TEAM_UNKNOWN)
         return now < team.again && team.width < threads ? team.width : threads;
-    room = team.idle + (hot ? team.width - 1 : 0);
-    if (room >= threads) {
+    if (team.idle >= threads) {
         team.again = 0;
         return threads;
     }
@@ -155,7 +189,7 @@ static int team_size(int threads, double seconds) {
     }
     if (now >= team.again)
         return threads;
-    team.width = team_within(team.width, room);
+    team.width = team_within(team.width, team.idle);
     return team.width < threads ? team.width : threads;
 }
 
@@ -182,9 +216,9 @@ static void team_ended(int threads, double start, double share) {
     team.again = now + team.pause;
     team.lost = 0;
     team.width = threads / 2;
-    team_look(now);
+    team_look(now, threads);
     if (team.idle != TEAM_UNKNOWN)
-        team.width = team_within(team.width, team.idle + threads - 1);
+        team.width = team_within(team.width, team.idle);
 }
 
 static double team_now(void) { return omp_get_wtime(); }
@@ -197,12 +231,15 @@ static void team_run(TeamTask run, void *job, int tasks, int threads) {
     double start = omp_get_wtime();
     int doubt = team.again > 0 || team.wall > TEAM_TOLERATED;
     double share = doubt ? team_clock(1) : start;
+    int *others = team.others;
 #pragma omp parallel num_threads(threads)
     {
         int thread = omp_get_thread_num(), size = omp_get_num_threads();
         int each = tasks / size, more = tasks % size; /* the first threads have one more */
         int task = thread * each + (thread < more ? thread : more);
         int stop = task + each + (thread < more);
+        if (thread > 0 && thread <= TEAM_KNOWN)
+            team_know(&others[thread - 1]);
         for (; task < stop; task++)
             run(job, task, thread);
         if (thread == 0)

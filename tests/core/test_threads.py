@@ -14,9 +14,9 @@ import fastloss as fl
 from fastloss.threads import cgroup_cpus, default_threads
 
 THREADS = (1, 2, 3, 7, 16)
-# around the borders of blocks and tasks: 256 tasks of 1, 2 and 3 blocks of 512 elements
-BORDERS = [512 * 64 * k + d for k in (1, 2, 4) for d in (-1, 0, 1)]
-BORDERS += [512 * 256 * k + d for k in (1, 2) for d in (-1, 1, 511, 513)]
+# where the way that work is cut into tasks changes: up to 16 of 2048 elements, then longer ones,
+# then 256 of 8192
+BORDERS = [2048 * k + d for k in (2, 16, 17, 68) for d in (-1, 0, 1, 65)] + [8192 * 256 + 1]
 
 
 def everything(loss, y, z, w, groups):
@@ -56,6 +56,21 @@ def test_bits_are_the_same_for_every_number_of_threads(n, dtype):
 @pytest.mark.parametrize("loss", defaults(), ids=lambda loss: loss.name)
 def test_bits_of_every_loss_are_the_same_for_every_number_of_threads(loss):
     same_for_all_threads(loss, 70_001, np.float32)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_are_the_same_wherever_the_output_lies(dtype):
+    y, z = typical(fl.Huber(), 20_011, dtype)
+    expected = fl.Huber().value_and_grad(y, z)
+    for place in range(1, 64 // z.itemsize + 1):
+        room = np.full(z.size + 64, -9.0, dtype)
+        start = (-room.ctypes.data) % 64 // z.itemsize + place
+        out = room[start : start + z.size]
+        value, _ = fl.Huber().value_and_grad(y, z, out=out)
+        assert value == expected[0] and out.tobytes() == expected[1].tobytes(), place
+        assert (room[:start] == -9).all() and (room[start + z.size :] == -9).all()
+        fl.Huber().grad_and_hess(y, z, out=(out, np.empty_like(z)))
+        assert out.tobytes() == expected[1].tobytes()
 
 
 @pytest.mark.parametrize("layout", [lambda x: np.repeat(x, 2)[::2], lambda x: x.astype(">f4")])
