@@ -260,32 +260,29 @@ FL_NOINLINE void RS(few_exp)(R *restrict t, ptrdiff_t n, ptrdiff_t K, const R *r
             EACH_LANE(j) t[FL_LANES * k + j] = FN(exp_neg)(t[FL_LANES * k + j] - m[r + j]);
 }
 
+/* the Hessian, in place of e */
 FL_NOINLINE void RS(few_hess)(
-    const R *restrict t, ptrdiff_t n, ptrdiff_t K, const RS(state) *restrict s, R *restrict h)
+    R *restrict t, ptrdiff_t n, ptrdiff_t K, const RS(state) *restrict s)
 {
-    EACH_SIXTEEN(r, t) {
+    EACH_SIXTEEN(r, t)
         for (ptrdiff_t k = 0; k < K; k++)
             EACH_LANE(j) {
                 R p = t[FL_LANES * k + j] * s->p[r + j];
-                h[FL_LANES * k + j] = s->first[r + j] * p * (1 - p) - s->second[r + j] * p * p;
+                t[FL_LANES * k + j] = s->first[r + j] * p * (1 - p) - s->second[r + j] * p * p;
             }
-        h += FL_LANES * K;
-    }
 }
 
-/* of targets q: terms of q x */
+/* the terms of q x, in place of targets q */
 FL_NOINLINE void RS(few_products)(
-    const R *restrict t, const R *restrict q, ptrdiff_t n, ptrdiff_t K, const R *restrict m,
-    R *restrict product)
+    const R *restrict t, R *restrict q, ptrdiff_t n, ptrdiff_t K, const R *restrict m)
 {
     EACH_SIXTEEN(r, t) {
         for (ptrdiff_t k = 0; k < K; k++)
             EACH_LANE(j) {
                 R p = q[FL_LANES * k + j], v = p * (t[FL_LANES * k + j] - m[r + j]);
-                product[FL_LANES * k + j] = p == 0 ? 0 : v;
+                q[FL_LANES * k + j] = p == 0 ? 0 : v;
             }
         q += FL_LANES * K;
-        product += FL_LANES * K;
     }
 }
 
@@ -307,16 +304,16 @@ FL_NOINLINE void RS(few_apart)(
     }
 }
 
-/* factor e - scale q */
+/* factor e - scale q, in place of q */
 FL_NOINLINE void RS(few_subtract)(
-    R *restrict t, const R *restrict q, ptrdiff_t n, ptrdiff_t K, const R *restrict factor,
+    const R *restrict t, R *restrict q, ptrdiff_t n, ptrdiff_t K, const R *restrict factor,
     const R *restrict scale)
 {
     EACH_SIXTEEN(r, t) {
         for (ptrdiff_t k = 0; k < K; k++)
             EACH_LANE(j) {
                 R g = t[FL_LANES * k + j] * factor[r + j];
-                t[FL_LANES * k + j] = g - q[FL_LANES * k + j] * scale[r + j];
+                q[FL_LANES * k + j] = g - q[FL_LANES * k + j] * scale[r + j];
             }
         q += FL_LANES * K;
     }
@@ -330,8 +327,8 @@ static inline void RS(put_labels)(
     for (ptrdiff_t r = 0; r < n; r++) v[r * K + label[r]] = of_label[r];
 }
 
-/* The state of n rows: their exponentials are left in t, targets in q; terms is room. */
-static void RS(few_start)(const fl_rows *b, ptrdiff_t n, R *t, R *q, R *terms, RS(state) *s)
+/* The state of n rows, whose exponentials are left in t; targets need room of that size. */
+static void RS(few_start)(const fl_rows *b, ptrdiff_t n, R *t, R *room, RS(state) *s)
 {
     R m[FL_ROWS];
     int64_t labels[FL_ROWS];
@@ -349,38 +346,53 @@ static void RS(few_start)(const fl_rows *b, ptrdiff_t n, R *t, R *q, R *terms, R
         for (ptrdiff_t r = 0; r < (n & -FL_LANES); r++) s->own[r] = FN(exp_neg)(s->x[r]);
     } else memcpy(s->x, m, sizeof(R) * (size_t)n);
     if (b->q) {
-        RS(few_read)((const R *)b->q, b->n, K, q);
-        RS(few_products)(t, q, n, K, m, terms);
-        RS(few_sum)(terms, n, K, s->dot);
-        RS(few_sum)(q, n, K, s->mass);
+        RS(few_read)((const R *)b->q, b->n, K, room);
+        RS(few_sum)(room, n, K, s->mass);
+        RS(few_products)(t, room, n, K, m);
+        RS(few_sum)(room, n, K, s->dot);
     }
     RS(few_exp)(t, n, K, m);
-    if (b->q) RS(few_apart)(t, n, K, terms, s->ones);
-    RS(few_sum)(b->q ? terms : t, n, K, s->others);
+    if (b->q) RS(few_apart)(t, n, K, room, s->ones);
+    RS(few_sum)(b->q ? room : t, n, K, s->others);
 }
 
-FL_NOINLINE void RS(few)(const fl_rows *b)
+static void RS(few)(const fl_rows *b, R *t, R *room)
 {
-    R t[FL_ROOM], q[FL_ROOM], h[FL_ROOM];
     R scale[FL_ROWS], ones[FL_ROWS];
     RS(state) s;
     ptrdiff_t n = (b->n + FL_LANES - 1) & -FL_LANES, K = b->k;
     for (ptrdiff_t r = 0; r < n; r++) ones[r] = 1;
     for (ptrdiff_t r = 0; r < b->n; r++) scale[r] = ((const R *)b->scale)[r];
     RS(pad)(scale, b->n);
-    RS(few_start)(b, n, t, q, h, &s);
+    RS(few_start)(b, n, t, room, &s);
     RS(finish)(&s, b, scale, n);
     if (b->value) memcpy(b->value, s.loss, sizeof(R) * (size_t)b->n);
-    if (b->hess) {
-        RS(few_hess)(t, n, K, &s, h);
-        RS(few_write)(h, b->n, K, ones, (R *)b->hess);
-        if (b->label) RS(put_labels)(b->label, s.label_hess, b->n, K, (R *)b->hess);
-    }
     if (b->grad) {
-        if (b->q) RS(few_subtract)(t, q, n, K, s.factor, scale);
-        RS(few_write)(t, b->n, K, b->q ? ones : s.factor, (R *)b->grad);
+        if (b->q) {
+            RS(few_read)((const R *)b->q, b->n, K, room);
+            RS(few_subtract)(t, room, n, K, s.factor, scale);
+        }
+        RS(few_write)(b->q ? room : t, b->n, K, b->q ? ones : s.factor, (R *)b->grad);
         if (b->label) RS(put_labels)(b->label, s.label, b->n, K, (R *)b->grad);
     }
+    if (b->hess) {
+        RS(few_hess)(t, n, K, &s);
+        RS(few_write)(t, b->n, K, ones, (R *)b->hess);
+        if (b->label) RS(put_labels)(b->label, s.label_hess, b->n, K, (R *)b->hess);
+    }
+}
+
+/* Stacks may be small, and labels need but one buffer. */
+FL_NOINLINE void RS(few_labelled)(const fl_rows *b)
+{
+    R t[FL_ROOM];
+    RS(few)(b, t, NULL);
+}
+
+FL_NOINLINE void RS(few_soft)(const fl_rows *b)
+{
+    R t[FL_ROOM], room[FL_ROOM];
+    RS(few)(b, t, room);
 }
 
 /* ---- many classes --------------------------------------------------------------------------- */
@@ -580,8 +592,9 @@ FL_NOINLINE void RS(many)(const fl_rows *b)
 static void FN(softmax)(const fl_rows *b)
 {
     if (b->log) for (ptrdiff_t r = 0; r < b->n; r++) RS(log_row)(b, r);
-    else if (b->k <= FL_FEW) RS(few)(b);
-    else RS(many)(b);
+    else if (b->k > FL_FEW) RS(many)(b);
+    else if (b->q) RS(few_soft)(b);
+    else RS(few_labelled)(b);
 }
 
 #undef EACH_SIXTEEN

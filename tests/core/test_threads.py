@@ -5,9 +5,11 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+import samples
 from samples import DTYPES, SIZES, defaults, typical
 
 import fastloss as fl
@@ -400,3 +402,37 @@ def test_an_unknown_instruction_set_is_an_error(forced):
     )  # fmt: skip
     assert done.returncode != 0
     assert f"FASTLOSS_ISA={forced!r}" in done.stderr
+
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(samples.__file__).parent)}
+SMALL_STACK = """
+import threading
+import numpy as np
+import fastloss as fl
+import row_samples
+import samples
+
+def work():
+    for dtype in np.float32, np.float64:
+        for loss in samples.defaults():
+            loss.grad_and_hess(*samples.typical(loss, 3000, dtype))
+        for loss in row_samples.LOSSES:
+            for k in 10, 200:
+                loss.value_and_grad(*row_samples.typical(loss, 300, k, dtype))
+        soft = np.random.default_rng(0).dirichlet(np.ones(10), 300).astype(dtype)
+        fl.SoftmaxCrossEntropy().grad_and_hess(soft, soft)
+        fl.score(soft.ravel(), soft.ravel(), ["mse", "logistic"], groups=np.arange(3000) % 7)
+    done.append(True)
+
+done = []
+threading.stack_size(2**17)
+with fl.num_threads(1):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+assert done
+"""
+
+
+def test_a_thread_may_have_a_stack_of_128_kib():  # as those of musl have
+    subprocess.run([sys.executable, "-c", SMALL_STACK], check=True, env=ENVIRONMENT)
