@@ -100,10 +100,15 @@ class BuildExt(build_ext):
 
 def extensions() -> list[Extension]:
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
-    headers = [str(path) for path in sorted(Path("src").rglob("*.h"))]
     public = "fastloss/include"
+    headers = [str(path) for at in ("src", public) for path in sorted(Path(at).rglob("*.h"))]
     kernels = [
-        Extension(f"fastloss._kernels_{name}", [f"src/_kernels_{name}.pyx"], depends=headers)
+        Extension(
+            f"fastloss._kernels_{name}",
+            [f"src/_kernels_{name}.pyx"],
+            include_dirs=[public],
+            depends=headers,
+        )
         for name in INSTRUCTION_SETS
     ]
     core = Extension(
@@ -111,7 +116,7 @@ def extensions() -> list[Extension]:
         ["src/_core.pyx"],
         include_dirs=[numpy.get_include(), public],
         define_macros=macros,
-        depends=[*headers, f"{public}/fastloss.h"],
+        depends=headers,
     )
     return [core, *kernels]
 

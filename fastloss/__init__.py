@@ -63,12 +63,21 @@ from fastloss.version import __version__
 
 if _typing.TYPE_CHECKING:
     from fastloss import linear_model, optim, penalties
+    from fastloss.define import (
+        CompileError,
+        FormulaError,
+        define_loss,
+        domain,
+        load_losses,
+        save_losses,
+    )
     from fastloss.linear_model import LinearObjective
 
 __all__ = ["Calibration", "Comparer", "Comparison", "LinearObjective", "Scorer", "Scores"]
 __all__ += ["calibration", "compare", "linear_model", "losses", "optim", "penalties", "score"]
 __all__ += ["show_config"]
 __all__ += ["__version__", "get_include", "get_num_threads", "num_threads", "set_num_threads"]
+__all__ += ["CompileError", "FormulaError", "define_loss", "domain", "load_losses", "save_losses"]
 __all__ += losses.__all__
 
 _core.configure(threads=_default_threads(), cache=_last_level_cache())
@@ -87,6 +96,8 @@ if not _typing.TYPE_CHECKING:  # which would take any name for one that there is
             return _importlib.import_module(f"fastloss.{name}")
         if name == "LinearObjective":
             return _importlib.import_module("fastloss.linear_model").LinearObjective
+        if name in __all__:
+            return getattr(_importlib.import_module("fastloss.define"), name)
         hint = ""
         if not name.startswith("_") and _find_spec(f"fastloss.{name}"):
             hint = f" until it is imported: import fastloss.{name}"

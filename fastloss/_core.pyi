@@ -141,6 +141,9 @@ class DomainError(ValueError):
         loss: str | None = None,
     ) -> None: ...
 
+class Kernel:
+    def __init__(self, library: object, addresses: list[int], names: tuple[str, ...]) -> None: ...
+
 class BaseLoss:
     @property
     def parameters(self) -> Mapping[str, Any]: ...

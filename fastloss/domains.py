@@ -52,6 +52,13 @@ class Domain:
         """Whether there is a number outside."""
         return self.low > -math.inf or self.high < math.inf
 
+    @property
+    def member(self) -> float:
+        """A number that lies here."""
+        low, high = max(self.low, -1.0), min(self.high, 1.0)
+        ends = (self.low, self.high, self.low + 1, self.high - 1, (self.low + self.high) / 2)
+        return next(x for x in (0.5, (low + high) / 2, *ends) if x in self and math.isfinite(x))
+
     def closed(self, dtype: Any) -> tuple[float, float]:
         """The least and the greatest number of a dtype inside."""
         low, high = dtype(self.low), dtype(self.high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fastloss.cli.options import define_option
 from fastloss.cli.output import printing
 from fastloss.config import show_config
 from fastloss.losses import get_loss, loss_names
@@ -18,6 +19,7 @@ def info() -> None:
 
 
 @click.command()
+@define_option
 def losses() -> None:
     """List the losses with their parameters and formulas, then the metrics.
 

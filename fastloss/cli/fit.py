@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastloss.cli.errors import Failure, Interrupted, tell
-from fastloss.cli.options import Command, named_loss
+from fastloss.cli.options import Command, define_option, named_loss
 from fastloss.cli.output import check_out, told
 from fastloss.cli.progress import progress
 from fastloss.cli.reading import reading_options
@@ -48,6 +48,7 @@ def _or_none(context: Any, option: Any, given: str) -> str | None:
     metavar="NAME[:PARAM=VALUE,...]",
     help="What is minimised: a loss that `fastloss losses` lists, as logistic, hinge, mse, huber.",
 )
+@define_option
 @click.option(
     "--classifier/--regressor",
     "classify",

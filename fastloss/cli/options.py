@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -23,6 +25,34 @@ class Command(click.Command):
                 name = parameter.opts[0]
                 raise click.UsageError(f"{name} is given {times} times; it takes one value", ctx)
         return super().parse_args(ctx, args)
+
+
+def _define(context: click.Context, option: Any, given: Sequence[str]) -> None:
+    if not given:
+        return
+    from fastloss.define import CompileError, load_losses
+
+    for path in given:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of losses that may be negative
+                load_losses(path)
+        except (ValueError, CompileError) as error:
+            raise Failure(f"--define: {error}") from error
+        except OSError as error:
+            raise Failure(f"--define {path}: {error.strerror or error}") from error
+
+
+# before the options that name losses
+define_option = click.option(
+    "--define",
+    multiple=True,
+    metavar="FILE.toml",
+    is_eager=True,
+    expose_value=False,
+    callback=_define,
+    help="A file of losses of one's own, as fastloss.save_losses writes it; may be repeated.",
+)
 
 
 def named_loss(given: str, spec: str) -> Loss:

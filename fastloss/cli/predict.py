@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastloss.cli.errors import Failure, Interrupted
-from fastloss.cli.options import Command
+from fastloss.cli.options import Command, define_option
 from fastloss.cli.output import check_out, told
 from fastloss.cli.progress import Show, progress
 from fastloss.cli.reading import reading_options
@@ -67,6 +67,7 @@ WRITERS: dict[str, Callable[[Any, Any], Any]] = {
     metavar="COL[,COL...]",
     help="Columns of the files to keep, or patterns as 'x*'; '' for none.  [default: all]",
 )
+@define_option
 @reading_options
 def predict(
     model: Path, files: tuple[str, ...], out: Path, patterns: str | None, options: Options

@@ -12,7 +12,7 @@ import click
 from fastloss.cli.batches import Seen, in_order, score_batch
 from fastloss.cli.bounds import CROSSED, crossed, read_bounds
 from fastloss.cli.errors import Failure, Interrupted, tell
-from fastloss.cli.options import Command
+from fastloss.cli.options import Command, define_option
 from fastloss.cli.outcome import Outcome, scores_of
 from fastloss.cli.per_row import row_writer
 from fastloss.cli.plan import Plan, make_plan, read_comparison, read_measures
@@ -58,6 +58,7 @@ DEFAULT_LOSSES = ("mse", "rmse", "mae")
     help="A loss or metric that `fastloss losses` lists; may be repeated.  "
     f"[default: {', '.join(DEFAULT_LOSSES)}]",
 )
+@define_option
 @click.option("--stderr", is_flag=True, help="Give each score its standard error.")
 @click.option(
     "--compare",

@@ -27,6 +27,7 @@ L = TypeVar("L", bound="Loss")
 
 _REGISTRY: Registry[Loss] = Registry()
 _ALIASES: dict[str, str] = {}  # the class's name in snake case -> the registry's name
+_DEFINED: dict[str, type[Loss]] = {}  # those of define_loss, in this process
 
 _EVALUATING = {
     "ValueError": "When called: if the shapes differ, or there is nothing to take the mean of.",
@@ -324,7 +325,7 @@ class Pointwise(Loss, PointwiseLoss):
     def _samples(self, y_true: ArrayLike, sample_weight: Any) -> tuple[Any, Any]:
         """Targets and weights that count, in float64 and one axis; all of them checked."""
         y = real_array(y_true, "y_true").astype(np.float64)
-        point = np.broadcast_to(0.5, y.shape)  # in the domain of every loss
+        point = np.broadcast_to(self.z_domain.member, y.shape)
         if sample_weight is not None:
             sample_weight = real_array(sample_weight, "sample_weight").astype(np.float64)
         self(y, point, sample_weight=sample_weight, nan_policy="raise")
@@ -352,6 +353,8 @@ class Pointwise(Loss, PointwiseLoss):
 
         scores = self.y_domain.bounded and not self.z_domain.bounded and 7.5 not in self.y_domain
         starts = constants.starts_of_scores() if scores else constants.starts_of_targets(y)
+        if not self.z_domain.absolute:
+            starts = np.unique(np.clip(starts, *self.z_domain.closed(np.float64)))
         return constants.search(value, slope, starts)
 
     @classmethod
@@ -414,6 +417,8 @@ def _documented(cls: type[Loss], text: str) -> str:
     text = inspect.cleandoc(text)
     text = filled(text) if is_own(cls) else text
     found = re.search(r"^(References|Examples)\n-", text, re.MULTILINE)
+    if not found:
+        text += "\n\n"
     place = found.start() if found else len(text)
     errors = dict(_EVALUATING)
     if cls._ranges:
@@ -444,21 +449,31 @@ def loss_names() -> tuple[str, ...]:
     >>> "huber" in fl.loss_names()
     True
     """
-    return tuple(_REGISTRY)
+    return (*_REGISTRY, *_DEFINED)
+
+
+def is_built_in(name: str) -> bool:
+    """Whether a name, of the registry or of a class, is that of one of this package's losses."""
+    return name in _REGISTRY or name in _ALIASES
+
+
+def enter(name: str, cls: type[Loss]) -> None:
+    """Let `get_loss` know a loss that a formula defines; a later one takes the name."""
+    _DEFINED[name] = cls
 
 
 def pointwise_names() -> tuple[str, ...]:
-    """Names of the losses of one target and one prediction."""
+    """Names of this package's losses of one target and one prediction."""
     return tuple(name for name, cls in _REGISTRY.items() if issubclass(cls, Pointwise))
 
 
 def loss_class(name: str) -> type[Loss]:
     """The class of a registry name, or of a class's name in snake case."""
-    cls = _REGISTRY.get(_ALIASES.get(name, name))
+    cls = _REGISTRY.get(_ALIASES.get(name, name)) or _DEFINED.get(name)
     if cls is None:
         import difflib  # takes long to import
 
-        near = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES], n=6)
+        near = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES, *_DEFINED], n=6)
         near = list(dict.fromkeys(_ALIASES.get(match, match) for match in near))[:3]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"unknown loss {name!r}{hint} (loss_names() lists them all)")

@@ -191,9 +191,32 @@ cdef class BaseLoss:
             GRAD_HESS, y_true, y_pred, sample_weight, "sum", "propagate", out, scaled)
 
 
+cdef class Kernel:
+    """The functions of a loss that was compiled at run time, by their addresses."""
+
+    cdef MapFn maps[2][N_MODES]
+    cdef SampleKernel sample
+    cdef tuple names
+    cdef object library             # which they are in, and which stays loaded with them
+
+    def __init__(self, object library, list addresses, tuple names):
+        cdef int dtype, mode
+        if len(addresses) != 2 * N_MODES + 2 or 0 in addresses:
+            raise ValueError(f"a loss has {2 * N_MODES + 2} functions; got {addresses!r}")
+        if len(names) > MAX_PARAMETERS:
+            raise ValueError(f"a loss has at most {MAX_PARAMETERS} parameters; got {len(names)}")
+        for dtype in range(2):
+            for mode in range(N_MODES):
+                self.maps[dtype][mode] = <MapFn><size_t>addresses[dtype * N_MODES + mode]
+        self.sample.grad = <SampleGradFn><size_t>addresses[2 * N_MODES]
+        self.sample.all = <SampleFn><size_t>addresses[2 * N_MODES + 1]
+        self.library, self.names = library, names
+
+
 cdef class PointwiseLoss(BaseLoss):
     """A loss of one target and one prediction at a time."""
 
+    cdef Kernel own                 # None: one of those that are built in
     cdef MapFn* maps                # by dtype and mode
     cdef MapFn* single_maps         # of a single sample, where that differs: the root of a square
     cdef SampleKernel* sample       # the same, one at a time
@@ -206,14 +229,20 @@ cdef class PointwiseLoss(BaseLoss):
         """Tie the face to its kernel; the constructor's last step."""
         self.mapping = parameters
         kernel, values = self._kernel()
-        index, names = kernel_losses[kernel]
-        self.maps = &kernels.maps[index][0][0]
+        if isinstance(kernel, Kernel):
+            self.own = kernel
+            names = self.own.names
+            self.maps = &self.own.maps[0][0]
+            self.sample = &self.own.sample
+        else:
+            index, names = kernel_losses[kernel]
+            self.maps = &kernels.maps[index][0][0]
+            self.sample = &kernels.samples[index]
         self.single_maps = self.maps
         self.is_root = self._root
         if self.is_root:
             index = kernel_losses["AbsoluteError"][0]
             self.single_maps = &kernels.maps[index][0][0]
-        self.sample = &kernels.samples[index]
         for i, name in enumerate(names):
             self.kernel_parameters[i] = values[name]
         domains = self.y_domain, self.z_domain

@@ -15,7 +15,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "vecmath.h"
+#include "kernels/vecmath.h"
 
 #define FL_SIGN 0x80000000u
 #define FL_INFINITE 0x7F800000u     /* a NaN has more, without its sign */

@@ -21,7 +21,7 @@
 #include <string.h>
 #include "lanes.h"
 #include "rows.h"
-#include "vecmath.h"
+#include "kernels/vecmath.h"
 
 /* what loops over elements call has to be inlined, or they do not vectorise */
 #if defined(_MSC_VER) && !defined(__clang__)

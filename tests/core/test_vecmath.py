@@ -1,4 +1,4 @@
-"""The functions of src/kernels/vecmath.h, compiled on their own for each instruction set."""
+"""The functions of vecmath.h, compiled on their own for each instruction set."""
 
 import ast
 import ctypes
@@ -64,7 +64,7 @@ def flags(isa):
 
 
 def source():
-    parts = ['#include "vecmath.h"']
+    parts = ['#include "kernels/vecmath.h"']
     for letter, real in (("f32", "float"), ("f64", "double")):
         for name, statement in STATEMENTS.items():
             names = {"name": name, "letter": letter, "real": real}

@@ -1,0 +1,135 @@
+"""Compiling a loss to a library, once: it is kept under a name that follows from its content."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastloss._core import isa
+from fastloss.version import __version__
+
+HERE = Path(__file__).parent
+HEADERS = (HERE / "loops.h", HERE.parent / "include" / "kernels" / "vecmath.h")
+# as setup.py has them
+FLAGS = (
+    "-O3 -std=c11 -fno-math-errno -fno-trapping-math -fvisibility=hidden -fopenmp-simd -w"
+).split()
+INSTRUCTIONS = {
+    "baseline": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512".split(),
+}
+SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+POINTERS = 16  # of fl_loss
+
+
+class CompileError(RuntimeError):
+    """There is no C compiler, or it failed: what it said."""
+
+
+def cache_folder() -> Path:
+    """Where compiled losses are kept: ``FASTLOSS_CACHE``, or a folder among the user's caches."""
+    if asked := os.environ.get("FASTLOSS_CACHE"):
+        return Path(asked)
+    if sys.platform == "win32":
+        caches = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        caches = Path.home() / "Library" / "Caches"
+    else:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return caches / "fastloss"
+
+
+def load(source: str) -> tuple[ctypes.CDLL, list[int]]:
+    """The library of a source, compiled unless it was before, and its functions' addresses."""
+    key = _key(source)
+    for path in _kept(key):
+        content = path.read_bytes()
+        if path.stem.rpartition("-")[2] == _digest(content):  # else it is damaged
+            return _open(path)
+    return _open(_compile(source, key))
+
+
+def _key(source: str) -> str:
+    """Of all that decides what is compiled, but for the compiler."""
+    what = [source, _headers(), isa, __version__, platform.machine(), sys.platform]
+    return _digest("\0".join(what).encode())
+
+
+@functools.cache
+def _headers() -> str:
+    return "\0".join(path.read_text() for path in HEADERS)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _kept(key: str) -> list[Path]:
+    return sorted(cache_folder().glob(f"{key}-*{SUFFIX}"))
+
+
+def _open(path: Path) -> tuple[ctypes.CDLL, list[int]]:
+    library = ctypes.CDLL(str(path))
+    table = (ctypes.c_void_p * POINTERS).in_dll(library, "fl_loss")
+    return library, [int(address or 0) for address in table]
+
+
+def _compile(source: str, key: str) -> Path:
+    """Compile in a folder beside the others', and move what came out to its name."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as work:
+            text, made = Path(work, "loss.c"), Path(work, f"loss{SUFFIX}")
+            text.write_text(source)
+            _run(text, made)
+            path = folder / f"{key}-{_digest(made.read_bytes())}{SUFFIX}"
+            os.replace(made, path)
+    except OSError as error:
+        raise OSError(
+            f"a compiled loss cannot be kept in {folder}: {error.strerror or error}; set "
+            "FASTLOSS_CACHE to a folder that can be written"
+        ) from error
+    return path
+
+
+def _run(text: Path, made: Path) -> None:
+    command = compiler()
+    include = [f"-I{HERE}", f"-I{HERE.parent / 'include'}"]
+    position = [] if sys.platform == "win32" else ["-fPIC"]
+    arguments = [*FLAGS, *INSTRUCTIONS[isa], "-shared", *position, *include, str(text)]
+    arguments += ["-o", str(made)] + ([] if sys.platform == "win32" else ["-lm"])
+    try:
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CompileError(f"the C compiler {shlex.join(command)} cannot run: {error}") from error
+    if done.returncode or not made.exists():
+        said = (done.stderr or done.stdout).strip()[-2000:] or f"exit status {done.returncode}"
+        raise CompileError(f"the C compiler {shlex.join(command)} failed:\n{said}")
+
+
+def compiler() -> Sequence[str]:
+    """The command of the C compiler: that of ``CC``, of the system, or of the package ziglang."""
+    if asked := os.environ.get("CC"):
+        return shlex.split(asked)
+    for name in ("cc", "gcc", "clang"):
+        if found := shutil.which(name):
+            return [found]
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise CompileError(
+        "a loss of one's own needs a C compiler, and there is none: no cc, gcc or clang on PATH. "
+        "pip install 'fastloss[define]' brings one"
+    )

@@ -1,0 +1,173 @@
+"""Compiled losses are kept, and built again where they are damaged; what fails is said."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+from fastloss.define import build
+from fastloss.define.formulas import Graph
+from fastloss.define.source import c_source
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FASTLOSS_CACHE", str(folder))
+    return folder
+
+
+def source(formula="exp(z - y) - (z - y) - 1"):
+    graph = Graph()
+    value = graph.parse(formula, ())
+    grad = graph.derivative(value)
+    return c_source([value, grad, *[graph.derivative(grad)] * 2], ())
+
+
+DEFINES = """
+import sys, fastloss as fl
+Own = fl.define_loss("own", "(z - y)**4 + {extra}", y="[0, 1]")
+print(Own()([0.0, 1.0], [1.0, 1.0]))
+"""
+
+
+def run(code, **environment):
+    env = os.environ | environment
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_it_is_compiled_once_and_loading_is_quick(cache, monkeypatch):
+    build.load(source())
+    (kept,) = cache.iterdir()
+    assert kept.suffix == build.SUFFIX and stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+    def never(*arguments):
+        raise AssertionError("it was compiled again")
+
+    monkeypatch.setattr(build, "_compile", never)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        build.load(source())
+        times.append(time.perf_counter() - start)
+    print(f"{1e3 * min(times):.3f} ms")
+    assert list(cache.iterdir()) == [kept]
+
+
+def test_what_is_damaged_is_compiled_again(cache):
+    build.load(source())
+    (kept,) = cache.iterdir()
+    content = kept.read_bytes()
+    for damage in (b"", content[:1000], b"\x7fELF" + content[4:-1] + b"!"):
+        kept.unlink()  # the one that is loaded stays as it is
+        kept.write_bytes(damage)
+        _, addresses = build.load(source())
+        assert all(addresses)
+        assert any(path.read_bytes() == content or path != kept for path in cache.iterdir())
+
+
+def test_another_version_is_another_file(cache, monkeypatch):
+    build.load(source())
+    monkeypatch.setattr(build, "__version__", "0.0.1")
+    build.load(source())
+    monkeypatch.setattr(build, "_headers", lambda: "another")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "_compile", lambda source, key: (_ for _ in ()).throw(KeyError(key)))
+        with pytest.raises(KeyError):
+            build.load(source())
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_many_at_once(cache):
+    with ThreadPoolExecutor(8) as pool:
+        losses = list(pool.map(lambda _: fl.define_loss("at_once", "(z - y)**6"), range(8)))
+    assert len(set(losses)) == 1
+    codes = [DEFINES.format(extra="y*0.25")] * 6
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(lambda code: run(code, FASTLOSS_CACHE=str(cache)), codes))
+    assert [(x.stdout, x.stderr) for x in done] == [("0.625\n", "")] * 6
+    assert not [path for path in cache.iterdir() if path.name.startswith("build-")]
+
+
+def test_a_broken_compiler_says_what_it_said(cache, tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho 'fatal: it is broken' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    done = run(DEFINES.format(extra="1"), FASTLOSS_CACHE=str(cache), CC=str(broken))
+    last = done.stderr.strip().splitlines()[-2:]
+    assert (
+        "fastloss.define.build.CompileError: the C compiler" in last[0]
+        and "it is broken" in last[1]
+    )
+    absent = run(DEFINES.format(extra="1"), FASTLOSS_CACHE=str(cache), CC="/no/such/cc")
+    assert "CompileError: the C compiler /no/such/cc cannot run" in absent.stderr
+    silent = run(DEFINES.format(extra="1"), FASTLOSS_CACHE=str(cache), CC="true")
+    assert "CompileError: the C compiler true failed" in silent.stderr
+    assert list(cache.iterdir()) == []
+
+
+def test_without_a_compiler(cache, tmp_path, monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(fl.CompileError, match=r"needs a C compiler.*fastloss\[define\]"):
+        build.compiler()
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: name == "ziglang")
+    assert build.compiler() == [sys.executable, "-m", "ziglang", "cc"]
+
+
+def test_the_compiler_of_cc(monkeypatch):
+    monkeypatch.setenv("CC", "ccache gcc -g")
+    assert build.compiler() == ["ccache", "gcc", "-g"]
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or not hasattr(os, "geteuid"), reason="folders of POSIX"
+)
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("FASTLOSS_CACHE", str(file / "cache"))
+    with pytest.raises(OSError, match="cannot be kept in .*set FASTLOSS_CACHE to a folder"):
+        build.load(source("z**2"))
+    monkeypatch.setenv("FASTLOSS_CACHE", "/dev/full/cache")
+    with pytest.raises(OSError, match="cannot be kept"):
+        build.load(source("z**2"))
+
+
+def test_where_losses_are_kept(monkeypatch, tmp_path):
+    monkeypatch.delenv("FASTLOSS_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if sys.platform.startswith("linux"):
+        assert build.cache_folder() == tmp_path / "fastloss"
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        assert build.cache_folder().parts[-2:] == (".cache", "fastloss")
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is another compiler to try")
+def test_another_compiler(cache, monkeypatch):
+    monkeypatch.setenv("CC", "clang")
+    assert fl.define_loss("by_clang", "(z - y)**2")()([0.0], [3.0]) == 9
+
+
+def test_a_kernel_of_wrong_functions_is_refused():
+    from fastloss._core import Kernel
+
+    with pytest.raises(ValueError, match="has 16 functions"):
+        Kernel(None, [1, 2], ())
+    with pytest.raises(ValueError, match="has 16 functions"):
+        Kernel(None, [0] * 16, ())
+    assert np.isfinite(fl.SquaredError()([0.0], [1.0]))
