@@ -4,6 +4,7 @@
   makes one of its name. Each is called for its value, and has the methods ``grad``,
   ``value_and_grad`` and ``grad_and_hess``; for rows there are `softmax`, `log_softmax`,
   `logsumexp` and `sigmoid` too.
+- `define_loss` makes a loss of a formula.
 - `score` computes many losses in one pass, by group; `Scorer` does so in parts; `compare` says
   which model is better, and how sure that is; `calibration` compares probabilities with what
   happened.

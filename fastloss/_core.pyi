@@ -28,9 +28,7 @@ def move_memory(a: _Array, b: _Array | None, c: _Array | None) -> int: ...
 def update_memory(a: _Array, updated: list[_Array]) -> None: ...
 
 # digits, the place of the first, special sums, counts: see fastloss.scoring.exact.ExactSums
-_Sums: TypeAlias = tuple[
-    NDArray[np.int64], int, NDArray[np.float64] | None, NDArray[np.int64]
-]
+_Sums: TypeAlias = tuple[NDArray[np.int64], int, NDArray[np.float64] | None, NDArray[np.int64]]
 
 def score_sums(
     losses: list[Any],

@@ -39,8 +39,8 @@ def get_include() -> str:
     --------
     >>> import os
     >>> import fastloss as fl
-    >>> os.listdir(fl.get_include())
-    ['fastloss.h']
+    >>> sorted(os.listdir(fl.get_include()))
+    ['fastloss.h', 'kernels']
     """
     return os.path.join(os.path.dirname(__file__), "include")
 

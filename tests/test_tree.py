@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "files": set(),
     "losses": set(),
+    "define": {"losses", "files"},
     "penalties": set(),
     "optim": {"penalties", "files"},
     "scoring": {"losses", "files"},
@@ -22,7 +23,7 @@ ROOMS = {
     "sklearn": {"losses"},
     "scipy": {"losses"},
     "bench": {"losses", "penalties", "optim", "scoring", "files"},
-    "cli": {"losses", "penalties", "optim", "scoring", "bench", "files", "linear_model"},
+    "cli": {"losses", "define", "penalties", "optim", "scoring", "bench", "files", "linear_model"},
     "torch": {"losses", "penalties", "optim", "files"},
     "linear_model": {"losses", "penalties", "optim", "files"},
     "boosting": {"losses"},

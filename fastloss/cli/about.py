@@ -8,6 +8,7 @@ from fastloss.cli.options import define_option
 from fastloss.cli.output import printing
 from fastloss.config import show_config
 from fastloss.losses import get_loss, loss_names
+from fastloss.losses.base import defined_names
 from fastloss.scoring.measures import METRICS
 
 
@@ -32,4 +33,4 @@ def losses() -> None:
     """
     from fastloss.cli.report import print_losses
 
-    print_losses(map(get_loss, loss_names()), METRICS)
+    print_losses(map(get_loss, [*loss_names(), *defined_names()]), METRICS)

@@ -6,16 +6,14 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastloss.define.definition import Definition
 from fastloss.define.formulas import FormulaError, Graph, Node, needed
 from fastloss.domains import Domain
-
-if TYPE_CHECKING:
-    from fastloss.define.loss import Defined
+from fastloss.losses.base import Pointwise
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -0.25, 0.125, 0.875, 2.5, -3.0, 7.0, -9.5, 20.0)
 CLOSE = 1e-6  # of a formula that is given and the derivative, relative to their terms
@@ -53,7 +51,7 @@ def evaluated(roots: Iterable[Node], y: Any, z: Any, parameters: Mapping[str, fl
     return [np.broadcast_to(found[root], np.shape(z)) for root in roots]
 
 
-def check(definition: Definition, cls: type[Defined], graph: Graph) -> None:
+def check(definition: Definition, cls: type[Pointwise], graph: Graph) -> None:
     """Raise or warn of what a loss should not do at points of its domain."""
     value, grad, hess, majorant = definition.nodes(graph)
     derivatives = graph.derivative(value), graph.derivative(grad)
@@ -144,10 +142,7 @@ def inside(where: Domain) -> list[float]:
 
 def _choices(definition: Definition) -> list[dict[str, float]]:
     """The defaults, and each parameter varied by itself."""
-    usual = {
-        key: p.default if p.default is not None else inside(p.range)[0]
-        for key, p in definition.parameters
-    }
+    usual = {key: float(p.default or 0) for key, p in definition.parameters}
     varied = [
         usual | {key: x}
         for key, p in definition.parameters

@@ -177,6 +177,8 @@ def made_definition(
 
 def _parameter(name: str, key: str, given: Any) -> Parameter:
     if isinstance(given, Parameter):
+        if given.default is None:
+            raise ValueError(f"{name}: parameter {key} needs a default: domain(..., default=1.0)")
         return given
     try:
         return Parameter(REAL, REAL.parameter(key, given))

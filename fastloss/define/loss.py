@@ -80,8 +80,7 @@ def define_loss(
     doc : str, optional
         What the docstring says first.
     **parameters : float or Parameter
-        The default of each parameter, at most four, or its `domain`. A name without a default has
-        to be given when a loss is made.
+        The default of each parameter, at most four, or its `domain` with a default.
 
     Returns
     -------
@@ -131,7 +130,9 @@ def define_loss(
     """
     taken = frozenset(dir(Defined))
     definition = made_definition(name, formula, parameters, y, z, grad, hess, majorant, doc, taken)
-    return class_of(definition, sys._getframe(1).f_globals.get("__name__", "__main__"))
+    module = sys._getframe(1).f_globals.get("__name__", "__main__")
+    # one that is read from a file is not this package's
+    return class_of(definition, "__main__" if module.startswith("fastloss.") else module)
 
 
 def class_of(definition: Definition, module: str = "__main__") -> type[Defined]:
@@ -174,10 +175,7 @@ def _constructor(definition: Definition) -> Any:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     given = [inspect.Parameter("self", kind)]
     for key, parameter in definition.parameters:
-        default = inspect.Parameter.empty if parameter.default is None else parameter.default
-        given.append(inspect.Parameter(key, kind, default=default))
-    # those without a default come first, as Python wants it
-    given[1:] = sorted(given[1:], key=lambda p: p.default is not inspect.Parameter.empty)
+        given.append(inspect.Parameter(key, kind, default=parameter.default))
     signature = inspect.Signature(given)
 
     def __init__(self: Defined, *args: Any, **kwargs: Any) -> None:
@@ -198,8 +196,7 @@ def _doc(definition: Definition) -> str:
     if not definition.parameters:
         return head
     lines = [
-        f"{key} : float" + (f", default={p.default:g}" if p.default is not None else "")
-        + f"\n    In {p.range}."
+        f"{key} : float, default={p.default:g}\n    In {p.range}."
         for key, p in definition.parameters
-    ]  # fmt: skip
+    ]
     return f"{head}\n\nParameters\n----------\n" + "\n".join(lines) + "\n\n"

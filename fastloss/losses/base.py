@@ -441,7 +441,7 @@ def _wrapped(text: str) -> str:
 
 
 def loss_names() -> tuple[str, ...]:
-    """Names of all losses, as `get_loss` takes them.
+    """Names of all losses of this package, as `get_loss` takes them.
 
     Examples
     --------
@@ -449,7 +449,7 @@ def loss_names() -> tuple[str, ...]:
     >>> "huber" in fl.loss_names()
     True
     """
-    return (*_REGISTRY, *_DEFINED)
+    return tuple(_REGISTRY)
 
 
 def is_built_in(name: str) -> bool:
@@ -460,6 +460,11 @@ def is_built_in(name: str) -> bool:
 def enter(name: str, cls: type[Loss]) -> None:
     """Let `get_loss` know a loss that a formula defines; a later one takes the name."""
     _DEFINED[name] = cls
+
+
+def defined_names() -> tuple[str, ...]:
+    """Names of the losses that formulas define, in this process."""
+    return tuple(_DEFINED)
 
 
 def pointwise_names() -> tuple[str, ...]:

@@ -36,6 +36,7 @@ def test_a_file_is_read_and_written_again(example, tmp_path):
     losses = fl.load_losses(example)
     assert [cls.name for cls in losses] == ["linex_of_a_file", "plain_of_a_file"]
     assert losses[0]() == fl.get_loss("linex_of_a_file:a=1")
+    assert losses[0].__module__ == "__main__" and "linex_of_a_file" not in fl.loss_names()
     assert losses[0].__doc__.startswith('Errors above cost "more".')
     assert losses[1]()([0.0], [2.0]) == 10.0
     again = tmp_path / "again.toml"

@@ -63,9 +63,7 @@ def peers():
         fs.Cosine(0.3, T_0=7, T_mult=3, lr_min=0.02): lambda o: of.CosineAnnealingWarmRestarts(
             o, 7, 3, eta_min=0.02
         ),
-        fs.Cosine(0.3, T_0=500, lr_min=0.02): lambda o: of.CosineAnnealingLR(
-            o, 500, eta_min=0.02
-        ),
+        fs.Cosine(0.3, T_0=500, lr_min=0.02): lambda o: of.CosineAnnealingLR(o, 500, eta_min=0.02),
         fs.Warmup(fs.Cosine(0.3, T_0=50, T_mult=1), steps=20, start=0.25): warm,
         fs.OneCycle(0.3, total=500): cycle(total_steps=500),
         fs.OneCycle(0.3, total=500, pct_start=0.11, div_factor=10, final_div_factor=100): cycle(

@@ -141,7 +141,7 @@ def test_columns_of_every_magnitude(isa):
 @pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 511, 512, 513])
 def test_sizes_around_blocks(n):
     x = np.random.default_rng(n).normal(size=n)
-    for column in (x, x.astype(np.float32), np.zeros(n), -x**2):
+    for column in (x, x.astype(np.float32), np.zeros(n), -(x**2)):
         assert total(column_sums([column], None, None, 1, [])) == exactly(column)
 
 

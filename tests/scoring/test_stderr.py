@@ -20,8 +20,11 @@ def data(n=4000, dtype=np.float64, seed=0):
     y = (rng.random(n) < p).astype(dtype)
     a = np.clip(p + rng.normal(0, 0.1, n), 0.01, 0.99).astype(dtype)
     b = np.clip(p + rng.normal(0, 0.05, n), 0.01, 0.99).astype(dtype)
-    return y, {"a": a, "b": b, "c": np.full(n, 0.4, dtype)}, rng.uniform(0.1, 3, n), rng.integers(
-        0, 6, n
+    return (
+        y,
+        {"a": a, "b": b, "c": np.full(n, 0.4, dtype)},
+        rng.uniform(0.1, 3, n),
+        rng.integers(0, 6, n),
     )
 
 
