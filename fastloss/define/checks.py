@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastloss.define.definition import Definition
-from fastloss.define.formulas import FormulaError, Graph, Node, needed
+from fastloss.define.formulas import FormulaError, Node
+from fastloss.define.values import evaluated
 from fastloss.domains import Domain
 from fastloss.losses.base import Pointwise
 
@@ -19,46 +20,22 @@ POINTS = (0.0, 1.0, -1.0, 0.5, -0.25, 0.125, 0.875, 2.5, -3.0, 7.0, -9.5, 20.0)
 CLOSE = 1e-6  # of a formula that is given and the derivative, relative to their terms
 
 
-def _softplus(x: Any) -> Any:
-    return np.logaddexp(0, x)
+class Nodes(Protocol):
+    """What a loss computes with some parameters."""
+
+    def nodes(self, parameters: Mapping[str, float]) -> list[Node]: ...
+
+    def derivative(self, node: Node) -> Node: ...
 
 
-_FUNCTIONS: dict[str, Any] = {
-    "neg": np.negative, "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide,
-    "**": np.power, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
-    "==": np.equal, "!=": np.not_equal, "and": np.logical_and, "or": np.logical_or,
-    "not": np.logical_not, "where": np.where, "min": np.minimum, "max": np.maximum,
-    "sigmoid": lambda x: np.exp(-_softplus(-x)), "softplus": _softplus,
-    "logcosh": lambda x: abs(x) + np.log1p(np.exp(-2 * abs(x))) - math.log(2),
-}  # fmt: skip
-
-
-def evaluated(roots: Iterable[Node], y: Any, z: Any, parameters: Mapping[str, float]) -> list[Any]:
-    """What nodes are, by NumPy in float64."""
-    roots = list(roots)
-    found: dict[Node, Any] = {}
-    with np.errstate(all="ignore"):
-        for node in needed(roots):
-            if node.op in ("y", "z"):
-                found[node] = y if node.op == "y" else z
-            elif node.op == "number":
-                found[node] = node.value
-            elif node.op == "parameter":
-                found[node] = parameters[str(node.value)]
-            else:
-                function = _FUNCTIONS.get(node.op) or getattr(np, node.op)
-                found[node] = function(*(np.float64(found[arg]) for arg in node.args))
-    return [np.broadcast_to(found[root], np.shape(z)) for root in roots]
-
-
-def check(definition: Definition, cls: type[Pointwise], graph: Graph) -> None:
+def check(definition: Definition, cls: type[Pointwise], variants: Nodes) -> None:
     """Raise or warn of what a loss should not do at points of its domain."""
-    value, grad, hess, majorant = definition.nodes(graph)
-    derivatives = graph.derivative(value), graph.derivative(grad)
     y, z = _pairs(definition)
     for parameters in _choices(definition):
         loss = cls(**parameters)
         place = _Place(definition.name, y, z, parameters)
+        value, grad, hess, majorant = variants.nodes(parameters)
+        derivatives = variants.derivative(value), variants.derivative(grad)
         roots = [value, grad, hess, *derivatives, majorant]
         expected = evaluated(roots, y, z, parameters)
         _check_value(place, expected[0], _at_end(definition.y, y) | _at_end(definition.z, z))

@@ -14,6 +14,7 @@ from fastloss.define.formulas import FUNCTIONS, NUMBERS, VARIABLES, FormulaError
 from fastloss.domains import REAL, SIGNS, Domain
 
 MOST_PARAMETERS = 4
+FORMULAS = ("formula", "grad", "hess", "majorant")
 
 
 @dataclass(frozen=True)
@@ -118,25 +119,26 @@ class Definition:
     def names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.parameters)
 
-    def nodes(self, graph: Graph) -> tuple[Node, Node, Node, Node]:
-        """Value, gradient, Hessian and majorant: what follows, but for formulas that are given."""
-        value = self.parsed(graph, "formula", self.formula)
-        grad, hess = graph.derivative(value), None
-        if self.grad is not None:
-            grad = self.parsed(graph, "grad", self.grad)
-        hess = graph.derivative(grad)
-        if self.hess is not None:
-            hess = self.parsed(graph, "hess", self.hess)
-        majorant = graph.call("max", hess, graph.number(0.0))
-        if self.majorant is not None:
-            majorant = self.parsed(graph, "majorant", self.majorant)
-        return value, grad, hess, majorant
+    def parsed(self, graph: Graph) -> dict[str, Node]:
+        """The formulas that are given."""
+        found = {}
+        for what in FORMULAS:
+            text = getattr(self, what)
+            if text is not None or what == "formula":
+                try:
+                    found[what] = graph.parse(text, self.names)
+                except FormulaError as error:
+                    raise FormulaError(f"{self.name}: {what}: {error}") from None
+        return found
 
-    def parsed(self, graph: Graph, what: str, text: str) -> Node:
-        try:
-            return graph.parse(text, self.names)
-        except FormulaError as error:
-            raise FormulaError(f"{self.name}: {what}: {error}") from None
+
+def completed(graph: Graph, given: Mapping[str, Node]) -> list[Node]:
+    """Value, gradient, Hessian and majorant: what follows, but for formulas that are given."""
+    value = given["formula"]
+    grad = given.get("grad") or graph.derivative(value)
+    hess = given.get("hess") or graph.derivative(grad)
+    majorant = given.get("majorant") or graph.call("max", hess, graph.number(0.0))
+    return [value, grad, hess, majorant]
 
 
 def made_definition(

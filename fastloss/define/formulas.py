@@ -2,7 +2,8 @@
 
 A formula becomes a graph in which equal expressions are one node, and its derivatives are nodes of
 the same graph: what they share is computed once. Rules keep the form that was written, as another
-one may cancel: of ``2*(z - y)`` no ``2*z - 2*y`` is made.
+one may cancel: of ``2*(z - y)`` no ``2*z - 2*y`` is made. But log1p(exp(x)), log(1 + exp(x)) and
+log(cosh(x)) become functions that neither cancel nor overflow.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import ast
 import math
 import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 LONGEST = 4000  # characters of a formula
 DEEPEST = 100  # operations within each other
@@ -30,6 +31,10 @@ _COMPARISONS = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
 CONDITIONS = frozenset(_COMPARISONS.values()) | {"and", "or", "not"}
+
+# exp(-|x|), 1/(1 + that) and expm1(-|x|): what functions of x and of -x share
+DECAY, SHARE, DECAY_LESS_1 = "decay", "share", "decay_less_1"
+HELPERS = {DECAY, SHARE, DECAY_LESS_1}
 
 
 class FormulaError(ValueError):
@@ -80,11 +85,13 @@ class Graph:
         return self._derivatives[root]
 
     def _rule(self, node: Node, d: Sequence[Node]) -> Node:
-        if not node.of_z or node.is_condition or node.op == "sign":
+        if not node.of_z or node.is_condition or node.op in HELPERS or node.op == "sign":
             return self.number(0.0)
         if node.op == "z":
             return self.number(1.0)
-        return _RULES[node.op](self, node, *node.args, *d)
+        plain = [k for k, arg in enumerate(node.args) if arg.op not in HELPERS]
+        args, slopes = [node.args[k] for k in plain], [d[k] for k in plain]
+        return _RULES[node.op](self, node, *args, *slopes)
 
     # ---- operations, of which those on 0 and 1 are none -----------------------------------------
 
@@ -136,7 +143,45 @@ class Graph:
         return a if a is b else self.node("where", condition, a, b)
 
     def call(self, name: str, *args: Node) -> Node:
+        a = args[0]
+        if name == "log1p" and a.op == "exp":
+            return self.call("softplus", *a.args)
+        if name == "log" and a.op == "+" and any(_is(b, 1) for b in a.args):
+            powers = [b for b in a.args if b.op == "exp"]
+            return self.call("softplus", *powers[0].args) if powers else self.node(name, a)
+        if name == "log" and a.op == "cosh":
+            return self.call("logcosh", *a.args)
+        size = a.args[0] if a.op == "neg" else a
+        if name in ("softplus", "sigmoid"):
+            decay = self.node(DECAY, size)
+            share = (self.node(SHARE, decay),) if name == "sigmoid" else ()
+            return self.node(name, a, decay, *share)
+        if name in ("tanh", "logcosh"):
+            return self.node(name, a, self.node(DECAY_LESS_1, size))
         return self.node(name, *args)
+
+    def settled(self, root: Node, decided: Mapping[Node, bool]) -> Node:
+        """A node, in which conditions that are decided have gone."""
+        made: dict[Node, Node] = {}
+        known = dict(decided)
+        for node in needed([root]):
+            made[node] = self._settled(node, [made[arg] for arg in node.args], known)
+        return made[root]
+
+    def _settled(self, node: Node, args: Sequence[Node], known: dict[Node, bool]) -> Node:
+        if node.op == "where" and node.args[0] in known:
+            return args[1 if known[node.args[0]] else 2]
+        if node.op == "not" and node.args[0] in known:
+            known[node] = not known[node.args[0]]
+        if node.op in ("and", "or") and node not in known:
+            for k, arg in enumerate(node.args):
+                if arg in known and known[arg] == (node.op == "or"):
+                    known[node] = known[arg]
+                elif arg in known:  # the other decides
+                    if node.args[1 - k] in known:
+                        known[node] = known[node.args[1 - k]]
+                    return args[1 - k]
+        return node if args == list(node.args) else self.node(node.op, *args, value=node.value)
 
 
 def _is(node: Node, value: float) -> bool:

@@ -22,6 +22,7 @@
 #endif
 
 #define FL_LANES 16
+#define EACH_LANE(k) _Pragma("omp simd") for (ptrdiff_t k = 0; k < FL_LANES; k++)
 enum { FL_VALUE, FL_GRAD, FL_VALUE_GRAD, FL_GRAD_HESS, FL_GRAD_CURVE }; /* as in kernel_table.pxd */
 
 #define FL_CAT_(a, b) a##b
@@ -74,13 +75,34 @@ FL_EXPORT const void *const fl_loss[] = {
 
 FL_INLINE R FN(root)(R x) { return ROOT(x); }
 FL_INLINE R FN(sign)(R x) { return (R)((x > 0) - (x < 0)); }
+/* FN(pow) without a branch on y, which is constant: loops would be split there, and not vectorised */
+FL_INLINE R FN(power)(R x, R y, R yl)
+{
+    return FN(pick)(x == 1, 1, FN(pick)(y == 0, 1, FN(pow_plain)(x, y, yl)));
+}
+
 FL_INLINE R FN(least)(R a, R b) { return b < a ? b : a; }
 FL_INLINE R FN(greatest)(R a, R b) { return b > a ? b : a; }
 
-FL_INLINE R FN(sigmoid)(R x)
+/* of e = exp(-|x|), share = 1/(1 + e) and m = expm1(-|x|) */
+FL_INLINE R FN(decay)(R x) { return FN(exp_neg)(-FN(abs)(x)); }
+FL_INLINE R FN(share)(R e) { return 1 / (1 + e); }
+FL_INLINE R FN(decay_less_1)(R x) { return FN(expm1)(-FN(abs)(x)); }
+FL_INLINE R FN(shared_sigmoid)(R x, R e, R share) { return (x > 0 ? 1 : e) * share; }
+FL_INLINE R FN(shared_softplus)(R x, R e) { return e + ((x > 0 ? x : 0) + FN(log1p_tail)(e)); }
+
+FL_INLINE R FN(shared_tanh)(R x, R m)
 {
-    R e = FN(exp_neg)(-FN(abs)(x));
-    return (x > 0 ? 1 : e) / (1 + e);
+    R t = m * (2 + m), w = t / (2 + t);
+    return x > 0 ? -w : w;
+}
+
+/* log1p of cosh(x) - 1 near 0, of (exp(-2|x|) - 1)/2 elsewhere */
+FL_INLINE R FN(shared_logcosh)(R x, R m)
+{
+    R a = FN(abs)(x), near = m * m / (2 * (1 + m)), far = (R).5 * m * (2 + m);
+    R l = FN(log1p)(a < 1 ? near : far), beyond = a < 1 ? 0 : a;
+    return l + beyond;
 }
 
 FL_INLINE R FN(sinh)(R x)
@@ -94,13 +116,6 @@ FL_INLINE R FN(cosh)(R x)
 {
     R e = FN(exp)((R).5 * FN(abs)(x)), e2 = e * e, c = (R).5 * (e2 + 1 / e2);
     return e2 < (R)1e30 ? c : (R).5 * e * e;
-}
-
-FL_INLINE R FN(logcosh)(R x)
-{
-    R a = FN(abs)(x), m = FN(expm1)(-a), s = m * m / (2 * (1 + m)); /* cosh(x) - 1, for small x */
-    R near = FN(log1p)(s), far = a + (FN(log1p_unit)(FN(exp_neg)(-2 * a)) - (R)0.6931471805599453);
-    return a < 1 ? near : far;
 }
 
 FL_INLINE R FN(logaddexp)(R a, R b)
@@ -132,12 +147,12 @@ FL_INLINE void FN(run)(
     double c[FL_CONSTANTS], own[FL_LANES];
     const R factor = (R)scale;
     const uint64_t nothing = fl_nothing;
-    ptrdiff_t i, k;
+    ptrdiff_t i;
     (void)p;
     FL_PREPARE(p, c)
-    for (k = 0; adds && k < FL_LANES; k++) own[k] = lanes[k];
+    for (i = 0; adds && i < FL_LANES; i++) own[i] = lanes[i];
     for (i = 0; i < n / FL_LANES; i++)
-        for (k = 0; k < FL_LANES; k++) {
+        EACH_LANE(k) {
             ptrdiff_t j = FL_LANES * i + k;
             R v, g, h, curve;
             FN(evaluate)(c, y[j], z[j], &v, &g, &h, &curve);
@@ -147,7 +162,7 @@ FL_INLINE void FN(run)(
             if (mode == FL_GRAD_HESS) hess[j] = factor * h;
             if (mode == FL_GRAD_CURVE) hess[j] = factor * curve;
         }
-    for (k = 0; adds && k < FL_LANES; k++) lanes[k] = own[k];
+    for (i = 0; adds && i < FL_LANES; i++) lanes[i] = own[i];
 }
 
 #define MAP(name, mode, adds)                                                                  \

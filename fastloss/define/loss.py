@@ -11,23 +11,61 @@ from typing import Any, ClassVar
 from fastloss._core import Kernel
 from fastloss.define import build
 from fastloss.define.checks import check
-from fastloss.define.definition import Definition, Parameter, made_definition
-from fastloss.define.formulas import Graph
+from fastloss.define.definition import Definition, Parameter, completed, made_definition
+from fastloss.define.formulas import Graph, Node, needed
 from fastloss.define.source import c_source
+from fastloss.define.values import evaluated
 from fastloss.losses.base import Pointwise, enter, is_built_in
 
 _CLASSES: dict[Definition, type[Defined]] = {}
 _LOCK = threading.RLock()
 
 
+class Variants:
+    """The kernels of a definition: one for each outcome of its conditions on parameters alone.
+
+    So that of a formula in cases, as of the power of a Tweedie deviance, each is as fast as if it
+    were by itself.
+    """
+
+    def __init__(self, definition: Definition) -> None:
+        self._names = definition.names
+        self._graph = Graph()
+        self._given = definition.parsed(self._graph)
+        nodes = needed(self._given.values())
+        self._conditions = [node for node in nodes if node.is_condition and not node.of_sample]
+        self._kernels: dict[tuple[bool, ...], Kernel] = {}
+
+    def nodes(self, parameters: Mapping[str, float]) -> list[Node]:
+        """Value, gradient, Hessian and majorant."""
+        decided = dict(zip(self._conditions, self._outcome(parameters), strict=True))
+        graph = self._graph
+        given = {what: graph.settled(node, decided) for what, node in self._given.items()}
+        return completed(graph, given)
+
+    def derivative(self, node: Node) -> Node:
+        return self._graph.derivative(node)
+
+    def kernel(self, parameters: Mapping[str, float]) -> Kernel:
+        outcome = self._outcome(parameters)
+        with _LOCK:
+            if outcome not in self._kernels:
+                source = c_source(self.nodes(parameters), self._names)
+                self._kernels[outcome] = Kernel(*build.load(source), self._names)
+            return self._kernels[outcome]
+
+    def _outcome(self, parameters: Mapping[str, float]) -> tuple[bool, ...]:
+        return tuple(map(bool, evaluated(self._conditions, 0.0, 0.0, parameters)))
+
+
 class Defined(Pointwise):
     """Base of the losses that `define_loss` makes."""
 
     _definition: ClassVar[Definition]
-    _compiled: ClassVar[Kernel]
+    _variants: ClassVar[Variants]
 
     def _kernel(self) -> tuple[Any, Mapping[str, Any]]:
-        return self._compiled, self.parameters
+        return self._variants.kernel(self.parameters), self.parameters
 
     def __reduce__(self) -> Any:
         return restored, (self._definition, tuple(self.parameters.values()))
@@ -148,8 +186,7 @@ def class_of(definition: Definition, module: str = "__main__") -> type[Defined]:
 
 
 def _made(definition: Definition, module: str) -> type[Defined]:
-    graph = Graph()
-    source = c_source(definition.nodes(graph), definition.names)
+    variants = Variants(definition)
     members = {
         "__module__": module,
         "__doc__": _doc(definition),
@@ -162,11 +199,11 @@ def _made(definition: Definition, module: str) -> type[Defined]:
         "_ranges": {key: parameter.range for key, parameter in definition.parameters},
         "_definition": definition,
         "_kernel_name": definition.name,
-        "_compiled": Kernel(*build.load(source), definition.names),
+        "_variants": variants,
     }
     name = "".join(part.capitalize() for part in definition.name.split("_"))
     cls = type(name, (Defined,), members)
-    check(definition, cls, graph)
+    check(definition, cls, variants)
     return cls
 
 

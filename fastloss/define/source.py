@@ -9,6 +9,8 @@ from fastloss.define.formulas import Node, needed
 _INFIX = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
 _LOGICAL = {"and": "&", "or": "|"}
 _RENAMED = {"sqrt": "root", "min": "least", "max": "greatest", "where": "pick"}
+# vecmath.h has those of one argument, which here take what they share as well
+_RENAMED |= {name: f"shared_{name}" for name in ("softplus", "sigmoid", "tanh", "logcosh")}
 
 
 def c_source(results: Sequence[Node], parameters: Sequence[str]) -> str:
@@ -64,7 +66,7 @@ class _Emitter:
             return f"{'-' if node.op == 'neg' else '!'}{args[0]}"
         if node.op == "**":
             args = [args[0], *self.exponent(node.args[1])]
-        name = "pow" if node.op == "**" else _RENAMED.get(node.op, node.op)
+        name = "power" if node.op == "**" else _RENAMED.get(node.op, node.op)
         return f"{self.function.format(name)}({', '.join(args)})"
 
     def exponent(self, node: Node) -> tuple[str, str]:

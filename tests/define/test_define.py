@@ -218,6 +218,22 @@ def test_several_parameters():
         fl.define_loss("bad", "b*(z - y)**2", b=fl.domain(low=0))
 
 
+def test_conditions_on_parameters():
+    """Alone, and joined with those on samples: each outcome has code of its own."""
+    Cases = fl.define_loss(
+        "cases",
+        "(z - y)**2 if b > 1 and not (b > 2 or z > y) or b == 0 else abs(z - y)",
+        b=1.0,
+    )
+    y, z = data(100)
+    for b in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5):
+        squared = (b > 1) & ~((b > 2) | (z > y)) | (b == 0)
+        expected = np.where(squared, (z - y) ** 2, abs(z - y))
+        np.testing.assert_allclose(Cases(b)(y, z, reduction="none"), expected, rtol=1e-15)
+        slope = np.where(squared, 2 * (z - y), np.sign(z - y))
+        np.testing.assert_allclose(Cases(b).grad(y, z, reduction="none"), slope, rtol=1e-15)
+
+
 def test_formulas_for_derivatives():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastloss as fl
-from fastloss.define.checks import evaluated
-from fastloss.define.formulas import FUNCTIONS, Graph, needed
+from fastloss.define.formulas import DECAY, DECAY_LESS_1, FUNCTIONS, SHARE, Graph, needed
+from fastloss.define.values import evaluated
 
 BAD = {
     "exq(z)": (0, "not a function"),
@@ -86,10 +86,11 @@ MP = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": lambda a, b: a / b, "neg": lambda a: -a, "**": mpmath.power, "exp": mpmath.exp,
     "expm1": mpmath.expm1, "log": mpmath.log, "log1p": mpmath.log1p, "sqrt": mpmath.sqrt,
-    "abs": abs, "sign": mpmath.sign, "tanh": mpmath.tanh, "sinh": mpmath.sinh,
-    "cosh": mpmath.cosh, "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
-    "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)),
-    "logcosh": lambda x: mpmath.log(mpmath.cosh(x)),
+    "abs": abs, "sign": mpmath.sign, "tanh": lambda x, m: mpmath.tanh(x), "sinh": mpmath.sinh,
+    "cosh": mpmath.cosh, "sigmoid": lambda x, e, share: 1 / (1 + mpmath.exp(-x)),
+    "softplus": lambda x, e: mpmath.log(1 + mpmath.exp(x)),
+    "logcosh": lambda x, m: mpmath.log(mpmath.cosh(x)), DECAY: lambda x: mpmath.exp(-abs(x)),
+    DECAY_LESS_1: lambda x: mpmath.expm1(-abs(x)), SHARE: lambda e: 1 / (1 + e),
     "logaddexp": lambda a, b: mpmath.log(mpmath.exp(a) + mpmath.exp(b)), "min": min, "max": max,
     "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
@@ -146,6 +147,15 @@ def test_derivatives_at_kinks_are_those_of_the_branch_taken():
         graph, node = parse(text)
         (slope,) = evaluated([graph.derivative(node)], np.array([1.0]), np.array([1.0]), {})
         assert slope[0] == expected, text
+
+
+def test_functions_that_neither_cancel_nor_overflow_are_found():
+    for text, better in (
+        ("log1p(exp(-z))", "softplus(-z)"), ("log(1 + exp(y*z))", "softplus(y*z)"),
+        ("log(exp(z) + 1)", "softplus(z)"), ("log(cosh(z - y))", "logcosh(z - y)"),
+    ):  # fmt: skip
+        graph = Graph()
+        assert graph.parse(text, ()) is graph.parse(better, ())
 
 
 # ---- random formulas -----------------------------------------------------------------------------

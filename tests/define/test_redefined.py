@@ -10,10 +10,10 @@ from oracle import spacing
 from samples import DTYPES, METHODS, typical
 
 import fastloss as fl
-from fastloss.define.checks import evaluated
 from fastloss.define.definition import Definition, Parameter
-from fastloss.define.formulas import _RULES, Graph, needed
+from fastloss.define.formulas import _RULES, HELPERS, Graph, needed
 from fastloss.define.loss import class_of
+from fastloss.define.values import evaluated
 from fastloss.losses.base import pointwise_names
 
 TERMS = 16  # ulp of the terms that a formula has, beside the budget of the loss itself
@@ -44,8 +44,8 @@ def terms(graph, root, y, z, parameters):
             size[node] = (
                 args[0] * b + a * args[1] if node.op == "*" else args[0] / b + own * args[1] / b
             )
-        elif node.op in _RULES and len(node.args) == 1:
-            slope = _RULES[node.op](graph, node, *node.args, one)
+        elif node.op in _RULES and sum(arg.op not in HELPERS for arg in node.args) == 1:
+            slope = _RULES[node.op](graph, node, node.args[0], one)
             size[node] = own + np.abs(evaluated([slope], y, z, parameters)[0]) * args[0]
         elif node.op == "**":
             a, b = (values[arg] for arg in node.args)
@@ -63,8 +63,7 @@ def deviations(names):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some are negative, and some have infinite slopes
             own = class_of(definition_of(loss))()
-        graph = Graph()
-        nodes = own._definition.nodes(graph)
+        nodes, graph = own._variants.nodes(own.parameters), own._variants._graph
         for dtype in DTYPES:
             y, z = typical(loss, 997, dtype)
             ours = own(y, z, reduction="none"), *own.grad_and_hess(y, z, reduction="none")
