@@ -226,7 +226,7 @@ def _checked(hessian: Any) -> Hessian:
 
 def signs(loss: Scored, y_true: Any) -> Any:
     """Targets, with -1 for 0 if the loss takes -1 and 1: classifiers number the classes 0 and 1."""
-    return np.where(y_true == 0, -1.0, y_true) if loss.y_domain is SIGNS else y_true
+    return np.where(y_true == 0, -1.0, y_true) if loss.y_domain == SIGNS else y_true
 
 
 def targets(loss: Scored, y_true: Any, scores: Array) -> Any:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "files": set(),
     "losses": set(),
-    "define": {"losses", "files"},
+    "define": {"losses", "scoring", "files"},
     "penalties": set(),
     "optim": {"penalties", "files"},
     "scoring": {"losses", "files"},

@@ -35,7 +35,7 @@ def _define(context: click.Context, option: Any, given: Sequence[str]) -> None:
     for path in given:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of losses that may be negative
+                warnings.filterwarnings("ignore", message=".*the loss is negative")
                 load_losses(path)
         except (ValueError, CompileError) as error:
             raise Failure(f"--define: {error}") from error
@@ -73,4 +73,5 @@ def _as_given(given: str) -> Iterator[None]:
         yield
     except (ValueError, TypeError) as error:
         message = str(error).replace("loss_names()", "`fastloss losses`")
+        message = message.replace("by define_loss() or load_losses()", "by --define FILE.toml")
         raise Failure(f"{given}: {message}") from error

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fastloss._core import isa
@@ -41,13 +42,17 @@ class CompileError(RuntimeError):
 def cache_folder() -> Path:
     """Where compiled losses are kept: ``FASTLOSS_CACHE``, or a folder among the user's caches."""
     if asked := os.environ.get("FASTLOSS_CACHE"):
-        return Path(asked)
+        return Path(asked).absolute()  # as the loader takes other names for those of the system
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise OSError(f"{error} Set FASTLOSS_CACHE to a folder for compiled losses") from None
     if sys.platform == "win32":
-        caches = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        caches = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":
-        caches = Path.home() / "Library" / "Caches"
+        caches = home / "Library" / "Caches"
     else:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
     return caches / "fastloss"
 
 
@@ -55,9 +60,9 @@ def load(source: str) -> tuple[ctypes.CDLL, list[int]]:
     """The library of a source, compiled unless it was before, and its functions' addresses."""
     key = _key(source)
     for path in _kept(key):
-        content = path.read_bytes()
-        if path.stem.rpartition("-")[2] == _digest(content):  # else it is damaged
-            return _open(path)
+        with suppress(OSError):  # it has just gone, or is another machine's
+            if path.stem.rpartition("-")[2] == _digest(path.read_bytes()):  # else it is damaged
+                return _open(path)
     return _open(_compile(source, key))
 
 
@@ -122,8 +127,8 @@ def _run(text: Path, made: Path) -> None:
 
 def compiler() -> Sequence[str]:
     """The command of the C compiler: that of ``CC``, of the system, or of the package ziglang."""
-    if asked := os.environ.get("CC"):
-        return shlex.split(asked)
+    if asked := shlex.split(os.environ.get("CC", "")):
+        return asked
     for name in ("cc", "gcc", "clang"):
         if found := shutil.which(name):
             return [found]

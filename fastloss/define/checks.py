@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastloss.define.build import CompileError
 from fastloss.define.definition import Definition
 from fastloss.define.formulas import FormulaError, Node
 from fastloss.define.values import evaluated
@@ -17,6 +18,8 @@ from fastloss.domains import Domain
 from fastloss.losses.base import Pointwise
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -0.25, 0.125, 0.875, 2.5, -3.0, 7.0, -9.5, 20.0)
+LARGE = 1e30  # from here on float32 may well overflow
+NOISE = 1e-9  # by which rounding may make a loss negative
 CLOSE = 1e-6  # of a formula that is given and the derivative, relative to their terms
 
 
@@ -46,12 +49,29 @@ def check(definition: Definition, cls: type[Pointwise], variants: Nodes) -> None
                 _check_given(place, name, given, derived)
             bad = ~np.isfinite(given)
             if bad.any():
-                warnings.warn(f"{place(bad)}, {name} is {given[bad][0]}", stacklevel=5)
-        if (expected[5] < 0).any():
-            raise ValueError(f"{place(expected[5] < 0)}, the majorant is negative")
-        computed = loss(y, z, reduction="none"), *loss.grad_and_hess(y, z, reduction="none")
-        for name, ours, theirs in zip(("value", "grad", "hess"), computed, expected, strict=False):
-            _check_code(place, name, ours, theirs)
+                warnings.warn(
+                    f"{place(bad)}, {name} is {given[bad][0]}: {name}= takes a formula for it",
+                    stacklevel=5,
+                )
+        bad = ~((expected[5] >= 0) & np.isfinite(expected[5]))
+        if definition.majorant is not None and bad.any():
+            raise ValueError(
+                f"{place(bad)}, the majorant is {expected[5][bad][0]:g}: it has to be a number of at "
+                "least 0"
+            )
+        theirs = [*expected[:3], expected[5]]
+        for dtype in (np.float64, np.float32):
+            pair = y.astype(dtype), z.astype(dtype)
+            there = _inside(definition.y, pair[0]) & _inside(definition.z, pair[1])
+            computed = _computed(loss, *(x[there] for x in pair))
+            _check_code(place.those(there), computed, [x[there] for x in theirs], dtype)
+
+
+def _inside(where: Domain, x: Any) -> Any:
+    """Which numbers lie in a domain, as their own type has its ends."""
+    low, high = where.closed(x.dtype.type)
+    size = np.abs(x) if where.absolute else x
+    return (size >= low) & (size <= high)
 
 
 class _Place:
@@ -59,6 +79,9 @@ class _Place:
 
     def __init__(self, name: str, y: Any, z: Any, parameters: Mapping[str, float]) -> None:
         self._name, self._y, self._z, self._parameters = name, y, z, parameters
+
+    def those(self, there: Any) -> _Place:
+        return _Place(self._name, self._y[there], self._z[there], self._parameters)
 
     def __call__(self, bad: Any) -> str:
         k = int(np.argmax(bad))
@@ -78,14 +101,15 @@ def _check_value(place: _Place, value: Any, at_end: Any) -> None:
             f"{place(bad)}, the loss is {value[bad][0]}: choose domains (y=, z=, domain(...)) that "
             "leave such points out, or another form"
         )
-    bad = value < 0
+    bad = value < -NOISE
     if bad.any():
         warnings.warn(f"{place(bad)}, the loss is negative: {value[bad][0]:.6g}", stacklevel=6)
 
 
 def _check_given(place: _Place, name: str, given: Any, derived: Any) -> None:
     with np.errstate(all="ignore"):
-        bad = np.abs(given - derived) > CLOSE * (np.abs(given) + np.abs(derived) + 1)
+        close = np.abs(given - derived) <= CLOSE * (np.abs(given) + np.abs(derived) + 1)
+    bad = ~close & np.isfinite(derived)
     if bad.any():
         raise FormulaError(
             f"{place(bad)}, {name}= is {given[bad][0]:.6g}, and the derivative "
@@ -93,14 +117,29 @@ def _check_given(place: _Place, name: str, given: Any, derived: Any) -> None:
         )
 
 
-def _check_code(place: _Place, name: str, ours: Any, theirs: Any) -> None:
-    """Of what the compiler made: far off is a fault, of it or of us."""
-    with np.errstate(all="ignore"):
-        bad = ~(np.abs(ours - theirs) <= 1e-3 * (np.abs(theirs) + 1)) & np.isfinite(theirs)
-    if bad.any():
-        raise RuntimeError(
-            f"{place(bad)}, the compiled {name} is {ours[bad][0]}, and should be {theirs[bad][0]}"
-        )
+def _computed(loss: Pointwise, y: Any, z: Any) -> list[Any]:
+    value = loss(y, z, reduction="none", nan_policy="propagate")
+    grad, hess = loss.grad_and_hess(y, z, reduction="none")
+    return [value, grad, hess, loss.grad_and_hess(y, z, reduction="none", hessian="majorant")[1]]
+
+
+def _check_code(place: _Place, ours: list[Any], theirs: list[Any], dtype: Any) -> None:
+    """Of what the compiler made: far off is a fault, of it or of us; but float32 has its ends."""
+    for name, got, expected in zip(
+        ("value", "grad", "hess", "majorant"), ours, theirs, strict=True
+    ):
+        with np.errstate(all="ignore"):
+            far = ~(np.abs(got - expected) <= 1e-3 * (np.abs(expected) + 1))
+            bad = far & np.isfinite(expected)
+        if dtype is np.float32:
+            bad &= ~np.isfinite(got) & (np.abs(expected) < LARGE)
+        if bad.any() and dtype is np.float32:
+            warnings.warn(f"{place(bad)}, {name} in float32 is {got[bad][0]}", stacklevel=6)
+        elif bad.any():
+            raise CompileError(
+                f"{place(bad)}, the compiled {name} is {got[bad][0]}, and should be "
+                f"{expected[bad][0]}"
+            )
 
 
 def _pairs(definition: Definition) -> tuple[Any, Any]:
@@ -111,9 +150,17 @@ def _pairs(definition: Definition) -> tuple[Any, Any]:
 
 def inside(where: Domain) -> list[float]:
     """Numbers in a domain: those of everyday size, its ends, and some between them."""
-    low, high = max(where.low, -1e3), min(where.high, 1e3)
+    if where.absolute:
+        sizes = [x for x in (where.low, where.high) if x in where and math.isfinite(x)]
+        return [x for x in POINTS if x in where] + sizes + [-x for x in sizes]
+    low = (
+        where.low if where.low > -math.inf else min(where.high, 1e3) - 1e3 if where.bounded else 0.0
+    )
+    high = where.high if where.high < math.inf else low + 1e3
     found = [x for x in POINTS if x in where]
-    found += [float(x) for x in np.linspace(low, high, 5) if where.bounded and float(x) in where]
+    if where.bounded:
+        parts = (0.0, 1e-3, 0.01, 0.25, 0.5, 0.75, 1.0)
+        found += [x for x in (low + part * (high - low) for part in parts) if x in where]
     return list(dict.fromkeys(found))
 
 

@@ -14,6 +14,8 @@ from fastloss.define.formulas import FUNCTIONS, NUMBERS, VARIABLES, FormulaError
 from fastloss.domains import REAL, SIGNS, Domain
 
 MOST_PARAMETERS = 4
+# columns of scores, and words that tables take for no name
+RESERVED = {"weight", "count", "all", "none", "nan", "true", "false"}
 FORMULAS = ("formula", "grad", "hess", "majorant")
 
 
@@ -63,7 +65,8 @@ def domain(
         if not isinstance(end, Real) or math.isnan(end):
             raise TypeError(f"{name} must be a real number; got {end!r}")
     low, high = float(low), float(high)
-    if low > high or (low == high and (open_low or open_high)) or math.isinf(low) and low > 0:
+    empty = low > high or (low == high and (open_low or open_high or math.isinf(low)))
+    if empty or low == math.inf or high == -math.inf:
         raise ValueError(f"nothing lies between low={low} and high={high}")
     if low == -math.inf and high == math.inf:
         found = REAL
@@ -73,8 +76,15 @@ def domain(
         text = f"{left}{low:.17g}, {high:.17g}{right}"
         found = Domain(text, low, high, open_low=open_low, open_high=open_high)
     if default is not None:
-        default = found.parameter("default", default)
+        default = found.parameter("default", default) + 0.0  # not -0
     return Parameter(found, default)
+
+
+def taken_names() -> frozenset[str]:
+    """Names of metrics, which scores are asked for as losses are."""
+    from fastloss.scoring.measures import METRICS  # takes long to import
+
+    return frozenset(METRICS)
 
 
 _NUMBER = r"[+-]?(?:inf|\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)"
@@ -91,7 +101,10 @@ def as_domain(name: str, given: Any) -> Domain:
         return SIGNS
     found = _INTERVAL.fullmatch(given.strip())
     if found is None:
-        raise ValueError(f'{name} must be a range as "[0, inf)" or "{{-1, 1}}"; got {given!r}')
+        raise ValueError(
+            f'{name} must be a range as "[0, inf)", or "{{-1, 1}}", the only set (labels 0 and 1 '
+            f'lie in "[0, 1]"); got {given!r}'
+        )
     left, low, high, right = found.groups()
     ends = float(low), float(high)
     return domain(
@@ -137,7 +150,8 @@ def completed(graph: Graph, given: Mapping[str, Node]) -> list[Node]:
     value = given["formula"]
     grad = given.get("grad") or graph.derivative(value)
     hess = given.get("hess") or graph.derivative(grad)
-    majorant = given.get("majorant") or graph.call("max", hess, graph.number(0.0))
+    zero = graph.number(0.0)
+    majorant = given.get("majorant") or graph.choose(graph.node(">", hess, zero), hess, zero)
     return [value, grad, hess, majorant]
 
 
@@ -156,13 +170,19 @@ def made_definition(
     """A definition of arguments as people write them; ``taken`` are names that losses use."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a string; got {name!r}")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", name):
         raise ValueError(f"name must be of small letters, digits and _, as linex; got {name!r}")
+    if name in RESERVED or name in taken_names() or keyword.iskeyword(name):
+        raise ValueError(f"{name!r} stands for something else, in Python or in scores")
+    texts = {"grad": grad, "hess": hess, "majorant": majorant, "doc": doc}
+    for what, text in ({"formula": formula} | texts).items():
+        if not (isinstance(text, str) or text is None and what in texts):
+            raise TypeError(f"{name}: {what} must be a string; got {text!r}")
     if len(parameters) > MOST_PARAMETERS:
         raise ValueError(f"{name}: at most {MOST_PARAMETERS} parameters; got {len(parameters)}")
     for key in parameters:
         used = key in VARIABLES or key in FUNCTIONS or key in NUMBERS or key in taken
-        if used or key.startswith("_") or keyword.iskeyword(key):
+        if used or not re.fullmatch("[a-zA-Z][a-zA-Z0-9_]*", key) or keyword.iskeyword(key):
             raise ValueError(f"{name}: a parameter cannot be called {key!r}, which is taken")
     return Definition(
         name,
@@ -183,7 +203,7 @@ def _parameter(name: str, key: str, given: Any) -> Parameter:
             raise ValueError(f"{name}: parameter {key} needs a default: domain(..., default=1.0)")
         return given
     try:
-        return Parameter(REAL, REAL.parameter(key, given))
+        return Parameter(REAL, REAL.parameter(key, given) + 0.0)  # not -0
     except TypeError:
         raise TypeError(
             f"{name}: parameter {key} must be its default, a number, or domain(...); got {given!r}"

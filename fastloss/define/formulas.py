@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -22,6 +23,12 @@ FUNCTIONS = {
     "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "sqrt": 1, "abs": 1, "sign": 1,
     "tanh": 1, "sinh": 1, "cosh": 1, "sigmoid": 1, "softplus": 1, "logcosh": 1,
     "logaddexp": 2, "min": 2, "max": 2,
+}  # fmt: skip
+# what others call them
+_BETTER = {
+    "ln": "log", "fabs": "abs", "maximum": "max", "minimum": "min", "expit": "sigmoid",
+    "log_cosh": "logcosh", "pow": "a**b", "power": "a**b", "square": "a**2",
+    "where": "a if condition else b",
 }  # fmt: skip
 NUMBERS = {"pi": math.pi, "inf": math.inf}
 VARIABLES = ("y", "z")
@@ -152,9 +159,9 @@ class Graph:
         if name == "log" and a.op == "cosh":
             return self.call("logcosh", *a.args)
         size = a.args[0] if a.op == "neg" else a
-        if name in ("softplus", "sigmoid"):
+        if name in ("softplus", "sigmoid", "bell"):
             decay = self.node(DECAY, size)
-            share = (self.node(SHARE, decay),) if name == "sigmoid" else ()
+            share = () if name == "softplus" else (self.node(SHARE, decay),)
             return self.node(name, a, decay, *share)
         if name in ("tanh", "logcosh"):
             return self.node(name, a, self.node(DECAY_LESS_1, size))
@@ -223,14 +230,15 @@ def _less_1(g: Graph, b: Node) -> Node:
     return g.number(_number(b) - 1) if b.op == "number" else g.subtract(b, g.number(1.0))
 
 
-def _sigmoid(g: Graph, n: Node, a: Node, da: Node) -> Node:
-    return g.multiply(g.multiply(n, g.call("sigmoid", g.negate(a))), da)
-
-
 def _tanh(g: Graph, n: Node, a: Node, da: Node) -> Node:
-    double = g.multiply(g.number(2.0), a)
-    p, rest = g.call("sigmoid", double), g.call("sigmoid", g.negate(double))
-    return g.multiply(g.multiply(g.number(4.0), g.multiply(p, rest)), da)
+    bell = g.call("bell", g.multiply(g.number(2.0), a))
+    return g.multiply(g.multiply(g.number(4.0), bell), da)
+
+
+def _bell(g: Graph, n: Node, a: Node, da: Node) -> Node:
+    """Of sigmoid(a) sigmoid(-a): the difference of the two is a tanh."""
+    half = g.call("tanh", g.multiply(g.number(0.5), a))
+    return g.negate(g.multiply(g.multiply(n, half), da))
 
 
 def _logaddexp(g: Graph, n: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
@@ -256,7 +264,8 @@ _RULES: dict[str, Rule] = {
     "tanh": _tanh,
     "sinh": lambda g, n, a, da: g.multiply(g.call("cosh", a), da),
     "cosh": lambda g, n, a, da: g.multiply(g.call("sinh", a), da),
-    "sigmoid": _sigmoid,
+    "sigmoid": lambda g, n, a, da: g.multiply(g.call("bell", a), da),
+    "bell": _bell,
     "softplus": lambda g, n, a, da: g.multiply(g.call("sigmoid", a), da),
     "logcosh": lambda g, n, a, da: g.multiply(g.call("tanh", a), da),
     "logaddexp": _logaddexp,
@@ -276,11 +285,15 @@ class _Reader:
         if not isinstance(text, str):
             raise TypeError(f"a formula is a string; got {text!r}")
         self._graph, self._parameters = graph, parameters
-        self._text = text.strip().replace("\n", " ")
+        self._text = re.sub(r"\s", " ", text).strip()
 
     def read(self) -> Node:
         if len(self._text) > LONGEST:
             raise FormulaError(f"a formula of {len(self._text)} characters; at most {LONGEST}")
+        if not self._text:
+            raise FormulaError("the formula is empty")
+        if "#" in self._text:
+            raise self._error("a formula has no comments", self._text.index("#"))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # as of "1if y", which is an error by itself
@@ -304,7 +317,7 @@ class _Reader:
     def _real(self, item: ast.expr, depth: int) -> Node:
         node = self._node(item, depth)
         if node.is_condition:
-            raise self._wrong("a number is expected, not a condition", item)
+            raise self._wrong("a number is expected, not a condition: a if condition else b", item)
         return node
 
     def _condition(self, item: ast.expr, depth: int) -> Node:
@@ -340,8 +353,14 @@ class _Reader:
             return self._graph.node("parameter", value=item.id)
         if item.id in NUMBERS:
             return self._graph.number(NUMBERS[item.id])
+        if item.id in FUNCTIONS:
+            raise self._wrong(f"{item.id} is a function: {item.id}(...)", item)
         known = ", ".join([*VARIABLES, *self._parameters, *NUMBERS])
-        raise self._wrong(f"{item.id!r} is not a name; there are {known}", item)
+        raise self._wrong(
+            f"{item.id!r} is not a name; there are {known} (y is the target, z the prediction; a "
+            f"parameter is given its default, as {item.id}=1.0)",
+            item,
+        )
 
     def _read_UnaryOp(self, item: ast.UnaryOp, depth: int) -> Node:
         if isinstance(item.op, ast.Not):
@@ -354,7 +373,8 @@ class _Reader:
     def _read_BinOp(self, item: ast.BinOp, depth: int) -> Node:
         op = _OPERATORS.get(type(item.op))
         if op is None:
-            raise self._wrong("an operator that is not part of the language", item)
+            power = "; a power is **" if isinstance(item.op, ast.BitXor) else ""
+            raise self._wrong(f"an operator that is not one of + - * / **{power}", item)
         a, b = self._real(item.left, depth), self._real(item.right, depth)
         make = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power"}
         made: Node = getattr(self._graph, make[op])(a, b)
@@ -386,11 +406,17 @@ class _Reader:
     def _read_Call(self, item: ast.Call, depth: int) -> Node:
         name = item.func.id if isinstance(item.func, ast.Name) else None
         if name not in FUNCTIONS:
-            raise self._wrong(f"not a function; there are {', '.join(FUNCTIONS)}", item.func)
+            given = ast.unparse(item.func)
+            better = _BETTER.get(given.rpartition(".")[2], given.rpartition(".")[2])
+            hint = f"; write {better}" if better != given else ""
+            raise self._wrong(
+                f"{given[:40]!r} is not a function{hint}; there are {', '.join(FUNCTIONS)}",
+                item.func,
+            )
         if item.keywords or any(isinstance(a, ast.Starred) for a in item.args):
             raise self._wrong(f"{name} takes plain arguments alone", item)
         if len(item.args) != FUNCTIONS[name]:
             raise self._wrong(
-                f"{name} takes {FUNCTIONS[name]} arguments; got {len(item.args)}", item
+                f"{name} takes {FUNCTIONS[name]} argument(s); got {len(item.args)}", item
             )
         return self._graph.call(name, *(self._real(a, depth) for a in item.args))

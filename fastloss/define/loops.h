@@ -73,22 +73,32 @@ FL_EXPORT const void *const fl_loss[] = {
 
 /* ---- functions of formulas that vecmath.h has not */
 
+/* what the type takes from a constant exponent */
+FL_INLINE R FN(rest)(double y) { return fabs((R)y) < (R)INFINITY ? (R)(y - (R)y) : 0; }
+
 FL_INLINE R FN(root)(R x) { return ROOT(x); }
-FL_INLINE R FN(sign)(R x) { return (R)((x > 0) - (x < 0)); }
-/* FN(pow) without a branch on y, which is constant: loops would be split there, and not vectorised */
+FL_INLINE R FN(sign)(R x) { return x != x ? x : (R)((x > 0) - (x < 0)); }
+/* x^y, by selects that are of y or of x, never of both: y is constant as a rule, and a loop would be
+   split, or not be vectorised. Of a negative x as C's pow has it. */
 FL_INLINE R FN(power)(R x, R y, R yl)
 {
-    return FN(pick)(x == 1, 1, FN(pick)(y == 0, 1, FN(pow_plain)(x, y, yl)));
+    const R big = (R)(FL_LOOPS_PASS == 32 ? 12582912. : 6755399441055744.), half = (R).5 * y;
+    int whole = (y + big) - big == y, even = (half + big) - big == half;
+    R sign = FN(pick)(even, 1, -1), below = FN(pick)(whole, sign, (R)NAN);
+    R r = FN(pow_plain)(FN(abs)(x), y, yl);
+    r = FN(pick)(x < 0, r * below, r);
+    return FN(pick)(x == 1, 1, FN(pick)(y == 0, 1, r));
 }
 
-FL_INLINE R FN(least)(R a, R b) { return b < a ? b : a; }
-FL_INLINE R FN(greatest)(R a, R b) { return b > a ? b : a; }
+FL_INLINE R FN(least)(R a, R b) { return FN(pick)((b < a) | (b != b), b, a); }
+FL_INLINE R FN(greatest)(R a, R b) { return FN(pick)((b > a) | (b != b), b, a); }
 
 /* of e = exp(-|x|), share = 1/(1 + e) and m = expm1(-|x|) */
 FL_INLINE R FN(decay)(R x) { return FN(exp_neg)(-FN(abs)(x)); }
 FL_INLINE R FN(share)(R e) { return 1 / (1 + e); }
 FL_INLINE R FN(decay_less_1)(R x) { return FN(expm1)(-FN(abs)(x)); }
 FL_INLINE R FN(shared_sigmoid)(R x, R e, R share) { return (x > 0 ? 1 : e) * share; }
+FL_INLINE R FN(bell)(R x, R e, R share) { (void)x; return e * share * share; }
 FL_INLINE R FN(shared_softplus)(R x, R e) { return e + ((x > 0 ? x : 0) + FN(log1p_tail)(e)); }
 
 FL_INLINE R FN(shared_tanh)(R x, R m)

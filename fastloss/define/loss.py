@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,13 +11,12 @@ from fastloss._core import Kernel
 from fastloss.define import build
 from fastloss.define.checks import check
 from fastloss.define.definition import Definition, Parameter, completed, made_definition
-from fastloss.define.formulas import Graph, Node, needed
+from fastloss.define.formulas import FormulaError, Graph, Node, needed
 from fastloss.define.source import c_source
 from fastloss.define.values import evaluated
-from fastloss.losses.base import Pointwise, enter, is_built_in
+from fastloss.losses.base import Pointwise, defined_names, enter, is_built_in
 
 _CLASSES: dict[Definition, type[Defined]] = {}
-_LOCK = threading.RLock()
 
 
 class Variants:
@@ -29,6 +27,7 @@ class Variants:
     """
 
     def __init__(self, definition: Definition) -> None:
+        self._definition = definition
         self._names = definition.names
         self._graph = Graph()
         self._given = definition.parsed(self._graph)
@@ -43,16 +42,27 @@ class Variants:
         given = {what: graph.settled(node, decided) for what, node in self._given.items()}
         return completed(graph, given)
 
+    def has(self, parameter: str) -> bool:
+        """Whether a parameter is in a formula."""
+        nodes = needed(self._given.values())
+        return any(node.op == "parameter" and node.value == parameter for node in nodes)
+
     def derivative(self, node: Node) -> Node:
         return self._graph.derivative(node)
 
     def kernel(self, parameters: Mapping[str, float]) -> Kernel:
         outcome = self._outcome(parameters)
-        with _LOCK:
-            if outcome not in self._kernels:
+        kernel = self._kernels.get(outcome)
+        if kernel is None:  # two threads may build the same one; they come to one file
+            try:
                 source = c_source(self.nodes(parameters), self._names)
-                self._kernels[outcome] = Kernel(*build.load(source), self._names)
-            return self._kernels[outcome]
+            except FormulaError as error:
+                raise FormulaError(f"{self._definition.name}: {error}") from None
+            kernel = self._kernels[outcome] = Kernel(*build.load(source), self._names)
+        return kernel
+
+    def __reduce__(self) -> Any:  # within a class that is pickled by value
+        return Variants, (self._definition,)
 
     def _outcome(self, parameters: Mapping[str, float]) -> tuple[bool, ...]:
         return tuple(map(bool, evaluated(self._conditions, 0.0, 0.0, parameters)))
@@ -68,12 +78,17 @@ class Defined(Pointwise):
         return self._variants.kernel(self.parameters), self.parameters
 
     def __reduce__(self) -> Any:
+        if type(self) is not _CLASSES.get(self._definition):  # of somebody's subclass
+            return super().__reduce__()
         return restored, (self._definition, tuple(self.parameters.values()))
 
 
 def restored(definition: Definition, values: tuple[float, ...]) -> Defined:
     """A pickled loss; built where it is loaded, if it has not been there before."""
-    return class_of(definition)(*values)
+    cls = _CLASSES.get(definition)
+    if cls is None:
+        cls = class_of(definition, takes_name=definition.name not in defined_names())
+    return cls(*values)
 
 
 def define_loss(
@@ -166,27 +181,32 @@ def define_loss(
     >>> loss, loss.spec, loss == fl.get_loss("linex:a=0.5")
     (Linex(a=0.5), 'linex:a=0.5', True)
     """
-    taken = frozenset(dir(Defined))
+    taken = frozenset(dir(Defined)) | {"self"}
     definition = made_definition(name, formula, parameters, y, z, grad, hess, majorant, doc, taken)
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
     # one that is read from a file is not this package's
     return class_of(definition, "__main__" if module.startswith("fastloss.") else module)
 
 
-def class_of(definition: Definition, module: str = "__main__") -> type[Defined]:
+def class_of(
+    definition: Definition, module: str = "__main__", takes_name: bool = True
+) -> type[Defined]:
     """The one class of a definition."""
-    with _LOCK:
-        if definition not in _CLASSES:
-            if is_built_in(definition.name):
-                raise ValueError(f"{definition.name} is a loss that fastloss has")
-            _CLASSES[definition] = _made(definition, module)
-        cls = _CLASSES[definition]
+    if is_built_in(definition.name):
+        raise ValueError(f"{definition.name} is a loss that fastloss has")
+    cls = _CLASSES.get(definition)
+    if cls is None:
+        cls = _CLASSES.setdefault(definition, _made(definition, module))
+    if takes_name:
         enter(definition.name, cls)
-        return cls
+    return cls
 
 
 def _made(definition: Definition, module: str) -> type[Defined]:
     variants = Variants(definition)
+    for key in definition.names:
+        if not variants.has(key):
+            raise ValueError(f"{definition.name}: parameter {key} is in no formula")
     members = {
         "__module__": module,
         "__doc__": _doc(definition),
@@ -219,7 +239,9 @@ def _constructor(definition: Definition) -> Any:
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{type(self).__name__}: {error}") from None
+            name = type(self).__name__
+            hint = f"; a loss is made first, as {name}()(y, z)" if len(args) > 1 else ""
+            raise TypeError(f"{name}: {error}{hint}") from None
         bound.apply_defaults()
         values = bound.arguments
         self._set(**{key: values[key] for key in definition.names})

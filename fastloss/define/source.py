@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastloss.define.formulas import Node, needed
+from fastloss.define.formulas import DECAY, DECAY_LESS_1, FormulaError, Node, needed
 
 _INFIX = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
 _LOGICAL = {"and": "&", "or": "|"}
+_LONG = {"exp", "expm1", "log", "log1p", "sinh", "cosh", "**", "logaddexp", DECAY, DECAY_LESS_1}
+MOST_LONG, MOST_NODES = 32, 1000
 _RENAMED = {"sqrt": "root", "min": "least", "max": "greatest", "where": "pick"}
 # vecmath.h has those of one argument, which here take what they share as well
 _RENAMED |= {name: f"shared_{name}" for name in ("softplus", "sigmoid", "tanh", "logcosh")}
@@ -19,6 +21,12 @@ def c_source(results: Sequence[Node], parameters: Sequence[str]) -> str:
     What depends on parameters alone is computed once a call, in double.
     """
     nodes = needed(results)
+    long = sum(node.of_sample and node.op in _LONG for node in nodes)
+    if long > MOST_LONG or len(nodes) > MOST_NODES:
+        raise FormulaError(
+            f"too long: with its derivatives it has {long} functions such as exp and {len(nodes)} "
+            f"parts, of which a compiler takes minutes; at most {MOST_LONG} and {MOST_NODES}"
+        )
     fixed = [node for node in nodes if not node.of_sample and node.op != "number"]
     taken = {arg for node in nodes if node.of_sample for arg in node.args} | {*results}
     kept = {node: k for k, node in enumerate(n for n in fixed if n in taken)}
@@ -36,6 +44,10 @@ def c_source(results: Sequence[Node], parameters: Sequence[str]) -> str:
     )
 
 
+def _literal(node: Node) -> str:
+    return str(node.value).replace("inf", "INFINITY")
+
+
 def _macro(head: str, lines: Sequence[str]) -> str:
     return f"#define {head} \\\n" + "".join(f"    {line} \\\n" for line in lines) + "\n"
 
@@ -49,7 +61,7 @@ class _Emitter:
 
     def operand(self, node: Node) -> str:
         if node.op == "number":
-            return f"(({self.type}){str(node.value).replace('inf', 'INFINITY')})"
+            return f"(({self.type}){_literal(node)})"
         return f"{self.prefix}{node.index}"
 
     def assignment(self, node: Node) -> str:
@@ -107,5 +119,5 @@ class _Each(_Emitter):
     def exponent(self, node: Node) -> tuple[str, str]:
         if node.of_sample:
             return super().exponent(node)
-        exact = str(node.value) if node.op == "number" else f"c[{self._kept[node]}]"
-        return f"((R){exact})", f"(R)({exact} - (R){exact})"
+        exact = _literal(node) if node.op == "number" else f"c[{self._kept[node]}]"
+        return f"((R){exact})", f"FN(rest)({exact})"

@@ -6,10 +6,12 @@ import json
 import math
 import os
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastloss.define.definition import Definition, Parameter, domain
+from fastloss.define.formulas import FormulaError
 from fastloss.define.loss import Defined, define_loss
 from fastloss.domains import REAL, Domain
 from fastloss.files import written_whole
@@ -57,10 +59,11 @@ def load_losses(path: str | os.PathLike[str]) -> list[type[Defined]]:
             tables = tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
-    return [_defined(f"{os.fspath(path)}: {name}", name, table) for name, table in tables.items()]
+    return [_defined(os.fspath(path), name, table) for name, table in tables.items()]
 
 
-def _defined(where: str, name: str, table: Any) -> type[Defined]:
+def _defined(path: str, name: str, table: Any) -> type[Defined]:
+    where = f"{path}: {name}"
     if not isinstance(table, Mapping):
         raise ValueError(f"{where} must be a table, as [{name}]; got {table!r}")
     texts, parameters = dict(table), table.get("parameters", {})
@@ -77,8 +80,11 @@ def _defined(where: str, name: str, table: Any) -> type[Defined]:
     ranges = {key: _parameter(f"{where}: {key}", value) for key, value in parameters.items()}
     try:
         return define_loss(name, texts.pop("formula"), **texts, **ranges)
-    except TypeError as error:
-        raise ValueError(f"{where}: {error}") from None
+    except FormulaError as error:
+        raise FormulaError(f"{path}: {error}") from None
+    except (TypeError, ValueError) as error:
+        said = str(error).removeprefix(f"{name}: ")
+        raise ValueError(f"{where}: {said}") from None
 
 
 def _parameter(where: str, given: Any) -> Any:
@@ -118,7 +124,13 @@ def save_losses(path: str | os.PathLike[str], losses: Iterable[type[Defined]]) -
     >>> fl.load_losses(path) == [Quartic]
     True
     """
-    text = "\n".join(_table(cls) for cls in losses)
+    if isinstance(losses, type):
+        raise TypeError(f"expected a list of classes, as [{losses.__name__}]; got one")
+    classes = list(losses)
+    text = "\n".join(_table(cls) for cls in classes)
+    twice = [name for name, k in Counter(cls.name for cls in classes).items() if k > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is given twice; a file has one loss of a name")
     with written_whole(path) as file:
         file.write(text.encode())
 
@@ -130,7 +142,11 @@ def _table(cls: Any) -> str:
     given = {key: getattr(d, key) for key in ("formula", "grad", "hess", "majorant", "doc")}
     given |= {key: str(where) for key, where in (("y", d.y), ("z", d.z)) if where is not REAL}
     lines = [f"[{d.name}]"]
-    lines += [f"{key} = {json.dumps(text)}" for key, text in given.items() if text is not None]
+    lines += [
+        f"{key} = {json.dumps(text, ensure_ascii=False)}"
+        for key, text in given.items()
+        if text is not None
+    ]
     lines += [f"parameters.{key} = {_inline(p)}" for key, p in d.parameters]
     return "\n".join(lines) + "\n"
 

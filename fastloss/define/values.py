@@ -18,6 +18,7 @@ _FUNCTIONS: dict[str, Any] = {
     DECAY: lambda x: np.exp(-abs(x)), DECAY_LESS_1: lambda x: np.expm1(-abs(x)),
     SHARE: lambda e: 1 / (1 + e), "softplus": lambda x, e: np.maximum(x, 0) + np.log1p(e),
     "sigmoid": lambda x, e, share: np.where(x > 0, 1, e) * share, "tanh": lambda x, m: np.tanh(x),
+    "bell": lambda x, e, share: e * share * share,
     "logcosh": lambda x, m: abs(x) + np.log1p(np.exp(-2 * abs(x))) - math.log(2),
 }  # fmt: skip
 

@@ -77,7 +77,7 @@ def coded(loss: Loss, codes: NDArray[np.intp], n_classes: int) -> Any:
     """
     if isinstance(loss, RowLoss):
         return codes
-    low = 0 if loss.y_domain is UNIT else -1  # type: ignore[attr-defined]
+    low = 0 if loss.y_domain == UNIT else -1  # type: ignore[attr-defined]
     if n_classes <= 2:
         return codes.astype(np.int8) if low == 0 else (2 * codes - 1).astype(np.int8)
     Y = np.full((len(codes), n_classes), low, np.int8)
@@ -88,4 +88,4 @@ def coded(loss: Loss, codes: NDArray[np.intp], n_classes: int) -> Any:
 def coded_labels(loss: Any, Y: NDArray[Any]) -> Any:
     """Targets of samples with several labels, a column of 0 and 1 each."""
     Y = Y.astype(np.int8)
-    return Y if loss.y_domain is UNIT else 2 * Y - 1
+    return Y if loss.y_domain == UNIT else 2 * Y - 1

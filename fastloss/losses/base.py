@@ -481,7 +481,10 @@ def loss_class(name: str) -> type[Loss]:
         near = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES, *_DEFINED], n=6)
         near = list(dict.fromkeys(_ALIASES.get(match, match) for match in near))[:3]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"unknown loss {name!r}{hint} (loss_names() lists them all)")
+        raise ValueError(
+            f"unknown loss {name!r}{hint} (loss_names() lists them all; one of your own has to be "
+            "defined first, by define_loss() or load_losses())"
+        )
     return cls
 
 

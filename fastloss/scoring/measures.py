@@ -285,7 +285,8 @@ def _loss_named(name: str, given: str) -> Loss:
         near = difflib.get_close_matches(name, [*loss_names(), *METRICS], n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(
-            f"unknown loss or metric {name!r}{hint} (loss_names() lists the losses)"
+            f"unknown loss or metric {name!r}{hint} (loss_names() lists the losses; one of your "
+            "own has to be defined first, by define_loss() or load_losses())"
         ) from None
     return as_loss(given)
 

@@ -299,11 +299,16 @@ cdef struct Parts:              # of a block that one loss is evaluated on
     char* hess
 
 
+cdef inline char* moved(char* place, Py_ssize_t bytes) noexcept nogil:
+    return NULL if place == NULL else place + bytes
+
+
 cdef inline void map_part(Parts* p, Py_ssize_t start, Py_ssize_t n, double* lanes) noexcept nogil:
     cdef Py_ssize_t bytes = start * p.size
     p.map(
         p.parameters, p.y + bytes, p.z + bytes, n, p.scale,
-        <char*>lanes if lanes != NULL else p.value + bytes, p.grad + bytes, p.hess + bytes)
+        <char*>lanes if lanes != NULL else moved(p.value, bytes), moved(p.grad, bytes),
+        moved(p.hess, bytes))
 
 
 cdef inline void map_lines(Parts* p, Py_ssize_t n, double* lanes) noexcept nogil:
@@ -313,7 +318,7 @@ cdef inline void map_lines(Parts* p, Py_ssize_t n, double* lanes) noexcept nogil
     cdef Py_ssize_t lead = (-<size_t>p.grad & (LINE - 1)) // p.size
     cdef double turned[LANES]
     cdef double kept[LANES]
-    if lead == 0 or n * p.size < LONG_PART:
+    if lead == 0 or lead >= LANES or n * p.size < LONG_PART:
         map_part(p, 0, n, lanes)
         return
     if lanes == NULL:

@@ -132,8 +132,9 @@ def test_a_majorant_is_not_negative():
     np.testing.assert_array_equal(bent[0], exact[0])
     bent = Skewed(3.0).grad_and_hess(y, z, reduction="none", hessian="majorant")
     np.testing.assert_array_equal(bent[1], np.where(z > y, 3, 1))
-    with pytest.raises(ValueError, match="the majorant is negative"):
-        fl.define_loss("bad", "(z - y)**2", majorant="z")
+    for wrong in ("z", "1/(z - y)**2"):
+        with pytest.raises(ValueError, match="the majorant is (-1|inf): it has to be"):
+            fl.define_loss("bad", "(z - y)**2", majorant=wrong)
 
 
 def test_scores_and_constants():
@@ -234,6 +235,76 @@ def test_conditions_on_parameters():
         np.testing.assert_allclose(Cases(b).grad(y, z, reduction="none"), slope, rtol=1e-15)
 
 
+def test_powers_of_negative_numbers():
+    y, z = data(50)
+    for n in (2.0, 3.0, 10.0, 17.0, -9.0, -2.0, 0.0):
+        Literal = fl.define_loss("literal_power", f"(z - y)**{n} + 1e12", y="[1, 2]", z="[-2, 0.5]")
+        given = fl.domain(n, n, default=n)
+        Given = fl.define_loss(
+            "given_power", "(z - y)**p + 1e12", y="[1, 2]", z="[-2, 0.5]", p=given
+        )
+        a, b = np.clip(y, 1, 2), np.clip(z, -2, 0.5)
+        for loss in Literal(), Given():
+            grad, hess = loss.grad_and_hess(a, b, reduction="none")
+            np.testing.assert_allclose(grad, n * (b - a) ** (n - 1), rtol=1e-13)
+            np.testing.assert_allclose(hess, n * (n - 1) * (b - a) ** (n - 2), rtol=1e-13)
+    with pytest.raises(ValueError, match="the loss is nan"):
+        fl.define_loss("bad", "(z - y)**p", p=1.5)
+
+
+def test_numbers_beyond_float32_are_warned_of():
+    with pytest.warns(UserWarning, match="at y=0, z=.*, value in float32 is nan"):
+        fl.define_loss("far_constants", "1e300*(z - y)**2*1e-300")
+    fl.define_loss("high_power", "abs(tanh(z - y)/2)**1e300")()([0.0], [1.0])
+    Steep = fl.define_loss("steepest", "(z - y)**2 + abs(tanh(z - y)/2)**inf")
+    assert Steep()([0.0], [1.0]) == 1.0
+
+
+@pytest.mark.parametrize(
+    "text", ["max(0, log(z))", "min(sqrt(z), 9)", "sign(log(z))", "max(log(z), 0)"]
+)
+def test_nan_inside_a_formula_stays(text):
+    # the only points that are tried are 0 and 1 of this parameter, and 7 is none of them
+    Inside = fl.define_loss("inside", text.replace("z", "(z + 2 - p)"), z="[1, 2]", p=0.25)
+    assert np.isfinite(Inside()([0.0], [1.5]))
+    assert math.isnan(Inside(p=7.0)([0.0], [1.5]))
+
+
+def test_domains_far_from_zero():
+    for text in ("(1900, inf)", "(-inf, -2000)", "[5000, 5001]", "(0, 1e-300)"):
+        fl.define_loss("far_domain", "(z - y)**2", y=text, z=text)
+    with pytest.raises(ValueError, match="the loss is nan"):
+        fl.define_loss("bad", "log(2000 - z)", z="[1900, inf)")
+
+
+def test_an_old_pickle_does_not_take_the_name():
+    old = pickle.dumps(fl.define_loss("drifting", "(z - y)**2")())
+    new = fl.define_loss("drifting", "abs(z - y)")
+    assert pickle.loads(old)([0.0], [3.0]) == 9.0 and fl.get_loss("drifting") == new()
+
+
+def test_a_class_goes_to_workers():
+    from joblib import Parallel, delayed
+
+    Sent = fl.define_loss("sent", "(z - y)**2")
+    assert Parallel(n_jobs=2)(delayed(lambda z: Sent()([0.0], [z]))(z) for z in (1.0, 2.0)) == [
+        1,
+        4,
+    ]
+
+
+def test_a_class_of_labels():
+    from fastloss.linear_model import LinearClassifier
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    labels = np.where(X @ [1.0, -1.0, 0.5] + 0.1 * rng.normal(size=300) > 0, "yes", "no")
+    Own = fl.define_loss("own_labels", "softplus(z) - y*z", y="[0, 1]")
+    theirs = LinearClassifier(loss="logistic").fit(X, labels)
+    ours = LinearClassifier(loss=Own()).fit(X, labels)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-4)
+
+
 def test_formulas_for_derivatives():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -256,9 +327,14 @@ def test_formulas_for_derivatives():
         (("squared_error", "z"), ValueError, "fastloss has"),
         (("Linex", "z"), ValueError, "small letters"),
         (("a-b", "z"), ValueError, "small letters"),
-        (("lambda", "z"), ValueError, "small letters"),
+        (("lambda", "z"), ValueError, "'lambda' stands for something else"),
+        (("weight", "z"), ValueError, "'weight' stands for something else"),
+        (("accuracy", "z"), ValueError, "'accuracy' stands for something else"),
         ((3, "z"), TypeError, "name must be a string"),
-        (("bad", None), TypeError, "a formula is a string"),
+        (("bad", None), TypeError, "bad: formula must be a string; got None"),
+        (("bad", "(z - y)**2 # a"), ValueError, "a formula has no comments"),
+        (("bad", "  "), ValueError, "the formula is empty"),
+        (("bad", " + ".join(f"exp({k}*z)" for k in range(1, 60))), ValueError, "bad: too long"),
         (("bad", "log(z)"), ValueError, "at y=0, z=0, the loss is -inf"),
         (("bad", "log(z - y)"), ValueError, "the loss is -inf"),
         (("bad", "(z - y)/(z - y)"), ValueError, "the loss is nan"),
@@ -283,6 +359,11 @@ def test_a_bad_definition(arguments, error, message):
         ({"spec": 1.0}, ValueError, "'spec', which is taken"),
         ({"value_and_grad": 1.0}, ValueError, "which is taken"),
         ({"_a": 1.0}, ValueError, "which is taken"),
+        ({"self": 1.0}, ValueError, "which is taken"),
+        ({"α": 1.0}, ValueError, "which is taken"),
+        ({"b": 1.0}, ValueError, "parameter b is in no formula"),
+        ({"doc": 3}, TypeError, "doc must be a string; got 3"),
+        ({"y": "{0, 1}"}, ValueError, r"labels 0 and 1 lie in .\[0, 1\]"),
         ({k: 1.0 for k in "abcde"}, ValueError, "at most 4 parameters; got 5"),
     ],
 )

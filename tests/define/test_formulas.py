@@ -24,7 +24,7 @@ BAD = {
     "z + 1e999": (4, "beyond all floats"),
     f"z + {10**400}": (4, "beyond all floats"),
     "exp(z, y)": (0, "takes 1 argument"),
-    "max(z)": (0, "takes 2 arguments"),
+    "max(z)": (0, "takes 2 argument"),
     "exp(x=z)": (0, "plain arguments"),
     "exp(*z)": (0, "plain arguments"),
     "z + b": (4, "'b' is not a name; there are y, z, a, pi, inf"),

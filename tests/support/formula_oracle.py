@@ -12,6 +12,7 @@ MP = {
     "cosh": mpmath.cosh, "sigmoid": lambda x, e, share: 1 / (1 + mpmath.exp(-x)),
     "softplus": lambda x, e: mpmath.log(1 + mpmath.exp(x)),
     "logcosh": lambda x, m: mpmath.log(mpmath.cosh(x)), DECAY: lambda x: mpmath.exp(-abs(x)),
+    "bell": lambda x, e, share: e * share * share,
     DECAY_LESS_1: lambda x: mpmath.expm1(-abs(x)), SHARE: lambda e: 1 / (1 + e),
     "logaddexp": lambda a, b: mpmath.log(mpmath.exp(a) + mpmath.exp(b)), "min": min, "max": max,
     "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
@@ -26,7 +27,7 @@ def exactly(root, y, z, a):
     found = {}
     for node in needed([root]):
         if node.op in ("y", "z"):
-            found[node] = mpmath.mpf(float(y if node.op == "y" else z))
+            found[node] = mpmath.mpf(y if node.op == "y" else z)
         elif node.op in ("number", "parameter"):
             found[node] = mpmath.mpf(a if node.op == "parameter" else node.value)
         else:
