@@ -181,7 +181,9 @@ def test_grid_search():
 
 def test_the_list_of_examples():
     listed = re.findall(r"\]\((\w+)[./]", (EXAMPLES / "README.md").read_text())
-    there = {path.stem for path in EXAMPLES.iterdir() if path.suffix == ".py" or path.is_dir()}
+    there = {
+        path.stem for path in EXAMPLES.iterdir() if path.suffix in (".py", ".toml") or path.is_dir()
+    }
     assert sorted(listed) == sorted(there - {"__pycache__"})
 
 

@@ -6,13 +6,13 @@ import itertools
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from fastloss.define.build import CompileError
-from fastloss.define.definition import Definition
-from fastloss.define.formulas import FormulaError, Node
+from fastloss.define.definition import Definition, completed
+from fastloss.define.formulas import FormulaError
 from fastloss.define.values import evaluated
 from fastloss.domains import Domain
 from fastloss.losses.base import Pointwise
@@ -23,48 +23,39 @@ NOISE = 1e-9  # by which rounding may make a loss negative
 CLOSE = 1e-6  # of a formula that is given and the derivative, relative to their terms
 
 
-class Nodes(Protocol):
-    """What a loss computes with some parameters."""
-
-    def nodes(self, parameters: Mapping[str, float]) -> list[Node]: ...
-
-    def derivative(self, node: Node) -> Node: ...
-
-
-def check(definition: Definition, cls: type[Pointwise], variants: Nodes) -> None:
+def check(definition: Definition, cls: type[Pointwise]) -> None:
     """Raise or warn of what a loss should not do at points of its domain."""
     y, z = _pairs(definition)
     for parameters in _choices(definition):
-        loss = cls(**parameters)
-        place = _Place(definition.name, y, z, parameters)
-        value, grad, hess, majorant = variants.nodes(parameters)
-        derivatives = variants.derivative(value), variants.derivative(grad)
-        roots = [value, grad, hess, *derivatives, majorant]
-        expected = evaluated(roots, y, z, parameters)
-        _check_value(place, expected[0], _at_end(definition.y, y) | _at_end(definition.z, z))
-        for name, given, derived in zip(
-            ("grad", "hess"), expected[1:3], expected[3:5], strict=True
-        ):
-            if getattr(definition, name) is not None:
-                _check_given(place, name, given, derived)
-            bad = ~np.isfinite(given)
-            if bad.any():
-                warnings.warn(
-                    f"{place(bad)}, {name} is {given[bad][0]}: {name}= takes a formula for it",
-                    stacklevel=5,
-                )
-        bad = ~((expected[5] >= 0) & np.isfinite(expected[5]))
-        if definition.majorant is not None and bad.any():
-            raise ValueError(
-                f"{place(bad)}, the majorant is {expected[5][bad][0]:g}: it has to be a number of at "
-                "least 0"
+        _check_loss(definition, cls(**parameters), y, z)
+
+
+def _check_loss(definition: Definition, loss: Pointwise, y: Any, z: Any) -> None:
+    graph, nodes = completed(definition, loss.parameters)
+    derived = [graph.derivative(nodes[0]), graph.derivative(nodes[1])]
+    value, grad, hess, majorant, *derivatives = evaluated([*nodes, *derived], y, z, loss.parameters)
+    place = _Place(definition.name, y, z, loss.parameters)
+    _check_value(place, value, _at_end(definition.y, y) | _at_end(definition.z, z))
+    for name, given, expected in zip(("grad", "hess"), (grad, hess), derivatives, strict=True):
+        if getattr(definition, name) is not None:
+            _check_given(place, name, given, expected)
+        bad = ~np.isfinite(given)
+        if bad.any():
+            warnings.warn(
+                f"{place(bad)}, {name} is {given[bad][0]}: {name}= takes a formula for it",
+                stacklevel=6,
             )
-        theirs = [*expected[:3], expected[5]]
-        for dtype in (np.float64, np.float32):
-            pair = y.astype(dtype), z.astype(dtype)
-            there = _inside(definition.y, pair[0]) & _inside(definition.z, pair[1])
-            computed = _computed(loss, *(x[there] for x in pair))
-            _check_code(place.those(there), computed, [x[there] for x in theirs], dtype)
+    bad = ~((majorant >= 0) & np.isfinite(majorant))
+    if definition.majorant is not None and bad.any():
+        raise ValueError(
+            f"{place(bad)}, the majorant is {majorant[bad][0]:g}: it has to be a number, 0 or more"
+        )
+    for dtype in (np.float64, np.float32):
+        pair = y.astype(dtype), z.astype(dtype)
+        there = _inside(definition.y, pair[0]) & _inside(definition.z, pair[1])
+        computed = _computed(loss, *(x[there] for x in pair))
+        theirs = [x[there] for x in (value, grad, hess, majorant)]
+        _check_code(place.those(there), computed, theirs, dtype)
 
 
 def _inside(where: Domain, x: Any) -> Any:
@@ -103,7 +94,7 @@ def _check_value(place: _Place, value: Any, at_end: Any) -> None:
         )
     bad = value < -NOISE
     if bad.any():
-        warnings.warn(f"{place(bad)}, the loss is negative: {value[bad][0]:.6g}", stacklevel=6)
+        warnings.warn(f"{place(bad)}, the loss is negative: {value[bad][0]:.6g}", stacklevel=7)
 
 
 def _check_given(place: _Place, name: str, given: Any, derived: Any) -> None:
@@ -134,7 +125,7 @@ def _check_code(place: _Place, ours: list[Any], theirs: list[Any], dtype: Any) -
         if dtype is np.float32:
             bad &= ~np.isfinite(got) & (np.abs(expected) < LARGE)
         if bad.any() and dtype is np.float32:
-            warnings.warn(f"{place(bad)}, {name} in float32 is {got[bad][0]}", stacklevel=6)
+            warnings.warn(f"{place(bad)}, {name} in float32 is {got[bad][0]}", stacklevel=7)
         elif bad.any():
             raise CompileError(
                 f"{place(bad)}, the compiled {name} is {got[bad][0]}, and should be "

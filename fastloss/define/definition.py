@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from fastloss.define.formulas import FUNCTIONS, NUMBERS, VARIABLES, FormulaError, Graph, Node
+from fastloss.define.formulas import (
+    FUNCTIONS,
+    NUMBERS,
+    VARIABLES,
+    FormulaError,
+    Graph,
+    Node,
+    needed,
+)
+from fastloss.define.values import evaluated
 from fastloss.domains import REAL, SIGNS, Domain
 
 MOST_PARAMETERS = 4
@@ -145,14 +154,29 @@ class Definition:
         return found
 
 
-def completed(graph: Graph, given: Mapping[str, Node]) -> list[Node]:
-    """Value, gradient, Hessian and majorant: what follows, but for formulas that are given."""
+def conditions(given: Mapping[str, Node]) -> list[Node]:
+    """Conditions on parameters alone in formulas."""
+    nodes = needed(given.values())
+    return [node for node in nodes if node.is_condition and not node.of_sample]
+
+
+def completed(
+    definition: Definition, parameters: Mapping[str, float]
+) -> tuple[Graph, tuple[Node, Node, Node, Node]]:
+    """Value, gradient, Hessian and majorant with some parameters, in a graph of their own: what
+    follows, but for formulas that are given."""
+    graph = Graph()
+    given = definition.parsed(graph)
+    known = conditions(given)
+    outcome = map(bool, evaluated(known, 0.0, 0.0, parameters))
+    decided = dict(zip(known, outcome, strict=True))
+    given = {what: graph.settled(node, decided) for what, node in given.items()}
     value = given["formula"]
     grad = given.get("grad") or graph.derivative(value)
     hess = given.get("hess") or graph.derivative(grad)
     zero = graph.number(0.0)
     majorant = given.get("majorant") or graph.choose(graph.node(">", hess, zero), hess, zero)
-    return [value, grad, hess, majorant]
+    return graph, (value, grad, hess, majorant)
 
 
 def made_definition(

@@ -10,8 +10,14 @@ from typing import Any, ClassVar
 from fastloss._core import Kernel
 from fastloss.define import build
 from fastloss.define.checks import check
-from fastloss.define.definition import Definition, Parameter, completed, made_definition
-from fastloss.define.formulas import FormulaError, Graph, Node, needed
+from fastloss.define.definition import (
+    Definition,
+    Parameter,
+    completed,
+    conditions,
+    made_definition,
+)
+from fastloss.define.formulas import FormulaError, Graph, needed
 from fastloss.define.source import c_source
 from fastloss.define.values import evaluated
 from fastloss.losses.base import Pointwise, defined_names, enter, is_built_in
@@ -27,45 +33,28 @@ class Variants:
     """
 
     def __init__(self, definition: Definition) -> None:
-        self._definition = definition
-        self._names = definition.names
-        self._graph = Graph()
-        self._given = definition.parsed(self._graph)
-        nodes = needed(self._given.values())
-        self._conditions = [node for node in nodes if node.is_condition and not node.of_sample]
+        given = definition.parsed(Graph())
+        self._definition, self._conditions = definition, conditions(given)
         self._kernels: dict[tuple[bool, ...], Kernel] = {}
-
-    def nodes(self, parameters: Mapping[str, float]) -> list[Node]:
-        """Value, gradient, Hessian and majorant."""
-        decided = dict(zip(self._conditions, self._outcome(parameters), strict=True))
-        graph = self._graph
-        given = {what: graph.settled(node, decided) for what, node in self._given.items()}
-        return completed(graph, given)
-
-    def has(self, parameter: str) -> bool:
-        """Whether a parameter is in a formula."""
-        nodes = needed(self._given.values())
-        return any(node.op == "parameter" and node.value == parameter for node in nodes)
-
-    def derivative(self, node: Node) -> Node:
-        return self._graph.derivative(node)
+        found = {node.value for node in needed(given.values()) if node.op == "parameter"}
+        for key in definition.names:
+            if key not in found:
+                raise ValueError(f"{definition.name}: parameter {key} is in no formula")
 
     def kernel(self, parameters: Mapping[str, float]) -> Kernel:
-        outcome = self._outcome(parameters)
+        outcome = tuple(map(bool, evaluated(self._conditions, 0.0, 0.0, parameters)))
         kernel = self._kernels.get(outcome)
         if kernel is None:  # two threads may build the same one; they come to one file
+            definition = self._definition
             try:
-                source = c_source(self.nodes(parameters), self._names)
+                source = c_source(completed(definition, parameters)[1], definition.names)
             except FormulaError as error:
-                raise FormulaError(f"{self._definition.name}: {error}") from None
-            kernel = self._kernels[outcome] = Kernel(*build.load(source), self._names)
+                raise FormulaError(f"{definition.name}: {error}") from None
+            kernel = self._kernels[outcome] = Kernel(*build.load(source), definition.names)
         return kernel
 
     def __reduce__(self) -> Any:  # within a class that is pickled by value
         return Variants, (self._definition,)
-
-    def _outcome(self, parameters: Mapping[str, float]) -> tuple[bool, ...]:
-        return tuple(map(bool, evaluated(self._conditions, 0.0, 0.0, parameters)))
 
 
 class Defined(Pointwise):
@@ -203,10 +192,6 @@ def class_of(
 
 
 def _made(definition: Definition, module: str) -> type[Defined]:
-    variants = Variants(definition)
-    for key in definition.names:
-        if not variants.has(key):
-            raise ValueError(f"{definition.name}: parameter {key} is in no formula")
     members = {
         "__module__": module,
         "__doc__": _doc(definition),
@@ -219,11 +204,11 @@ def _made(definition: Definition, module: str) -> type[Defined]:
         "_ranges": {key: parameter.range for key, parameter in definition.parameters},
         "_definition": definition,
         "_kernel_name": definition.name,
-        "_variants": variants,
+        "_variants": Variants(definition),
     }
     name = "".join(part.capitalize() for part in definition.name.split("_"))
     cls = type(name, (Defined,), members)
-    check(definition, cls, variants)
+    check(definition, cls)
     return cls
 
 

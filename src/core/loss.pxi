@@ -243,6 +243,7 @@ cdef class PointwiseLoss(BaseLoss):
         if self.is_root:
             index = kernel_losses["AbsoluteError"][0]
             self.single_maps = &kernels.maps[index][0][0]
+            self.sample = &kernels.samples[index]
         for i, name in enumerate(names):
             self.kernel_parameters[i] = values[name]
         domains = self.y_domain, self.z_domain

@@ -14,6 +14,7 @@ from pyarrow import parquet
 from tables import COLUMNS, EXAMPLE, FASTLOSS, columns_of
 
 import fastloss
+from fastloss.losses.base import defined_names
 from fastloss.scoring.measures import METRICS
 
 # The other commands.
@@ -26,6 +27,7 @@ def test_losses(command, monkeypatch):
     lines = out.splitlines()
     assert [line.partition(":")[0] for line in lines if line[0] != " "] == [
         *fastloss.loss_names(),
+        *defined_names(),
         *METRICS,
     ]
     assert "huber:delta=1.0" in lines

@@ -286,5 +286,8 @@ def test_what_users_compile_with_is_installed():
         for path in ROOT.glob(f"fastloss/{pattern}")
     }
     header = ROOT / "fastloss/include/fastloss.h"
-    assert {ROOT / "fastloss/__init__.pxd", header} <= shipped
-    assert [*Path(fl.get_include()).iterdir()] == [header]
+    functions = header.parent / "kernels" / "vecmath.h"
+    loops = ROOT / "fastloss/define/loops.h"
+    assert {ROOT / "fastloss/__init__.pxd", header, functions, loops} <= shipped
+    there = {path for path in Path(fl.get_include()).rglob("*") if path.is_file()}
+    assert there == {header, functions}

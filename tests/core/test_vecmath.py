@@ -82,7 +82,7 @@ def library(request, tmp_path_factory):
     file, shared = folder / "loops.c", folder / "loops.so"
     file.write_text(source())
     command = [*compiler, *flags(request.param), "-fvisibility=default", "-fPIC", "-shared"]
-    command += [f"-I{ROOT / 'src' / 'kernels'}", str(file), "-o", str(shared)]
+    command += [f"-I{ROOT / 'fastloss' / 'include'}", str(file), "-o", str(shared)]
     subprocess.run(command, check=True, timeout=60)
     loaded = ctypes.CDLL(str(shared))
 

@@ -10,7 +10,8 @@ from oracle import spacing
 from samples import DTYPES, METHODS, typical
 
 import fastloss as fl
-from fastloss.define.definition import Definition, Parameter
+from fastloss import _core
+from fastloss.define.definition import Definition, Parameter, completed
 from fastloss.define.formulas import _RULES, HELPERS, Graph, needed
 from fastloss.define.loss import class_of
 from fastloss.define.values import evaluated
@@ -63,7 +64,7 @@ def deviations(names):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some are negative, and some have infinite slopes
             own = class_of(definition_of(loss))()
-        nodes, graph = own._variants.nodes(own.parameters), own._variants._graph
+        graph, nodes = completed(own._definition, own.parameters)
         for dtype in DTYPES:
             y, z = typical(loss, 997, dtype)
             ours = own(y, z, reduction="none"), *own.grad_and_hess(y, z, reduction="none")
@@ -83,8 +84,10 @@ def deviations(names):
 
 @pytest.mark.parametrize("isa", EVERY)
 def test_losses_that_are_built_in_agree(isa):
-    found = result_on(isa, deviations, NAMES)
-    assert len(found) == 6 * len(NAMES)
+    # all of them where they are used, and a third elsewhere, as each takes a compiler's second
+    names = NAMES if isa == _core.isa else NAMES[EVERY.index(isa) :: 3]
+    found = result_on(isa, deviations, names)
+    assert len(found) == 6 * len(names)
     wrong = {case: excess for case, (excess, _) in found.items() if not excess <= 1}
     assert not wrong
 
@@ -94,3 +97,9 @@ def test_what_the_language_cannot_write():
         loss = fl.get_loss(name)
         with pytest.raises(fl.FormulaError, match="'None' is not a name|None is not a real number"):
             Graph().parse(loss.definition, loss.parameters)
+
+
+if __name__ == "__main__":  # all losses on every instruction set
+    for isa in EVERY:
+        worst = max(excess for excess, _ in result_on(isa, deviations, NAMES).values())
+        print(f"{isa}: at most {worst:.2f} of what is allowed")
