@@ -1,7 +1,6 @@
 """Compiled losses are kept, and built again where they are damaged; what fails is said."""
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -155,12 +154,6 @@ def test_where_losses_are_kept(monkeypatch, tmp_path):
         assert build.cache_folder() == tmp_path / "fastloss"
         monkeypatch.delenv("XDG_CACHE_HOME")
         assert build.cache_folder().parts[-2:] == (".cache", "fastloss")
-
-
-@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is another compiler to try")
-def test_another_compiler(cache, monkeypatch):
-    monkeypatch.setenv("CC", "clang")
-    assert fl.define_loss("by_clang", "(z - y)**2")()([0.0], [3.0]) == 9
 
 
 def test_a_kernel_of_wrong_functions_is_refused():
