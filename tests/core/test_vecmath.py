@@ -1,9 +1,7 @@
 """The functions of vecmath.h, compiled on their own for each instruction set."""
 
-import ast
 import ctypes
 import math
-import platform
 import shutil
 import subprocess
 import sys
@@ -14,6 +12,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from build_flags import flags
 from isa import EVERY
 from mpmath import mp
 from oracle import error, two_doubles
@@ -50,17 +49,6 @@ STATEMENTS = dict.fromkeys(UNARY, "first[i] = fl_{name}_{letter}(x[i]);") | {
         "{real} s; first[i] = fl_{name}_{letter}(x[i], y[i], 0, 1, &s); second[i] = s;"
     ),
 }
-
-
-def flags(isa):
-    """The compiler's flags for an instruction set, from the constants of setup.py."""
-    path = ROOT / "setup.py"
-    tree = ast.parse(path.read_text())
-    # its assignments alone: the rest of the file would start a build
-    tree.body = [n for n in tree.body if isinstance(n, (ast.Assign, ast.AugAssign, ast.If))]
-    constants = {"platform": platform}
-    exec(compile(tree, path, "exec"), constants)  # noqa: S102
-    return [*constants["OPTIMISE"]["unix"], *constants["INSTRUCTION_SETS"][isa][0]]
 
 
 def source():

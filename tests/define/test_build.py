@@ -4,11 +4,12 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from build_flags import flags
+from isa import EVERY
 
 import fastloss as fl
 from fastloss.define import build
@@ -48,7 +49,7 @@ def run(code, **environment):
     )
 
 
-def test_it_is_compiled_once_and_loading_is_quick(cache, monkeypatch):
+def test_it_is_compiled_once(cache, monkeypatch):
     build.load(source())
     (kept,) = cache.iterdir()
     assert kept.suffix == build.SUFFIX and stat.S_IMODE(cache.stat().st_mode) == 0o700
@@ -57,12 +58,7 @@ def test_it_is_compiled_once_and_loading_is_quick(cache, monkeypatch):
         raise AssertionError("it was compiled again")
 
     monkeypatch.setattr(build, "_compile", never)
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        build.load(source())
-        times.append(time.perf_counter() - start)
-    print(f"{1e3 * min(times):.3f} ms")
+    build.load(source())
     assert list(cache.iterdir()) == [kept]
 
 
@@ -88,6 +84,13 @@ def test_another_version_is_another_file(cache, monkeypatch):
         with pytest.raises(KeyError):
             build.load(source())
     assert len(list(cache.iterdir())) == 2
+
+
+def test_flags_are_those_of_kernels():
+    assert set(build.INSTRUCTIONS) == {"baseline", "avx2", "avx512"} >= set(EVERY)
+    for isa in EVERY:
+        ours = {*build.FLAGS, *build.INSTRUCTIONS[isa]}
+        assert ours - {"-std=c11", "-w"} == set(flags(isa))
 
 
 def test_many_at_once(cache):
