@@ -9,6 +9,7 @@ from typing import Any
 from fastloss.domains import COUNT_OR_0, UNIT
 from fastloss.optim.schedules.base import Schedule, increasing, members, one_more
 
+
 @dataclass(frozen=True)
 class Warmup(Schedule):
     """Another schedule behind a linear rise to its first learning rate.

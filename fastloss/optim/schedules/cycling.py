@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastloss.domains import COUNT, FACTOR, NONNEGATIVE, POSITIVE, UNIT
 from fastloss.optim.schedules.base import Schedule, choice, fall
 
+
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """Learning rate that falls along half a cosine, with warm restarts (SGDR) if T_mult is given.
@@ -168,8 +169,8 @@ class Cyclic(Schedule):
 class OneCycle(Schedule):
     """Learning rate that rises to a peak and falls far below where it began: the 1cycle policy.
 
-    Both ways go along half a cosine or a line: the rise from ``peak/div_factor`` at step 0 to ``peak`` at
-    step ``u = max(pct_start*total - 1, 0)``, the fall from there to
+    Both ways go along half a cosine or a line: the rise from ``peak/div_factor`` at step 0 to
+    ``peak`` at step ``u = max(pct_start*total - 1, 0)``, the fall from there to
     ``peak/div_factor/final_div_factor`` at step ``total - 1``, where it stays. These are the rates
     of torch's OneCycleLR in two phases; `Piecewise` makes those of three, as optax has them.
 
@@ -232,4 +233,3 @@ class OneCycle(Schedule):
         if self.anneal_strategy == "cos":
             share = fall(share)
         return self.peak * share + end * (1 - share)
-

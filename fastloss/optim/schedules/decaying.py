@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastloss.domains import COUNT, FACTOR, NONNEGATIVE, POSITIVE
 from fastloss.optim.schedules.base import Schedule, choice, fall, increasing, members, one_more
 
+
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The same learning rate at every step.
@@ -157,10 +158,10 @@ class Piecewise(Schedule):
         if self.interpolation == "constant" or i == len(self.boundaries):
             return self.values[i]
         begin, end = self.boundaries[i - 1] if i else 0, self.boundaries[i]
-        share = (end - step) / (end - begin)
+        left, done = (end - step) / (end - begin), (step - begin) / (end - begin)
         if self.interpolation == "cosine":
-            share = fall(share)
-        return self.values[i] * share + self.values[i + 1] * (1 - share)
+            left, done = fall(left), fall(done)
+        return self.values[i] * left + self.values[i + 1] * done
 
 
 @dataclass(frozen=True)

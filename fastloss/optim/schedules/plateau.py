@@ -9,6 +9,7 @@ from numbers import Real
 from fastloss.domains import COUNT_OR_0, FACTOR, NONNEGATIVE, REAL
 from fastloss.optim.schedules.base import Schedule, choice
 
+
 @dataclass
 class ReduceOnPlateau(Schedule):
     """Learning rate that is reduced when a metric has stopped improving.
@@ -118,3 +119,10 @@ class ReduceOnPlateau(Schedule):
             self.cooling, self.bad = self.cooling - 1, 0
         if self.bad > self.patience:
             self.rate = min(self(0), max(self(0) * self.factor, self.lr_min))
+            self.cooling, self.bad = self.cooldown, 0
+
+    def _improves(self, metric: float) -> bool:
+        if self.best is None:
+            return math.isfinite(metric)
+        gain = self.best - metric if self.mode == "min" else metric - self.best
+        return math.isfinite(metric) and gain > self.threshold * abs(self.best)
