@@ -46,7 +46,7 @@ def _fields(cls: type[Described]) -> list[dataclasses.Field[Any]]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Described):
         return value.to_dict()
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def from_description(kind: str, registry: Mapping[str, type[D]], description: Any) -> D:
@@ -72,6 +72,9 @@ def from_description(kind: str, registry: Mapping[str, type[D]], description: An
         raise ValueError(f"{name} needs {missing[0]}; got {', '.join(given) or 'nothing'}")
     if "inner" in given:
         given["inner"] = from_description(kind, registry, given["inner"])
+    several = kind + "s"  # of which it is made, as of one that is its "inner"
+    if several in known and isinstance(given[several], (list, tuple)):
+        given[several] = [from_description(kind, registry, each) for each in given[several]]
     return cls(**given)
 
 

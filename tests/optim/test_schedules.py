@@ -1,4 +1,4 @@
-"""Schedules: against torch step by step, against their formulas, and at their ends."""
+"""Schedules: against peers step by step, against their formulas, and at their ends."""
 
 import copy
 import json
@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from mpmath import cos, mp, mpf, pi
+from mpmath import cos, floor, mp, mpf, pi
 
 import fastloss.optim.schedules as fs
 
@@ -25,11 +25,26 @@ SCHEDULES = [
     fs.Cosine(0.3, T_0=7, T_mult=3, lr_min=0.02),
     fs.Cosine(0.3, T_0=300, lr_min=0.02),
     fs.Warmup(fs.Cosine(0.3, T_0=50, T_mult=1), steps=20, start=0.25),
+    fs.Cosine(0.3, T_0=30, T_mult=2, lr_min=0.02, gamma=0.8),
+    fs.Cosine(0.3, T_0=30, T_mult=1, gamma=0.5),
+    fs.Cyclic(0.3, step_size_up=20),
+    fs.Cyclic(0.3, step_size_up=7, step_size_down=50, lr_min=0.02, mode="triangular2"),
+    fs.Cyclic(0.3, step_size_up=31, step_size_down=1, mode="exp_range", gamma=0.99),
+    fs.InverseTime(0.3, decay_rate=0.5),
+    fs.InverseTime(0.3, decay_rate=0.5, decay_steps=30, staircase=True),
+    fs.Piecewise((), (0.3,)),
+    fs.Piecewise((30, 31, 200), (0.3, 0.0, 0.2, 0.1)),
+    fs.Piecewise((30, 31, 200), (0.0, 0.3, 0.2, 0.1), interpolation="linear"),
+    fs.Piecewise((30, 31, 200), (0.0, 0.3, 0.2, 0.1), interpolation="cosine"),
+    fs.Joined([fs.Constant(0.3)], []),
+    fs.Joined([fs.Constant(0.3), fs.Exponential(0.1, 0.9), fs.Cosine(0.2, 30)], (1, 100)),
     fs.OneCycle(0.3, total=200),
+    fs.OneCycle(0.3, total=200, anneal_strategy="linear"),
     fs.OneCycle(0.3, total=1, pct_start=1.0),
     fs.OneCycle(0.3, total=400, pct_start=0.11, div_factor=10, final_div_factor=100),
     fs.ReduceOnPlateau(0.3, patience=2, cooldown=3, mode="max"),
 ]
+NO_TORCH = {fs.InverseScaling, fs.InverseTime, fs.Piecewise, fs.ReduceOnPlateau}
 PURE = [schedule for schedule in SCHEDULES if not isinstance(schedule, fs.ReduceOnPlateau)]
 each = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 each_pure = pytest.mark.parametrize("schedule", PURE, ids=repr)
@@ -50,6 +65,13 @@ def peers():
     def cycle(**options):
         return lambda o: of.OneCycleLR(o, 0.3, cycle_momentum=False, **options)
 
+    def cycles(*lengths, base_lr=0.0, **options):
+        return lambda o: of.CyclicLR(o, base_lr, 0.3, *lengths, cycle_momentum=False, **options)
+
+    def joined(optimizer):
+        first, second = of.ExponentialLR(optimizer, 0.9), of.ConstantLR(optimizer, 1 / 3, 10**9)
+        return of.SequentialLR(optimizer, [first, second], milestones=[40])
+
     return {
         fs.Constant(0.3): lambda o: of.ConstantLR(o, factor=1.0),
         fs.Step(0.3, step_size=30): lambda o: of.StepLR(o, 30),
@@ -65,7 +87,18 @@ def peers():
         ),
         fs.Cosine(0.3, T_0=500, lr_min=0.02): lambda o: of.CosineAnnealingLR(o, 500, eta_min=0.02),
         fs.Warmup(fs.Cosine(0.3, T_0=50, T_mult=1), steps=20, start=0.25): warm,
+        fs.Cyclic(0.3, step_size_up=20): cycles(20),
+        fs.Cyclic(0.3, step_size_up=7, step_size_down=50, lr_min=0.02, mode="triangular2"): cycles(
+            7, 50, base_lr=0.02, mode="triangular2"
+        ),
+        fs.Cyclic(0.3, step_size_up=31, step_size_down=1, mode="exp_range", gamma=0.99): cycles(
+            31, 1, mode="exp_range", gamma=0.99
+        ),
+        fs.Joined([fs.Exponential(0.3, 0.9), fs.Constant(0.1)], [40]): joined,
         fs.OneCycle(0.3, total=500): cycle(total_steps=500),
+        fs.OneCycle(0.3, total=500, anneal_strategy="linear"): cycle(
+            total_steps=500, anneal_strategy="linear"
+        ),
         fs.OneCycle(0.3, total=500, pct_start=0.11, div_factor=10, final_div_factor=100): cycle(
             total_steps=500, pct_start=0.11, div_factor=10, final_div_factor=100
         ),
@@ -90,6 +123,47 @@ def test_torch_has_the_same_rates():
             if step < 499:
                 optimizer.step()
                 peer.step()
+
+
+def test_optax_has_the_same_rates():
+    optax = pytest.importorskip("optax", reason="it is the peer here")
+    jax = pytest.importorskip("jax", reason="optax needs it")
+    T = 400
+    for schedule, peer in {
+        fs.Piecewise((30, 90), (0.3, 0.03, 0.06)): optax.piecewise_constant_schedule(
+            0.3, {30: 0.1, 90: 2.0}
+        ),
+        fs.Piecewise((30, 90), (0.3, 0.03, 0.06), "linear"): optax.piecewise_interpolate_schedule(
+            "linear", 0.3, {30: 0.1, 90: 2.0}
+        ),
+        fs.Piecewise((30, 90), (0.3, 0.03, 0.06), "cosine"): optax.piecewise_interpolate_schedule(
+            "cosine", 0.3, {30: 0.1, 90: 2.0}
+        ),
+        # a cycle of three phases: up, down as far, and far below
+        fs.Piecewise(
+            (120, 340, T), (0.3 / 25, 0.3, 0.3 / 25, 0.3 / 25e4), "linear"
+        ): optax.linear_onecycle_schedule(T, 0.3),
+        fs.Piecewise(
+            (120, T), (0.3 / 25, 0.3, 0.3 / 25e4), "cosine"
+        ): optax.cosine_onecycle_schedule(T, 0.3),
+        # transition_begin is a delay
+        fs.Warmup(fs.Exponential(0.3, 0.5 ** (1 / 20)), steps=25, start=1.0): (
+            optax.exponential_decay(0.3, 20, 0.5, transition_begin=25)
+        ),
+        fs.Joined([fs.Constant(0.3), fs.Cosine(0.2, 50)], [40]): optax.join_schedules(
+            [optax.constant_schedule(0.3), optax.cosine_decay_schedule(0.2, 50)], [40]
+        ),
+        fs.Joined([fs.Warmup(fs.Cosine(0.3, 40), 10), fs.Warmup(fs.Cosine(0.1, 60), 20)], [50]): (
+            optax.sgdr_schedule([
+                {"init_value": 0.0, "peak_value": 0.3, "decay_steps": 50, "warmup_steps": 10},
+                {"init_value": 0.0, "peak_value": 0.1, "decay_steps": 80, "warmup_steps": 20},
+            ])
+        ),
+    }.items():  # fmt: skip
+        with jax.enable_x64(True):
+            rates = [float(peer(step)) for step in range(T + 50)]
+        ours = [schedule(step) for step in range(T + 50)]
+        np.testing.assert_allclose(ours, rates, rtol=1e-6, atol=1e-9, err_msg=repr(schedule))
 
 
 @pytest.mark.parametrize("options", [
@@ -135,25 +209,51 @@ def exact(schedule, step):
         case fs.InverseScaling():
             return p["lr"] / mpf(step + 1) ** p["power_t"]
         case fs.Cosine():
-            begin, length = 0, schedule.T_0
+            begin, length, period = 0, schedule.T_0, 0
             while step >= begin + length and schedule.T_mult:
                 begin, length = begin + length, length * schedule.T_mult
+                period += 1
             share = (1 + cos(pi * mpf(min(step - begin, length)) / length)) / 2
+            share *= p["gamma"] ** period
             return p["lr_min"] + (p["lr"] - p["lr_min"]) * share
         case fs.Warmup():
             if step >= schedule.steps:
                 return exact(schedule.inner, step - schedule.steps)
             start = p["start"]
             return exact(schedule.inner, 0) * (start + (1 - start) * step / p["steps"])
+        case fs.Joined():
+            i = sum(step >= boundary for boundary in schedule.boundaries)
+            return exact(schedule.schedules[i], step - (0, *schedule.boundaries)[i])
+        case fs.Piecewise():
+            i = sum(step >= boundary for boundary in schedule.boundaries)
+            value, ends = mpf(schedule.values[i]), (0, *schedule.boundaries)
+            if schedule.interpolation == "constant" or i == len(schedule.boundaries):
+                return value
+            way = mpf(step - ends[i]) / (ends[i + 1] - ends[i])
+            if schedule.interpolation == "cosine":
+                way = (1 - cos(pi * way)) / 2
+            return value + (mpf(schedule.values[i + 1]) - value) * way
+        case fs.InverseTime():
+            units = mpf(step) / schedule.decay_steps
+            return p["lr"] / (1 + p["decay_rate"] * (floor(units) if schedule.staircase else units))
+        case fs.Cyclic():
+            up, down = schedule.step_size_up, schedule.step_size_down or schedule.step_size_up
+            cycle, t = divmod(step, up + down)
+            h = mpf(t) / up if t < up else mpf(up + down - t) / down
+            height = {"triangular": 1, "triangular2": mpf(0.5) ** cycle}
+            h *= height.get(schedule.mode, p["gamma"] ** step)
+            return p["lr_min"] + (p["peak"] - p["lr_min"]) * h
         case fs.OneCycle():
             first = p["peak"] / p["div_factor"]
             top, last = max(p["pct_start"] * p["total"] - 1, 0), p["total"] - 1
             if step < top:
-                return first + (p["peak"] - first) * (1 - cos(pi * step / top)) / 2
-            end = first / p["final_div_factor"]
-            if step >= last:
-                return p["peak"] if step == top else end
-            return end + (p["peak"] - end) * (1 + cos(pi * (step - top) / (last - top))) / 2
+                way, end = 1 - step / top, first
+            else:
+                end = first / p["final_div_factor"]
+                way = (step - top) / (last - top) if step < last else mpf(step != top)
+            if schedule.anneal_strategy == "cos":
+                way = (1 - cos(pi * way)) / 2
+            return p["peak"] + (end - p["peak"]) * way
 
 
 @each_pure
@@ -305,7 +405,7 @@ def test_different_schedules_differ():
 
 def test_every_class_is_tested():
     assert {type(schedule) for schedule in SCHEDULES} == set(fs.Schedule.__subclasses__())
-    assert {type(schedule) for schedule in peers()} | {fs.InverseScaling, fs.ReduceOnPlateau} == {
+    assert {type(schedule) for schedule in peers()} | NO_TORCH == {
         type(schedule) for schedule in SCHEDULES
     }
 
@@ -346,12 +446,31 @@ def test_a_parameter_out_of_its_range_raises(schedule, name):
     (lambda: fs.Step(0.1, milestones=(1, 2.5)), TypeError, r"milestones\[1\] must be an integer"),
     (lambda: fs.Step(0.1, milestones="12"), TypeError, "must be a sequence of integers; got '12'"),
     (lambda: fs.Step(0.1, milestones=7), TypeError, "must be a sequence of integers; got 7"),
+    (lambda: fs.Cosine(0.1, 3, gamma=0.5), ValueError, "gamma is of restarts, which need T_mult"),
+    (lambda: fs.Cyclic(0.1, 3, gamma=0.5), ValueError, "gamma is for mode=\"exp_range\"; got 0.5"),
+    (lambda: fs.Cyclic(0.1, 3, mode="saw"), ValueError,
+     'mode must be "triangular", "triangular2" or "exp_range"; got \'saw\''),
+    (lambda: fs.Cyclic(0.1, 3, 0), ValueError, "step_size_down must be in {1, 2, 3, ...}; got 0"),
+    (lambda: fs.InverseTime(0.1, 1.0, staircase=1), TypeError, "staircase must be True or False"),
+    (lambda: fs.OneCycle(0.1, 9, anneal_strategy="cosine"), ValueError, '"cos" or "linear"; got'),
+    (lambda: fs.Piecewise((3,), (0.1,)), ValueError,
+     "values must be one more than boundaries; got 1 and 1"),
+    (lambda: fs.Piecewise((3, 3), (0.1, 0.2, 0.3)), ValueError, "boundaries must increase"),
+    (lambda: fs.Piecewise((3,), (0.1, -0.2)), ValueError, r"values\[1\] must be in"),
+    (lambda: fs.Piecewise((3,), "ab"), TypeError, "values must be a sequence of numbers; got 'ab'"),
+    (lambda: fs.Piecewise((3,), (0.1, 0.2), "cubic"), ValueError, "interpolation must be"),
+    (lambda: fs.Joined([fs.Constant(0.1), 0.1], [3]), TypeError,
+     r"schedules\[1\] must be a schedule, as in Constant\(0.1\); got 0.1"),
+    (lambda: fs.Joined([fs.Constant(0.1)], [3]), ValueError, "schedules must be one more than"),
+    (lambda: fs.Joined(fs.Constant(0.1), [3]), TypeError, "must be a sequence of schedules; got C"),
+    (lambda: fs.from_dict({"name": "joined", "schedules": 3, "boundaries": []}), TypeError,
+     "schedules must be a sequence of schedules; got 3"),
     (lambda: fs.Warmup(0.1, 3), TypeError, "inner must be a schedule"),
     (lambda: fs.ReduceOnPlateau(0.1, mode="least"), ValueError, 'must be "min" or "max"; got'),
     (lambda: fs.ReduceOnPlateau(0.1, rate=-1), ValueError, "rate must be in"),
     (lambda: fs.ReduceOnPlateau(0.1, best="1"), TypeError, "best must be a real number"),
     (lambda: fs.from_dict([]), TypeError, r"described by a mapping.*; got \[\]"),
-    (lambda: fs.from_dict({}), ValueError, "lacks the schedule's name, one of constant"),
+    (lambda: fs.from_dict({}), ValueError, "lacks the schedule's name, one of .*constant"),
     (lambda: fs.from_dict({"name": []}), ValueError, r"name must be one of .*; got \[\]"),
     (lambda: fs.from_dict({"name": "cosin"}), ValueError, "did you mean 'cosine'"),
     (lambda: fs.from_dict({"name": "constant"}), ValueError, "constant needs lr; got nothing"),
