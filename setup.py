@@ -70,9 +70,9 @@ SHARED = ["src/kernel_table.pxd", "src/kernels/*.h", f"{PUBLIC}/**/*.h", "setup.
 class BuildExt(build_ext):
     """Adds what depends on the compiler: its flags, and OpenMP where it is to be had.
 
-    What was compiled is kept in build/kept, and used again for as long as nothing that it is made of
-    has changed: installing once more, with other extras, takes seconds. Contents are compared, as
-    pip's folders are new each time, and NumPy's and Cython's files as well.
+    What was compiled is kept in build/kept, and used again for as long as nothing that it is made
+    of has changed: installing once more, with other extras, takes seconds. Contents are compared,
+    as pip's folders are new each time, and NumPy's and Cython's files as well.
     """
 
     def build_extensions(self) -> None:
@@ -176,7 +176,7 @@ def sources(extension: Extension) -> list[Path]:
 
 
 def make_c(given: list[Extension]) -> None:
-    """The C that these are compiled from; for the kernels of all instruction sets it is the same."""
+    """Make the C that these are compiled from, which is the same for all kernels."""
     core = [extension for extension in given if not of_kernels(extension)]
     kernels = [Extension("fastloss._kernels", ["src/_kernels.pyx"])] * any(map(of_kernels, given))
     cythonize(
