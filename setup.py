@@ -42,7 +42,8 @@ OPTIMISE = {
     "msvc": ["/O2", "/fp:precise", "/std:c11"],
 }
 WARNINGS = [
-    "-Werror=implicit-function-declaration",
+    "-Werror=implicit-function-declaration",  # as newer compilers have it of themselves
+    "-Werror=incompatible-pointer-types",
     "-Wno-unused-function",
     "-Wno-maybe-uninitialized",
     "-Wno-unknown-warning-option",
