@@ -79,13 +79,14 @@ class BuildExt(build_ext):
     def build_extensions(self) -> None:
         self.add_flags("msvc" if self.compiler.compiler_type == "msvc" else "unix")
         every = self.extensions
-        self.extensions = [extension for extension in every if not self.take(extension)]
+        made_of = {e.name: self.digest(e) for e in every}  # before files may change
+        self.extensions = [e for e in every if self.force or not self.take(e, made_of[e.name])]
         make_c(self.extensions)
         self.force = True  # whatever distutils makes of times
         self.parallel = self.parallel or os.cpu_count()
         super().build_extensions()
         for extension in self.extensions:
-            self.keep(extension)
+            self.keep(extension, made_of[extension.name])
         self.extensions = every
 
     def add_flags(self, kind: str) -> None:
@@ -121,12 +122,10 @@ class BuildExt(build_ext):
         print("fastloss: this compiler has no OpenMP; building for one thread", file=sys.stderr)
         return [], []
 
-    def take(self, extension: Extension) -> bool:
+    def take(self, extension: Extension, made_of: str) -> bool:
         """Put what was compiled before where the compiler would, if it is what that would make."""
         kept, key = self.kept(extension)
-        if self.force or not (kept.exists() and key.exists()):
-            return False
-        if key.read_text() != self.digest(extension, kept):
+        if not (kept.exists() and key.exists()) or key.read_text() != made_of + content(kept):
             return False
         print(f"fastloss: {extension.name} is as it was compiled before", file=sys.stderr)
         target = Path(self.get_ext_fullpath(extension.name))
@@ -134,27 +133,25 @@ class BuildExt(build_ext):
         shutil.copy(kept, target)
         return True
 
-    def keep(self, extension: Extension) -> None:
+    def keep(self, extension: Extension, made_of: str) -> None:
         kept, key = self.kept(extension)
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(self.get_ext_fullpath(extension.name), kept)
-        key.write_text(self.digest(extension, kept))
+        key.write_text(made_of + content(kept))
 
     def kept(self, extension: Extension) -> tuple[Path, Path]:
         """Where a compiled extension is kept, and what it was made of."""
         path = Path("build", "kept", Path(self.get_ext_filename(extension.name)).name)
         return path, path.with_name(path.name + ".key")
 
-    def digest(self, extension: Extension, kept: Path) -> str:
-        """Of all that decides what is compiled, and of what came out."""
+    def digest(self, extension: Extension) -> str:
+        """Of all that decides what is compiled."""
         with_what = [sys.version, Cython.__version__, numpy.__version__, self.compiler_version()]
         with_what += [os.environ.get(name) for name in ("CPATH", "MACOSX_DEPLOYMENT_TARGET")]
         with_what += [extension.extra_compile_args, extension.extra_link_args]
         with_what += [self.define, self.undef, self.debug]
-        digest = hashlib.sha256(repr(with_what).encode())
-        for path in [*sources(extension), kept]:
-            digest.update(f"\n{path.as_posix()}\n".encode() + path.read_bytes())
-        return digest.hexdigest()
+        of_what = [(path.as_posix(), content(path)) for path in sources(extension)]
+        return hashlib.sha256(repr([with_what, of_what]).encode()).hexdigest()
 
     def compiler_version(self) -> list[str]:
         """The compiler's command, with the flags of the environment, and what it says of itself."""
@@ -163,6 +160,10 @@ class BuildExt(build_ext):
         command = [*self.compiler.compiler_so, "--version"]
         said = subprocess.run(command, capture_output=True, text=True, check=False)
         return [*command, *self.compiler.linker_so, said.stdout]
+
+
+def content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def of_kernels(extension: Extension) -> bool:
