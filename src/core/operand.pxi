@@ -8,8 +8,9 @@ cdef extern from "numpy/arrayobject.h":
         pass
     ctypedef int (*IterNext "NpyIter_IterNextFunc *")(NpyIter*) noexcept nogil
     NpyIter* NpyIter_AdvancedNew(
-        int nop, PyObject** op, int flags, int order, int casting, cnp.npy_uint32* op_flags,
-        PyObject** dtypes, int ndim, int** axes, cnp.npy_intp* shape, cnp.npy_intp buffer
+        int nop, cnp.PyArrayObject** op, int flags, int order, int casting,
+        cnp.npy_uint32* op_flags, cnp.PyArray_Descr** dtypes, int ndim, int** axes,
+        cnp.npy_intp* shape, cnp.npy_intp buffer
         ) except NULL
     NpyIter* NpyIter_Copy(NpyIter*) except NULL
     int NpyIter_Deallocate(NpyIter*)
@@ -196,8 +197,8 @@ cdef bint open_readers(
     cdef int axes[MAX_DIMS]
     cdef int* op_axes = axes
     cdef int i, ndim = cnp.PyArray_NDIM(like)
-    cdef PyObject* op = <PyObject*>array
-    cdef PyObject* op_dtype
+    cdef cnp.PyArrayObject* op = <cnp.PyArrayObject*>array
+    cdef cnp.PyArray_Descr* op_dtype
     cdef NpyIter* iterator
     cdef Reader* reader
     if cnp.PyArray_SIZE(like) == 0:
@@ -205,7 +206,7 @@ cdef bint open_readers(
     for i in range(ndim):
         axes[i] = i if i < cnp.PyArray_NDIM(array) else -1
     dtype = cnp.PyArray_DescrFromType(type_num)
-    op_dtype = <PyObject*>dtype
+    op_dtype = <cnp.PyArray_Descr*>dtype
     operand.readers = <Reader*>PyMem_Calloc(threads, sizeof(Reader))
     if operand.readers == NULL:
         raise MemoryError()

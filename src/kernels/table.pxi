@@ -121,7 +121,7 @@ def add_maps(int index, Loss parameters):
     kernels.maps[index][1][ADD_VALUE_GRAD] = <MapFn>map_add_value_grad[Loss, double]
     kernels.samples[index].grad = <SampleGradFn>sample_grad[Loss]
     kernels.samples[index].all = <SampleFn>sample_all[Loss]
-    return tuple(name for name in parameters if name != "_")
+    return tuple([name for name in parameters if name != "_"])     # a generator is a class for each loss
 
 
 def add_slope(int index, Slope parameters):

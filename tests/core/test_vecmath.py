@@ -7,7 +7,6 @@ import subprocess
 import sys
 import sysconfig
 from functools import cache
-from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -17,7 +16,8 @@ from isa import EVERY
 from mpmath import mp
 from oracle import error, two_doubles
 
-ROOT = Path(__file__).parents[2]
+import fastloss as fl
+
 DTYPES = (np.float32, np.float64)
 LETTER = {np.float32: "f32", np.float64: "f64"}
 
@@ -70,7 +70,7 @@ def library(request, tmp_path_factory):
     file, shared = folder / "loops.c", folder / "loops.so"
     file.write_text(source())
     command = [*compiler, *flags(request.param), "-fvisibility=default", "-fPIC", "-shared"]
-    command += [f"-I{ROOT / 'fastloss' / 'include'}", str(file), "-o", str(shared)]
+    command += [f"-I{fl.get_include()}", str(file), "-o", str(shared)]
     subprocess.run(command, check=True, timeout=60)
     loaded = ctypes.CDLL(str(shared))
 
