@@ -90,6 +90,10 @@ cdef inline void run_block(
                 hess[j] = factor * c
 
 
+cdef inline real* at(real* array, Py_ssize_t start) noexcept nogil:
+    return array + start if array != NULL else NULL
+
+
 cdef inline void run_map(
         const Loss* parameters, int mode, bint adds, const real* y, const real* z, Py_ssize_t n,
         double scale, double* lanes, real* value, real* grad, real* hess) noexcept nogil:
@@ -103,7 +107,7 @@ cdef inline void run_map(
     while start < n:
         run_block(
             &p, mode, adds, y + start, z + start, n - start if n - start < most else most,
-            <real>scale, own, fl_nothing, value + start, grad + start, hess + start)
+            <real>scale, own, fl_nothing, at(value, start), at(grad, start), at(hess, start))
         start += most
     if adds:
         for k in range(LANES):
