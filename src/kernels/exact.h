@@ -193,7 +193,7 @@ static int fl_multiply_exactly(
         low = ((ah * bh - high) + ah * bl + al * bh) + al * bl;
 #endif
         product[i] = high;
-        low = (high - high == 0) & (low - low == 0) ? low : 0;
+        low = ((high - high == 0) & (low - low == 0)) ? low : 0;
         rest[i] = low;
         memcpy(&bits, &low, sizeof(bits));
         some |= bits << 1;              /* all but the sign */

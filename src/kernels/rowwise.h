@@ -723,7 +723,10 @@ static void RS(gaussian_nll)(const fl_rows *b)
     }
     if (b->value) {
         RS(gaussian)(v, d, f, full, m);
-        EACH(r, n) ((R *)b->value)[r] = (v[r] == 0) & (d[r] != 0) & (d[r] == d[r]) ? (R)INFINITY : m[r];
+        EACH(r, n) {
+            int far = (v[r] == 0) & (d[r] != 0) & (d[r] == d[r]);
+            ((R *)b->value)[r] = far ? (R)INFINITY : m[r];
+        }
     }
     if (!gs) return;
     EACH(r, n) f[r] = ((const R *)b->scale)[r];
