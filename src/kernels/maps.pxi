@@ -70,14 +70,17 @@ cdef inline void run_block(
         real* restrict grad, real* restrict hess) noexcept nogil:
     cdef real first[BLOCK]
     cdef real second[BLOCK]
-    cdef real v, g, h, c
+    cdef real v, g, h, c, u, w
     cdef Py_ssize_t i, k, j
-    if is_staged(p, factor):
+    cdef bint staged = is_staged(p, factor)
+    if staged:
         run_stages(p, y, z, n, first, second)
     for i in range(n // LANES):
         for k in range(LANES):
             j = i * LANES + k
-            evaluate(p, y[j], z[j], first[j], second[j], &v, &g, &h, &c)
+            u = first[j] if staged else <real>0     # else there may be more than the buffers hold
+            w = second[j] if staged else <real>0
+            evaluate(p, y[j], z[j], u, w, &v, &g, &h, &c)
             if adds:
                 own[k] += v if real is float else fl_rounded_f64(v, nothing)
             elif mode == VALUE or mode == VALUE_GRAD:
