@@ -121,7 +121,7 @@ def extensions() -> list[Extension]:
     return [core, *kernels]
 
 
-if __name__ == "__main__":  # cythonize's workers import this file too
+def main() -> None:
     setup(
         ext_modules=cythonize(
             extensions(),
@@ -131,3 +131,7 @@ if __name__ == "__main__":  # cythonize's workers import this file too
         ),
         cmdclass={"build_ext": BuildExt},
     )
+
+
+if __name__ == "__main__":  # cythonize's workers import this file too
+    main()
