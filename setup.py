@@ -44,6 +44,7 @@ OPTIMISE = {
 WARNINGS = [
     "-Werror=implicit-function-declaration",  # as newer compilers have it of themselves
     "-Werror=incompatible-pointer-types",
+    "-Werror=int-conversion",
     "-Wno-unused-function",
     "-Wno-maybe-uninitialized",
     "-Wno-unknown-warning-option",
@@ -211,5 +212,9 @@ def extensions() -> list[Extension]:
     return [*kernels, core]
 
 
-if __name__ == "__main__":  # cythonize's workers import this file too
+def main() -> None:
     setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})
+
+
+if __name__ == "__main__":  # cythonize's workers import this file too
+    main()

@@ -256,10 +256,10 @@ cdef inline void fetch_ahead(
         const Operand* operand, Py_ssize_t start, Py_ssize_t count) noexcept nogil:
     """Have the block that is read next brought nearer while this one is computed: processors that
     fetch ahead by themselves stop at the end of a page. There may be no such block."""
-    cdef const char* place = operand.data + (start + count) * operand.stride
+    cdef size_t place = <size_t>operand.data + <size_t>((start + count) * operand.stride)
     cdef Py_ssize_t i
     for i in range(min(count * operand.stride, operand.ahead) // LINE):
-        FL_PREFETCH(place + i * LINE)
+        FL_PREFETCH(<const void*>(place + <size_t>(i * LINE)))
 
 
 cdef const char* read(

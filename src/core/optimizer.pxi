@@ -78,7 +78,7 @@ cdef inline Py_ssize_t blocks_of(const Parameter* p) noexcept nogil:
 
 cdef Survey survey_range(
         const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    cdef char buffer[8 * CHUNK]
+    cdef double buffer[CHUNK]
     cdef Py_ssize_t n = (stop - start) & -LANES
     cdef Survey found, part
     memset(&found, 0, sizeof(Survey))
@@ -87,7 +87,7 @@ cdef Survey survey_range(
         if p.held[GRADIENT].format != NATIVE or n == 0:
             n = min(<Py_ssize_t>CHUNK, stop - start)
         part = kernels.survey[p.dtype](
-            bring(p, GRADIENT, start, n, buffer), (n + LANES - 1) & -LANES, job.shrink)
+            bring(p, GRADIENT, start, n, <char*>buffer), (n + LANES - 1) & -LANES, job.shrink)
         found.squares += part.squares
         found.finite &= part.finite
         start += n

@@ -71,12 +71,14 @@ cdef struct RowBuffers:
     Py_ssize_t carried[2]           # bytes before grad and hess that wait to be streamed
 
 
-cdef void plan_rows(
+cdef int plan_rows(
         RowsJob* job, int type_num, Py_ssize_t n, Py_ssize_t k, Py_ssize_t inner,
-        double* paces=NULL) noexcept nogil:
+        double* paces=NULL) except -1:
     """Clear a job, and cut n rows into tasks."""
     cdef Py_ssize_t blocks
     memset(job, 0, <size_t>(<char*>&job.results - <char*>job))
+    if k >> 44:                     # of a broadcast array: bytes of buffers for it would overflow
+        raise MemoryError(f"no memory for rows of {k} elements")
     job.dtype = 0 if type_num == cnp.NPY_FLOAT else 1
     job.itemsize = 4 if job.dtype == 0 else 8
     job.passes = &kernels.passes[job.dtype]
@@ -96,6 +98,7 @@ cdef void plan_rows(
     job.tasks = <int>((n + job.per_task - 1) // job.per_task)
     job.pace = paces + job.dtype * N_MODES if paces != NULL else NULL
     job.threads = threads_for(seconds_of(n * k, job.pace), job.tasks)
+    return 0
 
 
 cdef int reserve(RowsJob* job) except -1:

@@ -138,7 +138,7 @@ cdef int compare_block(
     """Add the sums of a block of each model, and of products; which model has a bad row, or -1."""
     cdef Exact* sums = &job.columns.sums[thread]
     cdef double* values = block_of_columns(&job.columns, sums)
-    cdef double* weight = values + (job.columns.width - 1) * BLOCK
+    cdef double* weight
     cdef Py_ssize_t i, nonzero = n
     cdef Block b
     cdef Term* term
@@ -146,6 +146,7 @@ cdef int compare_block(
     b.last = False
     if values == NULL:
         return -1
+    weight = values + (job.columns.width - 1) * BLOCK
     for m in range(job.n_models):
         if not load(&job.models[m], thread, start, n, s, &b):
             return m
@@ -366,7 +367,7 @@ cdef void columns_task(void* given, int task, int thread) noexcept nogil:
     cdef Py_ssize_t n, i, nonzero
     cdef const Py_ssize_t* group = NULL
     cdef double* values = block_of_columns(&job.columns, sums)
-    cdef double* weight = values + (job.columns.width - 1) * BLOCK
+    cdef double* weight
     cdef const char* w = NULL
     cdef bint same
     cdef int c
@@ -379,6 +380,7 @@ cdef void columns_task(void* given, int task, int thread) noexcept nogil:
             load_column(job, c, start, n, values + c * BLOCK)
         nonzero = n
         if job.w != NULL:
+            weight = values + (job.columns.width - 1) * BLOCK
             w = job.w + start * job.weight_size
             nonzero = 0
             for i in range(n):

@@ -107,7 +107,7 @@ cdef void update_staged(
         const Update* job, const Parameter* p, Py_ssize_t start, Py_ssize_t stop, Survey* found
         ) noexcept nogil:
     """Update or measure elements start..stop of the gradient."""
-    cdef char buffer[ARRAYS * 8 * CHUNK]
+    cdef double buffer[ARRAYS][CHUNK]
     cdef char* place[ARRAYS]
     cdef Py_ssize_t n
     cdef int k
@@ -118,7 +118,7 @@ cdef void update_staged(
         n = min(<Py_ssize_t>CHUNK, stop - start)
         clip = clip_of(job, p, start)
         for k in range(ARRAYS):
-            place[k] = bring(p, k, start, n, buffer + k * 8 * CHUNK)
+            place[k] = bring(p, k, start, n, <char*>buffer[k])
         pass_over(
             group.rule, &clip, place[0], place[1], place[2], place[3], place[4],
             (n + LANES - 1) & -LANES, found)

@@ -62,11 +62,14 @@ about those that it may run on. */
 static int team_cpus(void) {
 #if defined(__linux__)
     static int online = 0; /* the same for all threads, whoever is the first to ask */
+    int known = __atomic_load_n(&online, __ATOMIC_RELAXED);
     cpu_set_t mine;
-    if (online == 0)
-        online = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    if (sched_getaffinity(0, sizeof(mine), &mine) == 0 && CPU_COUNT(&mine) >= online)
-        return online;
+    if (known == 0) {
+        known = (int)sysconf(_SC_NPROCESSORS_ONLN);
+        __atomic_store_n(&online, known, __ATOMIC_RELAXED);
+    }
+    if (sched_getaffinity(0, sizeof(mine), &mine) == 0 && CPU_COUNT(&mine) >= known)
+        return known;
 #endif
     return 0;
 }

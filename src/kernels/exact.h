@@ -63,19 +63,21 @@ static double fl_largest(const double *restrict v, ptrdiff_t n)
     return found == 0 ? large : INFINITY;
 }
 
-/* One term in whole units, and what is left. */
+/* One term in whole units, and what is left. Bits wrap around where the term is too large for the unit,
+   which those who call find out later. */
 #define FL_SPLIT(x, number, r) \
     double sum = (x) + magic, r = (x) - (sum - magic); \
-    int64_t number; \
-    memcpy(&number, &sum, sizeof(number)); \
-    number -= base
+    uint64_t bits; \
+    memcpy(&bits, &sum, sizeof(bits)); \
+    int64_t number = (int64_t)(bits - base)
 
 /* The sum of whole units of terms of at most 2^51 of them, and in v what is left; whether something
    is. */
 static int fl_split_sum(double *restrict v, ptrdiff_t n, int unit, int64_t *restrict sum_of_units)
 {
     double magic = ldexp(1.5, unit + 52), rest[16], left = 0;
-    int64_t base, sums[16] = {0}, all = 0;
+    uint64_t base;
+    int64_t sums[16] = {0}, all = 0;
     memcpy(&base, &magic, sizeof(base));
     FL_LANES16(k) rest[k] = 0;
     for (ptrdiff_t i = 0; i < n / 16; i++)
@@ -100,7 +102,7 @@ static int fl_split(
     double *restrict rest)
 {
     double magic = ldexp(1.5, unit + 52), some[16], most[16], left = 0, large = 0;
-    int64_t base;
+    uint64_t base;
     memcpy(&base, &magic, sizeof(base));
     FL_LANES16(k) some[k] = most[k] = 0;
     for (ptrdiff_t i = 0; i < n / 16; i++)
@@ -191,7 +193,7 @@ static int fl_multiply_exactly(
         low = ((ah * bh - high) + ah * bl + al * bh) + al * bl;
 #endif
         product[i] = high;
-        low = (high - high == 0) & (low - low == 0) ? low : 0;
+        low = ((high - high == 0) & (low - low == 0)) ? low : 0;
         rest[i] = low;
         memcpy(&bits, &low, sizeof(bits));
         some |= bits << 1;              /* all but the sign */

@@ -61,7 +61,7 @@ cdef extern from "kernels/exact.h" nogil:
 
 cdef extern from "kernels/stream.h" nogil:
     void fl_stream(const void* source, Py_ssize_t bytes, void* target) noexcept
-    void fl_prefetch(const void* source, Py_ssize_t bytes) noexcept
+    void fl_prefetch(const void* source, Py_ssize_t first, Py_ssize_t bytes) noexcept
     void fl_fence() noexcept
 
 include "kernels/vecmath.pxi"

@@ -70,14 +70,17 @@ cdef inline void run_block(
         real* restrict grad, real* restrict hess) noexcept nogil:
     cdef real first[BLOCK]
     cdef real second[BLOCK]
-    cdef real v, g, h, c
+    cdef real v, g, h, c, u, w
     cdef Py_ssize_t i, k, j
-    if is_staged(p, factor):
+    cdef bint staged = is_staged(p, factor)
+    if staged:
         run_stages(p, y, z, n, first, second)
     for i in range(n // LANES):
         for k in range(LANES):
             j = i * LANES + k
-            evaluate(p, y[j], z[j], first[j], second[j], &v, &g, &h, &c)
+            u = first[j] if staged else <real>0     # else there may be more than the buffers hold
+            w = second[j] if staged else <real>0
+            evaluate(p, y[j], z[j], u, w, &v, &g, &h, &c)
             if adds:
                 own[k] += v if real is float else fl_rounded_f64(v, nothing)
             elif mode == VALUE or mode == VALUE_GRAD:
@@ -88,6 +91,10 @@ cdef inline void run_block(
                 hess[j] = factor * h
             elif mode == GRAD_CURVE:
                 hess[j] = factor * c
+
+
+cdef inline real* at(real* array, Py_ssize_t start) noexcept nogil:
+    return array + start if array != NULL else NULL
 
 
 cdef inline void run_map(
@@ -103,7 +110,7 @@ cdef inline void run_map(
     while start < n:
         run_block(
             &p, mode, adds, y + start, z + start, n - start if n - start < most else most,
-            <real>scale, own, fl_nothing, value + start, grad + start, hess + start)
+            <real>scale, own, fl_nothing, at(value, start), at(grad, start), at(hess, start))
         start += most
     if adds:
         for k in range(LANES):

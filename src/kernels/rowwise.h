@@ -534,7 +534,8 @@ static void RS(cosine)(const fl_rows *b)
     RS(find_cosines)(&s, b->n);
     EACH(r, b->n) {
         const R *restrict z = (const R *)b->z + r * K, *restrict q = (const R *)b->q + r * K;
-        R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
+        R *restrict g = b->grad ? (R *)b->grad + r * K : NULL;
+        R *restrict h = b->hess ? (R *)b->hess + r * K : NULL;
         double a = s.a[r], inverse = s.inverse[r], c = s.c[r];
         if (!RS(is_near_1)(s.zz[r], s.qq[r]) || fabs(c) > 0.5) {
             RS(one_with_care)(b, r, &s);
@@ -585,7 +586,8 @@ static void RS(dice)(const fl_rows *b)
     RS(sum_map)(RS(in_any), b, any);
     EACH(r, b->n) {
         const R *restrict q = (const R *)b->q + r * K;
-        R *restrict g = (R *)b->grad + r * K, *restrict h = (R *)b->hess + r * K;
+        R *restrict g = b->grad ? (R *)b->grad + r * K : NULL;
+        R *restrict h = b->hess ? (R *)b->hess + r * K : NULL;
         double whole = any[r] + b->a, f = ((const R *)b->scale)[r];
         if (b->value) ((R *)b->value)[r] = (R)(whole == 0 ? 0 : one[r] / whole);
         if (whole != 0 && whole < least) {
@@ -721,7 +723,10 @@ static void RS(gaussian_nll)(const fl_rows *b)
     }
     if (b->value) {
         RS(gaussian)(v, d, f, full, m);
-        EACH(r, n) ((R *)b->value)[r] = (v[r] == 0) & (d[r] != 0) & (d[r] == d[r]) ? (R)INFINITY : m[r];
+        EACH(r, n) {
+            int far = (v[r] == 0) & (d[r] != 0) & (d[r] == d[r]);
+            ((R *)b->value)[r] = far ? (R)INFINITY : m[r];
+        }
     }
     if (!gs) return;
     EACH(r, n) f[r] = ((const R *)b->scale)[r];

@@ -356,7 +356,7 @@ cdef enum:
 
 cdef inline void look_ahead(const void* array, Py_ssize_t start, Py_ssize_t size) noexcept nogil:
     """Ask for the memory of a later strip: of five arrays at once the processor asks too late."""
-    fl_prefetch(<const char*>array + (start + AHEAD) * size, STRIP * size)
+    fl_prefetch(array, (start + AHEAD) * size, STRIP * size)
 
 
 cdef inline void sweep(

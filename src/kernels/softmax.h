@@ -103,7 +103,7 @@ FL_INLINE void RS(of_label)(int loss, double a, R nll, R p, R rest, R *value, R 
         *value = power * nll;
         *c = power * (1 + b * t);
         t = b * (power / safe) * p * (nll - 2 - (b - 1) * t);
-        *dc = (p > 0) & (b > 0) ? t : 0;
+        *dc = ((p > 0) & (b > 0)) ? t : 0;
     } else if (loss == FL_POLY) {       /* nll + a (1 - p) */
         *value = nll + b * rest;
         *c = 1 + b * p;
@@ -136,7 +136,7 @@ FL_INLINE void RS(finish_label)(
         s->factor[i] = f * c * s->p[i];
         s->label[i] = 0 - f * c * o;
         if (hess) {
-            dc = curved & (dc > 0) ? 0 : dc;        /* it takes away: what is left is not negative */
+            dc = (curved & (dc > 0)) ? 0 : dc;        /* it takes away: what is left is not negative */
             s->first[i] = f * c;
             s->second[i] = f * dc;
             s->label_hess[i] = f * c * p * o - f * dc * o * o;

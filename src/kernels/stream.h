@@ -35,13 +35,13 @@ static inline void fl_stream(const void *source, ptrdiff_t bytes, void *target) 
 #endif
 }
 
-/* The addresses need not be those of anything. */
-static inline void fl_prefetch(const void *from, ptrdiff_t bytes) {
+/* Bytes from the first on; the addresses need not be those of anything. */
+static inline void fl_prefetch(const void *from, ptrdiff_t first, ptrdiff_t bytes) {
 #ifdef FL_WIDTH
-    for (ptrdiff_t i = 0; i < bytes; i += 64)
+    for (ptrdiff_t i = first; i < first + bytes; i += 64)
         _mm_prefetch((const char *)((uintptr_t)from + (uintptr_t)i), _MM_HINT_T0);
 #else
-    (void)from, (void)bytes;
+    (void)from, (void)first, (void)bytes;
 #endif
 }
 

@@ -243,6 +243,14 @@ def test_more_elements_than_32_bits_count():  # torch#111484
         CE(y, z, sample_weight=w)
 
 
+def test_rows_that_no_memory_holds_are_refused():
+    for k in (2**45, 2**59, 2**62):  # the bytes of buffers for the longer ones are 0 in 64 bits
+        with pytest.raises(MemoryError, match=f"rows of {k} elements"):
+            fl.logsumexp(np.broadcast_to(np.int8(0), k))
+        with pytest.raises(MemoryError, match=f"rows of {k} elements"):
+            CE([0], np.broadcast_to(np.int8(0), (1, k)))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
 def test_memory_is_flat():
     code = """

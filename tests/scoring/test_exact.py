@@ -145,6 +145,16 @@ def test_sizes_around_blocks(n):
         assert total(column_sums([column], None, None, 1, [])) == exactly(column)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_terms_beyond_the_unit_of_the_block_before(sign):
+    groups = np.arange(1024) % 2
+    for size in (4096.0, 12_289.0, 20_000.0, 24_575.0, 1e6):
+        column = np.where(np.arange(1024) < 512, 1.0, sign * size)
+        found = column_sums([column], None, groups, 2, [])
+        for g in range(2):
+            assert total(found, g) == exactly(column[groups == g])
+
+
 def test_sums_that_cancel():
     x = np.array([1e300, 1.0, -1e300, 1e-300] * 1000)
     found = ExactSums(*column_sums([x], None, None, 1, []))
