@@ -38,7 +38,9 @@ OPTIMISE = {
     "msvc": ["/O2", "/fp:precise", "/std:c11"],
 }
 WARNINGS = [
-    "-Werror=implicit-function-declaration",
+    # what newer compilers refuse
+    *("-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types"),
+    "-Werror=int-conversion",
     "-Wno-unused-function",
     "-Wno-maybe-uninitialized",
     "-Wno-unknown-warning-option",

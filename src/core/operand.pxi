@@ -6,10 +6,14 @@
 cdef extern from "numpy/arrayobject.h":
     ctypedef struct NpyIter:
         pass
+    ctypedef struct ArrayStruct "PyArrayObject":
+        pass
+    ctypedef struct DescrStruct "PyArray_Descr":
+        pass
     ctypedef int (*IterNext "NpyIter_IterNextFunc *")(NpyIter*) noexcept nogil
     NpyIter* NpyIter_AdvancedNew(
-        int nop, PyObject** op, int flags, int order, int casting, cnp.npy_uint32* op_flags,
-        PyObject** dtypes, int ndim, int** axes, cnp.npy_intp* shape, cnp.npy_intp buffer
+        int nop, ArrayStruct** op, int flags, int order, int casting, cnp.npy_uint32* op_flags,
+        DescrStruct** dtypes, int ndim, int** axes, cnp.npy_intp* shape, cnp.npy_intp buffer
         ) except NULL
     NpyIter* NpyIter_Copy(NpyIter*) except NULL
     int NpyIter_Deallocate(NpyIter*)
@@ -196,8 +200,8 @@ cdef bint open_readers(
     cdef int axes[MAX_DIMS]
     cdef int* op_axes = axes
     cdef int i, ndim = cnp.PyArray_NDIM(like)
-    cdef PyObject* op = <PyObject*>array
-    cdef PyObject* op_dtype
+    cdef ArrayStruct* op = <ArrayStruct*><PyObject*>array
+    cdef DescrStruct* op_dtype
     cdef NpyIter* iterator
     cdef Reader* reader
     if cnp.PyArray_SIZE(like) == 0:
@@ -205,7 +209,7 @@ cdef bint open_readers(
     for i in range(ndim):
         axes[i] = i if i < cnp.PyArray_NDIM(array) else -1
     dtype = cnp.PyArray_DescrFromType(type_num)
-    op_dtype = <PyObject*>dtype
+    op_dtype = <DescrStruct*><PyObject*>dtype
     operand.readers = <Reader*>PyMem_Calloc(threads, sizeof(Reader))
     if operand.readers == NULL:
         raise MemoryError()
