@@ -1,8 +1,8 @@
 /* Rows side by side: sixteen rows of K numbers as K columns of sixteen, t[16 k + j] = z[K j + k], so
    that a vector holds the same element of several rows. More rows, whole sixteens of them, follow.
 
-   On x86 the transposition stays in registers: parts of rows, of 16 bytes, make up vectors, and those
-   of as many rows as a part has elements are interleaved to as many columns. */
+   On x86-64 and aarch64 the transposition stays in registers: parts of rows, of 16 bytes, make up
+   vectors, and those of as many rows as a part has elements are interleaved to as many columns. */
 
 #ifndef FL_LANES_PASS
 #ifndef FL_LANES_H
@@ -27,6 +27,31 @@ typedef __m256 fl_parts;
 #define FL_PARTS 1
 #define FL_OP(name) _mm_##name
 typedef __m128 fl_parts;
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#include <string.h>
+#define FL_PARTS 1
+#define FL_OP(name) fl_neon_##name  /* by the names of x86-64 */
+#define fl_neon_loadu_pd vld1q_f64
+#define fl_neon_mul_ps vmulq_f32
+#define fl_neon_mul_pd vmulq_f64
+#define fl_neon_castps_pd vreinterpretq_f64_f32
+#define fl_neon_castpd_ps vreinterpretq_f32_f64
+#define fl_neon_unpacklo_ps vzip1q_f32
+#define fl_neon_unpackhi_ps vzip2q_f32
+#define fl_neon_unpacklo_pd vzip1q_f64
+#define fl_neon_unpackhi_pd vzip2q_f64
+typedef float32x4_t fl_parts;
+
+/* of doubles too, which vld1q_f32 may not read */
+static inline fl_parts fl_neon_loadu_ps(const float *p)
+{
+    fl_parts v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void fl_neon_storeu_ps(float *p, fl_parts v) { memcpy(p, &v, sizeof v); }
 #else
 #define FL_PARTS 0
 #endif
@@ -121,7 +146,7 @@ static inline fl_parts FN(load_parts)(const R *p, ptrdiff_t apart)
     return _mm256_insertf128_ps(v, _mm_loadu_ps(AT(p, apart)), 1);
 #else
     (void)apart;
-    return _mm_loadu_ps(AT(p, 0));
+    return FL_OP(loadu_ps)(AT(p, 0));
 #endif
 }
 
@@ -137,7 +162,7 @@ static inline void FN(store_parts)(R *p, ptrdiff_t apart, fl_parts v)
     _mm_storeu_ps((float *)(p + apart), _mm256_extractf128_ps(v, 1));
 #else
     (void)apart;
-    _mm_storeu_ps((float *)p, v);
+    FL_OP(storeu_ps)((float *)p, v);
 #endif
 }
 
