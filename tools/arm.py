@@ -6,8 +6,8 @@
 On Debian 12, with gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user. Python and its
 libraries are Debian's packages for arm64, NumPy and what tests need are wheels from PyPI: they are
 fetched into FOLDER/debs and FOLDER/wheels, unless they are there, which takes root. All else is
-made in FOLDER too, a temporary one if none is named. The emulated processor has ARMv8.0 and no later
-extension.
+made in FOLDER too, a temporary one if none is named. The emulated processor has ARMv8.0, and no
+later extension.
 
 Before the tests it looks at the code: kernels may call no function for what is an instruction, and
 the loops of all losses must be of vectors.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.util
 import os
 from dataclasses import dataclass
@@ -35,10 +36,17 @@ def c_files(machine: str, folder: Path, numpy_headers: Path, openmp: int = 0) ->
         with mock.patch("numpy.get_include", return_value=str(numpy_headers)):
             extensions = script.extensions()
         made = cythonize(
-            extensions, include_path=["src"], build_dir=str(folder), nthreads=2, quiet=True
+            copy.deepcopy(extensions),  # Cython adds what it was given for other machines before
+            include_path=["src"],
+            build_dir=str(folder),
+            nthreads=2,
+            quiet=True,
         )
-        set_flags(script, made, openmp)
-        return [c_file(extension) for extension in made]
+        for extension, c in zip(extensions, made, strict=True):
+            assert extension.name == c.name
+            extension.sources = c.sources
+        set_flags(script, extensions, openmp)
+        return [c_file(extension) for extension in extensions]
 
 
 def setup_script(machine: str) -> ModuleType:
