@@ -133,7 +133,8 @@ def compiler() -> Sequence[str]:
         if found := shutil.which(name):
             return [found]
     if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "cc"]
+        # else for this very processor where no set is asked for, but others may share the folder
+        return [sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline"]
     raise CompileError(
         "a loss of one's own needs a C compiler, and there is none: no cc, gcc or clang on PATH. "
         "pip install 'fastloss[define]' brings one"

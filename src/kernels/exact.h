@@ -11,6 +11,12 @@
 #include <string.h>
 
 #define FL_LANES16(k) for (int k = 0; k < 16; k++)
+/* some loops of it, which gcc makes vectors of on aarch64 only if it is told not to unroll them */
+#if defined(__aarch64__)
+#define FL_VECTORS16(k) _Pragma("omp simd") FL_LANES16(k)
+#else
+#define FL_VECTORS16(k) FL_LANES16(k)
+#endif
 
 /* The sums of 16 lanes of float32, and whether they are exact: they are where the terms, of 24 bits,
    differ so little in size that a sum of them has 53. *unit: they are multiples of it. */
@@ -51,7 +57,7 @@ static double fl_largest(const double *restrict v, ptrdiff_t n)
     double most[16], odd[16], large = 0, found = 0;
     FL_LANES16(k) most[k] = odd[k] = 0;
     for (ptrdiff_t i = 0; i < n / 16; i++)
-        FL_LANES16(k) {
+        FL_VECTORS16(k) {
             double x = v[16 * i + k], size = fabs(x);
             most[k] = size > most[k] ? size : most[k];
             odd[k] += x - x;
@@ -81,7 +87,7 @@ static int fl_split_sum(double *restrict v, ptrdiff_t n, int unit, int64_t *rest
     memcpy(&base, &magic, sizeof(base));
     FL_LANES16(k) rest[k] = 0;
     for (ptrdiff_t i = 0; i < n / 16; i++)
-        FL_LANES16(k) {
+        FL_VECTORS16(k) {
             FL_SPLIT(v[16 * i + k], number, r);
             sums[k] += number;
             v[16 * i + k] = r;
@@ -201,6 +207,7 @@ static int fl_multiply_exactly(
     return some != 0;
 }
 
+#undef FL_VECTORS16
 #undef FL_LANES16
 #undef FL_SPLIT
 #endif /* FL_EXACT_H */

@@ -1,8 +1,9 @@
 /* Rows side by side: sixteen rows of K numbers as K columns of sixteen, t[16 k + j] = z[K j + k], so
    that a vector holds the same element of several rows. More rows, whole sixteens of them, follow.
 
-   On x86 the transposition stays in registers: parts of rows, of 16 bytes, make up vectors, and those
-   of as many rows as a part has elements are interleaved to as many columns. */
+   On x86, and of float on aarch64, the transposition stays in registers: parts of rows, of 16 bytes,
+   make up vectors, and those of as many rows as a part has elements are interleaved to as many columns.
+   Pairs of double take no less on aarch64 than its loads and stores of single elements. */
 
 #ifndef FL_LANES_PASS
 #ifndef FL_LANES_H
@@ -27,6 +28,22 @@ typedef __m256 fl_parts;
 #define FL_PARTS 1
 #define FL_OP(name) _mm_##name
 typedef __m128 fl_parts;
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define FL_PARTS 1
+#define FL_OP(name) fl_neon_##name  /* by the names of x86-64 */
+#define fl_neon_loadu_ps vld1q_f32
+#define fl_neon_loadu_pd vld1q_f64
+#define fl_neon_storeu_ps vst1q_f32
+#define fl_neon_mul_ps vmulq_f32
+#define fl_neon_mul_pd vmulq_f64
+#define fl_neon_castps_pd vreinterpretq_f64_f32
+#define fl_neon_castpd_ps vreinterpretq_f32_f64
+#define fl_neon_unpacklo_ps vzip1q_f32
+#define fl_neon_unpackhi_ps vzip2q_f32
+#define fl_neon_unpacklo_pd vzip1q_f64
+#define fl_neon_unpackhi_pd vzip2q_f64
+typedef float32x4_t fl_parts;
 #else
 #define FL_PARTS 0
 #endif
@@ -104,7 +121,7 @@ static inline void FN(from_lanes_plainly)(
                 z[K * j + k] = t[FL_LANES * k + j] * f[r + j];
 }
 
-#if FL_PARTS
+#if FL_PARTS && !(FL_LANES_PASS == 64 && defined(__aarch64__))
 #define PART (16 / (int)sizeof(R))
 #define AT(p, i) ((const float *)((p) + (i)))
 
@@ -121,7 +138,7 @@ static inline fl_parts FN(load_parts)(const R *p, ptrdiff_t apart)
     return _mm256_insertf128_ps(v, _mm_loadu_ps(AT(p, apart)), 1);
 #else
     (void)apart;
-    return _mm_loadu_ps(AT(p, 0));
+    return FL_OP(loadu_ps)(AT(p, 0));
 #endif
 }
 
@@ -137,7 +154,7 @@ static inline void FN(store_parts)(R *p, ptrdiff_t apart, fl_parts v)
     _mm_storeu_ps((float *)(p + apart), _mm256_extractf128_ps(v, 1));
 #else
     (void)apart;
-    _mm_storeu_ps((float *)p, v);
+    FL_OP(storeu_ps)((float *)p, v);
 #endif
 }
 
