@@ -7,10 +7,11 @@
 
 Files are made large enough that writing one takes 20 ms. A child, forked from a process that has
 imported everything, tells by a pipe when it opens the new file and when it renames it; the moments
-of the kills are spread over that time and a little of what is before and after. Then each file has
-to hold what it held or all of the new content, to the byte, and what it held where the child had
-not told that it renames it. What is left over has the name ``.<16 digits>.partial``, or ``build-*``
-of compilers; every tenth time, and at the end, a child that nobody kills has to write beside it.
+of most kills are spread over that time and a little more, of the others over what is before. Then
+each file has to hold what it held or all of the new content, to the byte, and what it held where
+the child had not told that it renames it. What is left over has the name ``.<16 digits>.partial``,
+or ``build-*`` of compilers; every tenth time, and at the end, a child that nobody kills has to
+write beside it.
 
 Linux or macOS, and the packages of fastloss[cli,bench].
 """
@@ -35,6 +36,8 @@ LEAST = 0.02  # seconds that a write takes
 LARGEST = 256  # megabytes, more or less, of a file that takes as long
 AGAIN = 10  # kills between writes that are not disturbed
 PILE = 20  # kills between removals of what is left over
+EARLY = 0.15  # of the kills come before the file is opened, as far as one can tell,
+BEYOND = 1.15  # the others when so much of the time of a write has gone by, at most
 
 
 class Wrong(Exception):
@@ -106,15 +109,20 @@ class Target:
         version = 1 - self.version
         before, left = self._before(version), self.left_over()
         opened, renamed = self.bounds
-        length = renamed - opened
-        moment = rng.uniform(max(opened - 0.1 * length - 0.002, 0), renamed + 0.12 * length)
         child = start(partial(self.writer.write, self.inputs, self.folder, version), stays=True)
-        first = child.next()
-        if first is None:
-            raise Wrong("a writer failed before it was killed")
-        time.sleep(max(0.0, first[1] + moment - time.monotonic()))
+        if rng.random() < EARLY:
+            place, moment = STARTED, rng.uniform(0, opened)
+        else:
+            place, moment = OPENED, rng.uniform(0, (renamed - opened) * BEYOND)
+        told: list[bytes] = []
+        while place not in told:
+            heard = child.next()
+            if heard is None:
+                raise Wrong("a writer failed before it was killed")
+            told.append(heard[0])
+        time.sleep(max(0.0, heard[1] + moment - time.monotonic()))
         child.kill()
-        told = [what for what, _ in child.told()]
+        told += [what for what, _ in child.told()]
         found = state(self.folder)
         if child.wait() != -9:
             raise Wrong("a writer ended before it was killed")

@@ -7,8 +7,8 @@
 Inputs are views of a few megabytes that are mapped again and again, at addresses that follow each
 other: contiguous arrays of any length, in little memory, whose period is no power of two. What is
 written to, as ``out=y_pred``, gets memory of its own where it is written. Results have to be those
-of the parts that the same input is cut into: scores and gradients to the bit, values to 1e-12; and
-no call may hold more than 64 MiB beyond its arrays, which a copy of any of them would. Errors have
+of the periods that the input consists of: scores and gradients to the bit, values to 1e-12; and no
+call may hold more than 64 MiB beyond its arrays, which a copy of any of them would. Errors have
 to name the index of a bad value beyond 2^31. Each case runs in a process of its own.
 
 Linux, and NumPy, SciPy, ml_dtypes.
@@ -35,10 +35,9 @@ from faults import chosen, parser, record
 N = 2**31 + 3_000_017  # elements or rows
 PLACE = 2**31 + 5  # of a bad value
 PERIOD = 4096 * 1021  # elements: whole pages of every dtype, and a prime times a power of two
-PART = 3 * PERIOD  # that results are compared with
 FLAT = 64 << 20  # bytes that a call may hold beyond its arrays
 SPARE = 2 << 30  # bytes of memory that are left to others
-MAP_FIXED, MAP_NORESERVE = 0x10, 0x4000
+PROT_NONE, MAP_FIXED, MAP_NORESERVE = 0, 0x10, 0x4000  # which the module mmap lacks
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
@@ -62,7 +61,7 @@ def repeated(base: Any, n: int = N) -> Any:
         whole[:] = base.tobytes()
     reach = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
     private = mmap.MAP_PRIVATE | MAP_NORESERVE
-    start = _map(None, reach, mmap.PROT_NONE, private | mmap.MAP_ANONYMOUS, -1)
+    start = _map(None, reach, PROT_NONE, private | mmap.MAP_ANONYMOUS, -1)
     for place in range(0, reach, base.nbytes):
         length = min(base.nbytes, reach - place)
         access = mmap.PROT_READ | mmap.PROT_WRITE
@@ -150,8 +149,9 @@ class Measured:
         return {"seconds": round(self.seconds, 1), "extra MB": megabytes, **more}
 
 
-def parts(n: int = N) -> list[slice]:
-    return [slice(first, min(first + PART, n)) for first in range(0, n, PART)]
+def parts(n: int = N) -> list[tuple[int, slice]]:
+    """What n elements consist of: how many periods, and the part of one that is left over."""
+    return [(n // PERIOD, slice(0, PERIOD)), (1, slice(0, n % PERIOD))]
 
 
 def close(found: float, expected: float) -> None:
@@ -171,18 +171,17 @@ def repeats(array: Any, period: Any) -> None:
 
 
 def value(loss: Any, y: Any, z: Any, w: Any = None) -> dict[str, Any]:
-    """The value of a loss, as the sum and the mean, against the sum over parts."""
+    """The mean of a loss, against the sums over parts."""
     y, z = (x if len(x) == N else repeated(x) for x in (y, z))
     w = None if w is None else repeated(w)
     with Measured() as measured:
-        total = loss(y, z, sample_weight=w, reduction="sum")
-    each, weight = [], []
-    for part in parts():
-        of_part = None if w is None else w[part]
-        each.append(loss(y[part], z[part], sample_weight=of_part, reduction="sum"))
-        weight.append(part.stop - part.start if w is None else float(of_part.sum(dtype=float)))
-    close(total, math.fsum(each))
-    close(loss(y, z, sample_weight=w), math.fsum(each) / math.fsum(weight))
+        mean = loss(y, z, sample_weight=w)
+    total = weight = 0.0
+    for count, part in parts():
+        of_part = np.ones(part.stop) if w is None else w[part].astype(float)
+        total += count * loss(y[part], z[part], sample_weight=of_part, reduction="sum")
+        weight += count * of_part.sum()
+    close(mean, total / weight)
     return measured.found()
 
 
@@ -190,7 +189,7 @@ def in_place(loss: Any, y: Any, z: Any, n: int = N) -> dict[str, Any]:
     """The gradient, into the predictions."""
     grad = loss.grad(y, z, reduction="sum")
     long_y, long_z = repeated(y, n), repeated(z, n)
-    expected = math.fsum(loss(long_y[part], long_z[part], reduction="sum") for part in parts(n))
+    expected = sum(count * loss(y[part], z[part], reduction="sum") for count, part in parts(n))
     own(long_z)
     with Measured() as measured:
         total, out = loss.value_and_grad(long_y, long_z, reduction="sum", out=long_z)
@@ -234,8 +233,11 @@ def scores(losses: list[str], y: Any, z: Any, **options: Any) -> dict[str, Any]:
     with Measured() as measured:
         found = fl.score(y, z, losses, stderr=stderr, **arrays)
     scorer = fl.Scorer(losses, stderr=stderr)
-    for part in parts():
-        scorer.update(y[part], z[part], **{key: array[part] for key, array in arrays.items()})
+    for count, part in parts():
+        one = fl.Scorer(losses, stderr=stderr)
+        one.update(y[part], z[part], **{key: array[part] for key, array in arrays.items()})
+        for _ in range(count):
+            scorer.merge(one)
     expected = scorer.result()
     for name in ("values", "weight", "count", "errors", "group_values", "group_counts"):
         a, b = (np.asarray(getattr(result, name)) for result in (found, expected))
@@ -264,7 +266,7 @@ def penalty() -> dict[str, Any]:
     w = repeated(normal())
     with Measured() as measured:
         total = fl.penalties.L2(0.1).value(w)
-    close(total, math.fsum(fl.penalties.L2(0.1).value(w[part]) for part in parts()))
+    close(total, sum(count * fl.penalties.L2(0.1).value(w[part]) for count, part in parts()))
     return measured.found()
 
 

@@ -437,7 +437,7 @@ WRITERS = {
             read_charts,
             "speedup.png",
             files=3,
-            share=0.25,
+            share=0.15,
         ),
         Writer(
             "compiled loss",
@@ -447,7 +447,7 @@ WRITERS = {
             write_library,
             read_library,
             file="",
-            share=0.5,
+            share=0.4,
         ),
         *commands(),
     ]
