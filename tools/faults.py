@@ -50,6 +50,11 @@ def record(out: Path | None, section: str, promise: str, figure: str, **details:
     out.write_text(json.dumps(found, indent=1) + "\n")
 
 
+def recorded(out: Path | None, section: str) -> dict[str, Any]:
+    """What is recorded there already."""
+    return dict(json.loads(out.read_text()).get(section, {})) if out and out.exists() else {}
+
+
 def machine() -> str:
     """The processor and the system."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()

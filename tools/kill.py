@@ -29,11 +29,12 @@ from pathlib import Path
 from typing import Any
 
 from children import ENDED, OPENED, RENAMED, STARTED, run, start
-from faults import chosen, parser, record
+from faults import chosen, parser, record, recorded
 from writers import WRITERS, Writer, import_all, is_left_over, remove, state, unlisted
 
 LEAST = 0.02  # seconds that a write takes
 LARGEST = 256  # megabytes, more or less, of a file that takes as long
+PHASES = ("before", "during", "after")
 AGAIN = 10  # kills between writes that are not disturbed
 PILE = 20  # kills between removals of what is left over
 EARLY = 0.15  # of the kills come before the file is opened, as far as one can tell,
@@ -162,7 +163,7 @@ def kills_of(writer: Writer, count: int, quick: bool, rng: random.Random) -> dic
     """Kill a writer so many times: what came of it."""
     with tempfile.TemporaryDirectory(prefix="fastloss-kill-") as folder:
         target = Target(writer, Path(folder), quick)
-        found: dict[str, Any] = dict.fromkeys(["before", "during", "after"], 0)
+        found: dict[str, Any] = dict.fromkeys(PHASES, 0)
         found |= {"new content": 0, "left over": 0, "size": sum_of_sizes(target.folder)}
         for k in range(1, count + 1):
             phase, new, left = target.kill(rng)
@@ -207,15 +208,25 @@ def main() -> int:
             print(f"kill.py: {name}: {error}", file=sys.stderr)
             continue
         print(f"{name}: {found[name]}", flush=True)
+        report(given.out, found, wrong)
+    kills = sum(each[phase] for each in found.values() for phase in PHASES)
+    if not given.quick and sum(each["during"] for each in found.values()) < kills / 2:
+        wrong.append(f"fewer than half of {kills} kills fell into a write")
+    report(given.out, found, wrong)
+    return 1 if wrong else 0
+
+
+def report(out: Path | None, found: dict[str, Any], wrong: list[str]) -> None:
+    """Record what was found up to now, beside what is recorded of other writers."""
+    before = recorded(out, "kills").get("writers", {})
+    found = {name: (before | found)[name] for name in WRITERS if name in before | found}
     totals = {
         key: sum(each[key] for each in found.values())
-        for key in ("before", "during", "after", "new content", "left over")
+        for key in (*PHASES, "new content", "left over")
     }
-    kills = totals["before"] + totals["during"] + totals["after"]
-    if not given.quick and totals["during"] < kills / 2:
-        wrong.append(f"{totals['during']} of {kills} kills fell into a write")
+    kills = sum(totals[phase] for phase in PHASES)
     record(
-        given.out,
+        out,
         "kills",
         "A file that fastloss writes holds the old content or the new one, whole, whenever the "
         "process is killed",
@@ -225,7 +236,6 @@ def main() -> int:
         totals=totals,
         writers=found,
     )
-    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

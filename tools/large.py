@@ -178,9 +178,9 @@ def value(loss: Any, y: Any, z: Any, w: Any = None) -> dict[str, Any]:
         mean = loss(y, z, sample_weight=w)
     total = weight = 0.0
     for count, part in parts():
-        of_part = np.ones(part.stop) if w is None else w[part].astype(float)
+        of_part = None if w is None else w[part]
         total += count * loss(y[part], z[part], sample_weight=of_part, reduction="sum")
-        weight += count * of_part.sum()
+        weight += count * (part.stop if of_part is None else of_part.sum(dtype=float))
     close(mean, total / weight)
     return measured.found()
 

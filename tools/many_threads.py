@@ -275,7 +275,7 @@ except ImportError as error:
 else:
     told = f"imported: {fastloss.SquaredError()([0.0], [1.0])}"
 import os
-os.write({pipe}, told.encode())
+os.write(PIPE, told.encode())
 """
 
 
@@ -313,7 +313,7 @@ def _said() -> str:
 
     reading, writing = os.pipe()
     own = interpreters.create()
-    interpreters.run_string(own, IN_A_SUBINTERPRETER.format(pipe=writing))
+    interpreters.run_string(own, IN_A_SUBINTERPRETER.replace("PIPE", str(writing)))
     interpreters.destroy(own)
     os.close(writing)
     with os.fdopen(reading) as pipe:

@@ -372,6 +372,7 @@ def commands() -> list[Writer]:
             write_fit,
             read_model,
             "model.json",
+            share=0.4,
         ),
     ]
     for kind in ("parquet", "csv", "feather"):
