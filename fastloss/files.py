@@ -8,16 +8,20 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from io import BufferedWriter, FileIO
+from typing import Any, BinaryIO, TypeAlias
+
+Path: TypeAlias = str | os.PathLike[str]
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which takes the name ``path`` once it is complete and on the disk.
 
     Whoever opens ``path``, even after a crash at any moment, finds what was there before or all
-    that was written, and after an error nothing else is left. A symbolic link is followed. The mode
-    is that of the file replaced, or of any new file.
+    that was written, and after an error nothing else is left; a process that is killed leaves
+    ``.<16 digits>.partial`` beside it. A symbolic link is followed. The mode is that of the file
+    replaced, or of any new file; one that may not be written is not replaced.
     """
     if not os.fspath(path):
         raise FileNotFoundError(errno.ENOENT, "The name of the file is empty", os.fspath(path))
@@ -25,12 +29,15 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     mode = _mode(path)
     partial = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.partial")
     try:
-        with _new(partial, path) as file:
+        with BufferedWriter(_Partial(partial, mode, path)) as file:
             if mode is not None:
                 os.chmod(partial, mode)
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            try:
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise _of(path, error) from None
         os.replace(partial, target)
     except BaseException:
         with suppress(OSError):
@@ -39,16 +46,33 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     _sync_folder(os.path.dirname(target))
 
 
-def _new(partial: str, path: str | os.PathLike[str]) -> BinaryIO:
-    """A new file; an error tells of the path that was asked for."""
-    try:
-        return open(partial, "xb")
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
+class _Partial(FileIO):
+    """A new file, whose errors tell of the path that was asked for."""
+
+    def __init__(self, partial: str, mode: int | None, path: Path) -> None:
+        self._path = path
+        # until it has the mode of the file replaced, nobody else is to open it
+        given = 0o666 if mode is None else 0o600
+        try:
+            super().__init__(partial, "x", opener=lambda name, flags: os.open(name, flags, given))
+        except OSError as error:
+            raise _of(path, error) from None
+
+    def write(self, content: Any, /) -> Any:
+        try:
+            return super().write(content)
+        except OSError as error:
+            raise _of(self._path, error) from None
 
 
-def _mode(path: str | os.PathLike[str]) -> int | None:
-    """The permissions of the file that is there, or None; an error if it is no ordinary file."""
+def _of(path: Path, error: OSError) -> OSError:
+    """An error of the system's, as one of a path."""
+    return type(error)(error.errno, error.strerror or str(error), os.fspath(path))
+
+
+def _mode(path: Path) -> int | None:
+    """The permissions of the file that is there, or None; an error if it is no ordinary file, or
+    one that may not be written."""
     try:
         found = os.stat(path).st_mode
     except FileNotFoundError:
@@ -57,6 +81,8 @@ def _mode(path: str | os.PathLike[str]) -> int | None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     if not stat.S_ISREG(found):
         raise OSError(errno.EINVAL, "Not an ordinary file", os.fspath(path))
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
     return stat.S_IMODE(found)
 
 

@@ -15,6 +15,7 @@ from fastloss.bench.cases import seconds, size
 from fastloss.bench.peers.base import FRESH, GIVEN
 from fastloss.bench.results import OURS, Key, Results, Row
 from fastloss.bench.run import BOTH, CURVES
+from fastloss.files import written_whole
 from fastloss.palette import (
     BLACK,
     BLUE,
@@ -65,7 +66,8 @@ def draw(results: Results, folder: Path) -> list[Path]:
         for name, figure in figures.items():
             if figure is not None:
                 FigureCanvasAgg(figure)
-                figure.savefig(folder / name)
+                with written_whole(folder / name) as file:
+                    figure.savefig(file, format="png")
                 paths.append(folder / name)
     return paths
 

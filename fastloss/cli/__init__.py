@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -25,7 +29,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is escaped
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = cli.main(arguments, prog_name="fastloss", standalone_mode=False)
+        with _tidy_at_the_end():
+            status = cli.main(arguments, prog_name="fastloss", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -44,6 +49,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
         tell(reason(error))
         return 2
     return status if isinstance(status, int) else 0
+
+
+@contextmanager
+def _tidy_at_the_end() -> Iterator[None]:
+    """SIGTERM, which ends jobs and containers, leaves no files that were begun, as Ctrl-C does."""
+
+    def stop(number: int, frame: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)  # who insists is obeyed at once
+        sys.exit(128 + number)
+
+    main = threading.current_thread() is threading.main_thread()  # no other can set handlers
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,12 +17,23 @@ def check_out(option: str, out: Path, files: Iterable[str]) -> None:
     real = os.path.realpath(out)
     if os.path.isdir(real):
         raise Failure(f"{option} {out}: this is a directory")
-    with told(option, out), suppress(FileNotFoundError):
-        os.stat(real)
+    with told(option, out):
+        _check_writable(real)
     if any(real == os.path.realpath(file) for file in files):
         raise Failure(f"{option} {out}: this is one of the files to read")
-    if not os.path.isdir(os.path.dirname(real)):
-        raise Failure(f"{option} {out}: no such file or directory")
+
+
+def _check_writable(path: str) -> None:
+    """The error that the system would have for who writes a file and renames it to a path."""
+    with suppress(FileNotFoundError):
+        os.stat(path)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @contextmanager

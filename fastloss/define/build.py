@@ -10,9 +10,12 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
+import time
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +36,7 @@ INSTRUCTIONS = {
 }
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 POINTERS = 16  # of fl_loss
+ABANDONED = 3600.0  # seconds after which nobody is still compiling in a folder
 
 
 class CompileError(RuntimeError):
@@ -57,13 +61,27 @@ def cache_folder() -> Path:
 
 
 def load(source: str) -> tuple[ctypes.CDLL, list[int]]:
-    """The library of a source, compiled unless it was before, and its functions' addresses."""
-    key = _key(source)
-    for path in _kept(key):
+    """The library of a source, compiled unless it was before, and its functions' addresses.
+
+    What others than this user and root could have written is not loaded.
+    """
+    key, folder = _key(source), cache_folder()
+    with suppress(OSError):  # one that is there may be read, and what cannot be made is told later
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if danger := _danger(folder):
+        warnings.warn(
+            f"{folder} {danger}, who could put code there that would run as you: losses are "
+            "compiled anew in each process. Set FASTLOSS_CACHE to a folder of your own, which "
+            "others cannot write to",
+            stacklevel=2,
+        )
+        with tempfile.TemporaryDirectory(prefix="fastloss-") as own:
+            return _open(_compile(source, key, Path(own)))
+    for path in _kept(folder, key):
         with suppress(OSError):  # it has just gone, or is another machine's
             if path.stem.rpartition("-")[2] == _digest(path.read_bytes()):  # else it is damaged
                 return _open(path)
-    return _open(_compile(source, key))
+    return _open(_compile(source, key, folder))
 
 
 def _key(source: str) -> str:
@@ -81,8 +99,36 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def _kept(key: str) -> list[Path]:
-    return sorted(cache_folder().glob(f"{key}-*{SUFFIX}"))
+def _kept(folder: Path, key: str) -> list[Path]:
+    return [path for path in sorted(folder.glob(f"{key}-*{SUFFIX}")) if not _danger(path)]
+
+
+def _danger(path: Path) -> str | None:
+    """How others than this user and root can change a file, or what is in a folder; or None."""
+    if os.name != "posix":
+        return None
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # whoever opens it will see
+    if found.st_uid not in (0, os.geteuid()):
+        return "belongs to another user"
+    by_group = found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid)
+    if by_group or found.st_mode & stat.S_IWOTH:
+        return "can be written by other users"
+    return None
+
+
+def _is_own_group(number: int) -> bool:
+    """Whether it is the group of this user alone, as many systems give one to each."""
+    import grp
+    import pwd
+
+    try:
+        group, user = grp.getgrgid(number), pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return group.gr_name == user.pw_name and {*group.gr_mem} <= {user.pw_name}
 
 
 def _open(path: Path) -> tuple[ctypes.CDLL, list[int]]:
@@ -91,15 +137,16 @@ def _open(path: Path) -> tuple[ctypes.CDLL, list[int]]:
     return library, [int(address or 0) for address in table]
 
 
-def _compile(source: str, key: str) -> Path:
+def _compile(source: str, key: str, folder: Path) -> Path:
     """Compile in a folder beside the others', and move what came out to its name."""
-    folder = cache_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _tidy(folder)
         with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as work:
             text, made = Path(work, "loss.c"), Path(work, f"loss{SUFFIX}")
             text.write_text(source)
             _run(text, made)
+            made.chmod(made.stat().st_mode & ~(stat.S_IWGRP | stat.S_IWOTH))
             path = folder / f"{key}-{_digest(made.read_bytes())}{SUFFIX}"
             os.replace(made, path)
     except OSError as error:
@@ -108,6 +155,14 @@ def _compile(source: str, key: str) -> Path:
             "FASTLOSS_CACHE to a folder that can be written"
         ) from error
     return path
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what processes that were killed while they compiled have left."""
+    for left in folder.glob("build-*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left)
 
 
 def _run(text: Path, made: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import lzma
 import os
 import posixpath
@@ -33,6 +34,7 @@ MARKS = {  # how texts begin that say how they are encoded; UTF-8 needs no chang
     codecs.BOM_UTF16_BE: "utf-16",
 }
 COPIED = 1 << 20  # bytes at a time
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MOST = 1 << 30  # bytes that a stream is asked for
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # how Hive and Spark name the folder of a missing key
 
@@ -110,8 +112,16 @@ class Source:
         """Copy what can be read only from its beginning to a file, which is deleted at the end."""
         folder = TemporaryDirectory(prefix="fastloss-")
         path = os.path.join(folder.name, "copy")
-        with self.stream() as stream, open(path, "wb") as file:
-            copyfileobj(stream, file, COPIED)
+        try:
+            with self.stream() as stream, open(path, "wb") as file:
+                copyfileobj(stream, file, COPIED)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise TableError(
+                f"its copy in {os.path.dirname(folder.name)} finds no room ({error.strerror}): "
+                "set TMPDIR to a folder that has some"
+            ) from error
         self._folder, self.path, self.filesystem, self.pipe = folder, path, None, None
         self.size = os.path.getsize(path)
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -393,6 +394,19 @@ def test_the_chart_of_losses_holds_those_of_rows(results):
     assert sorted(label.get_text() for label in axes.get_yticklabels()) == [
         "kl_divergence 100x10", "logistic", "mse", "softmax_cross_entropy 100x10",
     ]  # fmt: skip
+
+
+def test_a_chart_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "speedup.png").write_text("before")
+    figure = mock.Mock()
+    figure.savefig.side_effect = lambda file, **options: (file.write(b"half"), 1 / 0)
+    monkeypatch.setattr(charts, "speed_up", lambda results: figure)
+    monkeypatch.setattr(charts, "FigureCanvasAgg", mock.Mock())
+    with pytest.raises(ZeroDivisionError):
+        charts.draw(made(), tmp_path)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [
+        ("speedup.png", "before")
+    ]
 
 
 def test_charts_without_their_rows(tmp_path):

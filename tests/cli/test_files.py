@@ -173,6 +173,25 @@ def test_standard_input(suffix, compressed, encoded, stdin, scores):
     check(scores("-", *ALL))
 
 
+@pytest.mark.usefixtures("command")
+def test_a_pipe_that_cannot_be_copied(tmp_path):
+    """A limit to the size of files is to a process what a full disk is."""
+    resource = pytest.importorskip("resource")
+    parquet.write_table(pa.table(columns_of(10_000)), "data.parquet")
+    done = subprocess.run(
+        [*FASTLOSS, "score", "-", *COLUMNS],
+        input=Path("data.parquet").read_bytes(),
+        capture_output=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        timeout=60,
+    )
+    message = f"its copy in {tmp_path} finds no room (File too large): set TMPDIR to a folder"
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().startswith(f"fastloss: -: {message}")
+    assert [*tmp_path.iterdir()] == [tmp_path / "data.parquet"]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_long_pipe(suffix, scores, stdin):
     lines = KINDS[suffix]({**SMALL, "text": ["x" * 50_000] * 3}).splitlines(keepends=True)

@@ -678,9 +678,12 @@ def test_a_failure_leaves_what_was_there(failure, command):
         assert sorted(os.listdir()) == names
 
 
+@pytest.mark.parametrize(("number", "status", "said"), [
+    (signal.SIGINT, 130, "fastloss: interrupted\n"), (signal.SIGTERM, 143, ""),
+])  # fmt: skip
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 @pytest.mark.usefixtures("models")
-def test_interrupt_leaves_nothing(tmp_path):
+def test_a_command_that_is_stopped_leaves_nothing(number, status, said):
     files = ["data.parquet"] * 3000
     command = [*FASTLOSS, "predict", "two.json", *files, "--out", "out.parquet"]
     names = {*os.listdir()}
@@ -690,9 +693,9 @@ def test_interrupt_leaves_nothing(tmp_path):
     while not any(Path(name).stat().st_size > 10_000 for name in {*os.listdir()} - names):
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "fastloss: interrupted\n")
+    assert (process.returncode, out, err) == (status, "", said)
     assert {*os.listdir()} == names
 
 
@@ -717,3 +720,48 @@ def test_missing_scikit_learn():
     arguments = ["predict", "m.json", "data.parquet", "--out", "o.parquet"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.stderr == "fastloss: this command needs sklearn: pip install 'fastloss[sklearn]'\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.usefixtures("models")
+def test_a_command_that_is_stopped_while_it_compiles_leaves_nothing(tmp_path):
+    """A compiler that never ends stands for one that takes its time."""
+    slow, cache = tmp_path / "slow", tmp_path / "cache"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    Path("own.toml").write_text('[slow_loss]\nformula = "(z - y)**2 + 1"\n')
+    arguments = ["score", "data.parquet", "--y-true", "t", "--y-pred", "x1", "--loss", "slow_loss"]
+    process = subprocess.Popen(
+        [*FASTLOSS, *arguments, "--define", "own.toml"],
+        env=os.environ | {"FASTLOSS_CACHE": str(cache), "CC": str(slow)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (cache.exists() and [*cache.glob("build-*/loss.c")]):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (143, "", "")
+    assert [*cache.iterdir()] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs users")
+def test_what_cannot_be_written_is_known_before(command, tmp_path, monkeypatch):
+    """Root may write everywhere: the system's answer is a user's here."""
+    save("data.parquet")
+    os.mkdir("folder")
+    Path("m.json").write_text("before")
+    allowed = os.access
+    for refused, out in (("folder", "folder/m.json"), ("m.json", "m.json")):
+        path = os.path.realpath(refused)
+        monkeypatch.setattr(
+            os, "access", lambda name, mode, path=path: name != path and allowed(name, mode)
+        )
+        monkeypatch.setattr(
+            fit_command, "_columns", lambda *arguments: pytest.fail("it began to read")
+        )
+        status, printed, told = command("fit", "data.parquet", *LOGISTIC, "--out", out)
+        assert (status, printed, told) == (2, "", f"fastloss: --out {out}: permission denied\n")
+    assert Path("m.json").read_text() == "before"

@@ -11,6 +11,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from unittest import mock
@@ -255,7 +256,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     save_state(sys.argv[1], {"x": np.ones(int(sys.argv[2]))})
 except OSError as error:
-    assert error.errno == errno.EFBIG, error
+    assert (error.errno, error.filename) == (errno.EFBIG, sys.argv[1]), error
     sys.exit(7)
 """
     for size in (1_000_000, 12_490):  # fails at once, and at the very end
@@ -263,6 +264,54 @@ except OSError as error:
         assert subprocess.run(command, timeout=60).returncode == 7
         assert [path.name for path in tmp_path.iterdir()] == ["f"]
         assert same(load_state(tmp_path / "f"), STATE)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs users")
+def test_what_may_not_be_written_is_not_replaced():
+    program = """
+import os, sys
+from fastloss.optim.storage import save_state
+if os.geteuid() == 0:
+    os.setuid(65534)
+os.chdir(sys.argv[1])
+try:
+    save_state("f", {"new": 1})
+except PermissionError as error:
+    assert error.filename == "f", error
+    sys.exit(7)
+"""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's folders are its user's alone
+        os.chmod(folder, 0o777)
+        path = os.path.join(folder, "f")
+        save_state(path, STATE)
+        os.chmod(path, 0o444)
+        done = subprocess.run([sys.executable, "-c", program, folder], timeout=60)
+        assert done.returncode == 7
+        assert os.listdir(folder) == ["f"] and same(load_state(path), STATE)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_what_is_secret_is_secret_while_it_is_written(tmp_path, monkeypatch):
+    save_state(tmp_path / "f", STATE)
+    (tmp_path / "f").chmod(0o640)
+    seen, chmod = [], os.chmod
+
+    def noting(path, mode):
+        seen.append(stat.S_IMODE(os.stat(path).st_mode))
+        chmod(path, mode)
+
+    monkeypatch.setattr(os, "chmod", noting)
+    save_state(tmp_path / "f", {})
+    assert seen == [0o600] and stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
+
+
+def test_errors_at_the_end_name_the_file(tmp_path, monkeypatch):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(os, "fsync", mock.Mock(side_effect=full))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        save_state(tmp_path / "f", STATE)
+    assert caught.value.filename == str(tmp_path / "f")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_names_reach_the_disk_after_the_content(tmp_path, monkeypatch):
