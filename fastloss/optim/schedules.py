@@ -52,7 +52,7 @@ class Schedule(Described):
         TypeError
             If the step is not an integer.
         ValueError
-            If it is negative.
+            If it is negative, or too large to be a float.
         """
         try:
             step = operator.index(step)
@@ -60,7 +60,10 @@ class Schedule(Described):
             raise TypeError(f"step must be an integer; got {step!r}") from None
         if step < 0:
             raise ValueError(f"step must be at least 0; got {step}")
-        return self._at(step)
+        try:
+            return self._at(step)
+        except OverflowError:
+            raise ValueError("step is beyond all floats") from None
 
     def _at(self, step: int) -> float:
         """The learning rate of a step that is an int and not negative."""
@@ -590,8 +593,12 @@ class ReduceOnPlateau(Schedule):
         """
         if not isinstance(metric, Real):
             raise TypeError(f"metric must be a real number; got {metric!r}")
-        if self._improves(float(metric)):
-            self.best, self.bad = float(metric), 0
+        try:
+            number = float(metric)
+        except OverflowError:  # an integer or a fraction beyond all floats
+            number = math.inf
+        if self._improves(number):
+            self.best, self.bad = number, 0
         else:
             self.bad += 1
         if self.cooling:
