@@ -48,8 +48,13 @@ def _logit(mu: Array, axis: int) -> Array:
 
 
 def _log(mu: Array, axis: int) -> Array:
-    with np.errstate(divide="ignore"):  # of 0 it is -inf
+    with np.errstate(divide="ignore", invalid="ignore"):  # of 0 it is -inf, of -1 NaN
         return np.asarray(np.log(mu))
+
+
+def _exp(z: Array, axis: int) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(z))
 
 
 IDENTITY = Link("z", lambda z, axis: z, lambda mu, axis: mu)
@@ -59,5 +64,5 @@ HALF_LOGIT = Link(
     lambda z, axis: _expit(2 * z, axis),
     lambda mu, axis: _logit(mu, axis) / 2,
 )
-LOG = Link("exp(z)", lambda z, axis: np.asarray(np.exp(z)), _log)
+LOG = Link("exp(z)", _exp, _log)
 SOFTMAX = Link("exp(z)/sum(exp(z))", lambda z, axis: softmax(z, axis=axis), _log)

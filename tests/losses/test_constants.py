@@ -162,3 +162,28 @@ def test_what_links_are():
     assert fl.KLDivergence().inverse_link(z) is z
     logarithms = fl.KLDivergence(log_probabilities=True)
     np.testing.assert_allclose(logarithms.inverse_link(z), np.exp(z), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u8", "i1", "?"])
+def test_labels_may_be_of_any_integer_type(dtype):
+    loss, labels = fl.SoftmaxCrossEntropy(), np.array([0, 1, 1], dtype)
+    np.testing.assert_array_equal(
+        loss.optimal_constant(labels), loss.optimal_constant(labels.astype(int))
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_overflow_on_the_way_warn_of_nothing():
+    assert fl.GaussianNLL().optimal_constant([1e300, -1e300])[1] == np.inf
+
+
+@pytest.mark.filterwarnings("error")
+def test_links_warn_of_nothing():
+    assert fl.Poisson().inverse_link([1e4, 0.0]).tolist() == [np.inf, 1.0]
+    assert np.isnan(fl.Poisson().link([-1.0])[0])
+
+
+def test_targets_without_the_axis_of_the_rows_are_an_error():
+    loss = fl.MultiClassHinge(axis=2, classes=["a", "b"])
+    with pytest.raises(ValueError, match="is not one of the classes 'a', 'b'"):
+        loss.optimal_constant([["a", "x"]])
