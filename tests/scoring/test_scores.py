@@ -503,3 +503,17 @@ def test_scores_without_groups_have_empty_arrays_of_them():
     assert scores.group_values.shape == scores.group_errors.shape == (0, 2)
     assert scores.group_weights.shape == scores.group_counts.shape == (0,)
     assert made(errors=False).group_errors is None
+
+
+def test_any_alignment_of_targets_of_metrics():
+    y, z = np.linspace(0, 1, 20), np.linspace(0, 1, 20) ** 2
+    memory = np.empty(y.nbytes + 1, np.uint8)
+    apart = memory[1:].view(float)
+    apart[:] = y
+    assert not apart.flags.aligned
+    assert fl.score(apart, z, "r2").values[0] == fl.score(y, z, "r2").values[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_squares_of_targets_that_overflow_warn_of_nothing():
+    assert np.isnan(fl.score([1e200, 0.0], [1.0, 2.0], "r2").values[0])
