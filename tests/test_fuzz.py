@@ -114,9 +114,9 @@ def test_a_planted_fault_is_found(fault, run, monkeypatch):
     monkeypatch.setattr(
         fl.Huber,
         "grad",
-        lambda loss, y, z, **options: fault(
-            lambda *arrays, **more: grad(loss, *arrays, **more)
-        )(y, z, **options),
+        lambda loss, y, z, **options: fault(lambda *arrays, **more: grad(loss, *arrays, **more))(
+            y, z, **options
+        ),
     )
     found = run("huber")
     problems = {problem for kind, problem in found.findings if kind == "pointwise.grad"}

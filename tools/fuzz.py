@@ -74,9 +74,7 @@ class Place(click.ParamType):
 @click.argument("seconds", type=click.FloatRange(min=0), required=False)
 @click.option("--calls", type=Count(), metavar="N", help="Run until there were so many calls.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="S")
-@click.option(
-    "--processes", type=click.IntRange(1), default=1, show_default=True, metavar="P"
-)
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, metavar="P")
 @click.option(
     "--only",
     multiple=True,

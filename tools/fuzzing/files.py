@@ -155,7 +155,9 @@ def _table(case: Case, ending: str) -> None:
     others = tables(ending)
     data = draw.choice(others)
     case.inputs["file"] = data
-    result = case.allowing(OF_TABLES, f"files{ending}", _scored, _written(data, ending), draw, False)
+    result = case.allowing(
+        OF_TABLES, f"files{ending}", _scored, _written(data, ending), draw, False
+    )
     case.check(f"files{ending}", "a good file is refused", not failed(result), result)
     for _ in range(TIMES):
         bad = mutated(draw, data, others)
@@ -360,7 +362,9 @@ def scorers() -> tuple[bytes, ...]:
     groups = rng.choice(["a", "b", "c"], 30)
     found = []
     for by, errors, cluster in ((None, False, None), (groups, True, None), (groups, True, groups)):
-        scorer = fl.Scorer(["brier", "log_loss", "r2"], stderr=errors, clustered=cluster is not None)
+        scorer = fl.Scorer(
+            ["brier", "log_loss", "r2"], stderr=errors, clustered=cluster is not None
+        )
         scorer.update(y, p, groups=by, cluster=cluster)
         found.append(scorer.to_bytes())
     rows = fl.Scorer(["softmax_cross_entropy"])

@@ -20,7 +20,12 @@ from fuzzing.optimizers import _penalty
 from fuzzing.problem import odd_array
 
 KIND = "linear"
-ALLOWED = (ValueError, TypeError, MemoryError, NotImplementedError)  # of Hessians that there are not
+ALLOWED = (
+    ValueError,
+    TypeError,
+    MemoryError,
+    NotImplementedError,
+)  # of Hessians that there are not
 
 
 def run(case: Case, name: str) -> None:
@@ -36,7 +41,9 @@ def run(case: Case, name: str) -> None:
     made = case.call(f"{KIND}.make", fl.LinearObjective, loss, X, y, **arguments)
     if failed(made):
         return
-    w: Any = arrays.numbers(draw, REAL, made.shape, arrays.FLOATS[0], draw.choice(arrays.INSIDE[:2]))
+    w: Any = arrays.numbers(
+        draw, REAL, made.shape, arrays.FLOATS[0], draw.choice(arrays.INSIDE[:2])
+    )
     if draw.chance(30):
         w = w.reshape(-1)
     if draw.chance(5):
@@ -85,9 +92,9 @@ def _arguments(case: Case, loss: Any, name: str, n: int, d: int) -> dict[str, An
     elif draw.chance(15):
         from scipy import sparse
 
-        X = draw.choice((sparse.csr_array, sparse.csc_matrix, sparse.coo_array))(
-            np.where(X > 0, X, 0).astype(draw.choice(arrays.FLOATS))
-        )
+        with np.errstate(all="ignore"):
+            dense = np.where(X > 0, X, 0).astype(draw.choice(arrays.FLOATS))
+        X = draw.choice((sparse.csr_array, sparse.csc_matrix, sparse.coo_array))(dense)
     k = draw.between(2, 4)
     takes = draw.choice(getattr(loss, "_takes", ("single",)))
     if takes == "labels":

@@ -112,7 +112,9 @@ def _options(case: Case, cls: Any) -> dict[str, Any]:
     for name, default in parameters.signature(cls).items():
         if name == "params" or draw.chance(70 if name in DEFAULTS else 50):
             continue
-        found[name] = parameters.odd(draw) if draw.chance(odd) else _option(draw, cls, name, default)
+        found[name] = (
+            parameters.odd(draw) if draw.chance(odd) else _option(draw, cls, name, default)
+        )
     return found
 
 

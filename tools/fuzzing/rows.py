@@ -96,7 +96,9 @@ def _targets(
         flavour = draw.choice(arrays.INSIDE)
     if draw.chance(25):
         dtype = draw.choice(arrays.ACCEPTED)
-    return arrays.numbers(draw, loss.y_domain, rows if takes == "numbers" else shape, dtype, flavour)
+    return arrays.numbers(
+        draw, loss.y_domain, rows if takes == "numbers" else shape, dtype, flavour
+    )
 
 
 def _labels(draw: Draw, loss: Any, rows: tuple[int, ...], k: int) -> np.ndarray:

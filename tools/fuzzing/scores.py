@@ -29,7 +29,9 @@ TEXTS = ("a", "b", "c", "", "ü", "(missing)", "all")
 @functools.cache
 def _single() -> tuple[Any, ...]:
     """What scores single predictions: losses, their names with parameters, and metrics."""
-    found: list[Any] = [loss for name in pointwise_names() for loss in parameters.variants(name)[:3]]
+    found: list[Any] = [
+        loss for name in pointwise_names() for loss in parameters.variants(name)[:3]
+    ]
     found += [loss.spec for loss in found]
     names = [name for name in METRICS if "<" not in name and not as_measure(name).of_rows]
     of_losses = []
@@ -174,7 +176,10 @@ def _arguments(case: Case) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
         spoilt = draw.choice(("y_true", "y_pred", "sample_weight"))
         data[spoilt] = odd_array(case, shape)
     if draw.chance(3):
-        losses = [*losses, draw.choice(("mse", "what", "huber:delta=-1", "r2:x=1", None, 3, "mse:"))]
+        losses = [
+            *losses,
+            draw.choice(("mse", "what", "huber:delta=-1", "r2:x=1", None, 3, "mse:")),
+        ]
     case.inputs |= {"losses": losses, **data, **options}
     case.watch(*data.values())
     return losses, data, options
@@ -336,7 +341,9 @@ def _compare(case: Case) -> None:
         return
     if options["nan_policy"] != "omit":  # where a row is left out of all models
         names = ("sample_weight", "groups", "nan_policy")
-        of_one = dict(zip(names, (more["sample_weight"], more["by"], more["nan_policy"]), strict=True))
+        of_one = dict(
+            zip(names, (more["sample_weight"], more["by"], more["nan_policy"]), strict=True)
+        )
         alone = case.call("scores.score", fl.score, y, z, losses, **of_one)
         want = alone if failed(alone) else alone.values
         case.same("scores.compare", "other values than alone", found.total.values[0], want)
@@ -368,7 +375,14 @@ def _calibration(case: Case) -> None:
     w = weights(case, (n,), arrays.FLOATS[0])
     if draw.chance(5):
         y, p = draw.choice(((odd_array(case, (n,)), p), (y, odd_array(case, (n,)))))
-    edges = ([0, 1], [0, 0.5, 1], [0.0, 0.1, 0.1, 1], [1, 0], [0, np.nan, 1], np.linspace(0, 1, 200))
+    edges = (
+        [0, 1],
+        [0, 0.5, 1],
+        [0.0, 0.1, 0.1, 1],
+        [1, 0],
+        [0, np.nan, 1],
+        np.linspace(0, 1, 200),
+    )
     more: dict[str, Any] = {"sample_weight": w}
     if draw.chance(60):
         more["bins"] = draw.choice((1, 2, 5, 20, 1000, 0, -1, *edges, parameters.odd(draw)))
@@ -394,7 +408,9 @@ def _calibration(case: Case) -> None:
     case.same("scores.calibration", "other bits on two threads", *both)
     if failed(found):
         return
-    right = found.count.sum() > 0 and (found.count > 0).all() and 0 <= found.ece <= found.mce + 1e-12
+    right = (
+        found.count.sum() > 0 and (found.count > 0).all() and 0 <= found.ece <= found.mce + 1e-12
+    )
     case.check("scores.calibration", "bins that cannot be", bool(right), found.count, found.ece)
     kind = draw.below(20)
     if kind < 4:
@@ -451,4 +467,3 @@ def _frame(case: Case) -> None:
             found,
             want,
         )
-
