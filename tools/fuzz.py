@@ -7,11 +7,11 @@
     tools/fuzz.py --only huber --only scores
     tools/fuzz.py --replay 0:1234         # one case again, every call shown
 
-It calls every loss, optimizer, schedule, penalty and score with arrays of every dtype and layout, with
-values in and out of their domains, and reads files that were spoilt. After each call inputs have to be
-unchanged and errors of the documented classes; results have to agree with those of other methods, of
-other numbers of threads and of other layouts, to the bit where that is promised. A case follows from
-the seed and its index alone. The exit status is 1 if anything was found.
+It calls every loss, optimizer, schedule, penalty and score with arrays of every dtype and layout,
+with values in and out of their domains, and reads files that were spoilt. After each call inputs
+have to be unchanged and errors of the documented classes; results have to agree with those of other
+methods, of other numbers of threads and of other layouts, to the bit where that is promised. A case
+follows from the seed and its index alone. The exit status is 1 if anything was found.
 
 It needs what the tests need: pip install -e '.[test]'
 """
@@ -35,8 +35,6 @@ try:
     import click
     import rich.console
     import rich.table
-
-    import fastloss
     from fuzzing.case import Tally
     from fuzzing.run import Plan, run_all, run_case, settled
 except ImportError as missing:
@@ -105,7 +103,8 @@ def main(
         started = time.monotonic()
         if seconds is None and calls is None:
             seconds = 60
-        found = run_all(plan, processes=processes, calls=calls, seconds=seconds, progress=_tell)
+        limits = {"calls": calls, "seconds": seconds}
+        found = run_all(plan, processes=processes, progress=Progress(), **limits)
         elapsed = time.monotonic() - started
         report(found, elapsed)
         if out is not None:
@@ -123,13 +122,24 @@ def again(plan: Plan, index: int) -> Tally:
     return tally
 
 
-# ---- reports -------------------------------------------------------------------------------------------
+# ---- reports -----------------------------------------------------------------------------------
 
 
-def _tell(tally: Tally) -> None:
-    if sys.stderr.isatty():
-        text = f"{tally.calls.total():,} calls, {len(tally.findings)} findings"
-        print(f"\r{text}", end="", file=sys.stderr, flush=True)
+class Progress:
+    """Tells of findings as they come, and of the number of calls now and then."""
+
+    def __init__(self) -> None:
+        self.told: set[tuple[str, str]] = set()
+        self.since = time.monotonic()
+
+    def __call__(self, tally: Tally) -> None:
+        for key in tally.findings.keys() - self.told:
+            finding = tally.findings[key]
+            print(f"{': '.join(key)}; {finding['replay']}", file=sys.stderr, flush=True)
+            self.told.add(key)
+        if time.monotonic() - self.since > 60:
+            self.since = time.monotonic()
+            print(f"{tally.calls.total():,} calls", file=sys.stderr, flush=True)
 
 
 def report(tally: Tally, seconds: float) -> None:

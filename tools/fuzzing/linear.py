@@ -127,7 +127,7 @@ def names() -> tuple[str, ...]:
     return (*found, *(name for name in fl.loss_names() if loss_class(name).name not in found))
 
 
-# ---- losses of other arrays -----------------------------------------------------------------------
+# ---- losses of other arrays --------------------------------------------------------------------
 
 OTHERS = tuple(
     name

@@ -61,7 +61,7 @@ def _made(case: Case, cls: Any, params: Any, options: dict[str, Any]) -> Any:
     return None if failed(opt) else opt
 
 
-# ---- parameters and options ----------------------------------------------------------------------
+# ---- parameters and options --------------------------------------------------------------------
 
 
 def _parameters(draw: Draw) -> Any:
@@ -184,7 +184,7 @@ def _penalty(draw: Draw) -> Any:
     return cls(**strengths)
 
 
-# ---- steps -----------------------------------------------------------------------------------------
+# ---- steps -------------------------------------------------------------------------------------
 
 
 def snapshot(opt: Any, params: Any) -> tuple[Any, ...]:
@@ -272,8 +272,8 @@ def _spoilt_gradients(draw: Draw, params: Any, grads: Any) -> Any:
     return draw.choice(
         (
             None, (indices, values), (indices, values), (indices - 1, values), (indices, None),
-            (indices + lines, values), (indices.astype("u1"), values), (indices,), (values, indices),
-            (indices, values.T), cast, grad[..., None], grad.T, grad.tolist(), np.ma.array(grad),
+            (indices + lines, values), (indices.astype("u1"), values), (indices,),
+            (values, indices), (indices, values.T), cast, grad[..., None], grad.T, grad.tolist(), np.ma.array(grad),
             grad.reshape(-1)[:-1], arrays._strided(grad)[0], arrays._unaligned(grad)[0],
             arrays._swapped(grad)[0], arrays._read_only(grad)[0], arrays._held(grad)[0],
             arrays.refused(draw, grad.shape), np.asfortranarray(grad), grad.astype(">f4")
@@ -282,7 +282,7 @@ def _spoilt_gradients(draw: Draw, params: Any, grads: Any) -> Any:
     )  # fmt: skip
 
 
-# ---- state ---------------------------------------------------------------------------------------
+# ---- state -------------------------------------------------------------------------------------
 
 
 def _around(case: Case, opt: Any) -> None:
@@ -359,7 +359,7 @@ def spoilt(draw: Draw, tree: Any) -> Any:
     return parameters.odd(draw)
 
 
-# ---- schedules -------------------------------------------------------------------------------------
+# ---- schedules ---------------------------------------------------------------------------------
 
 STEPS: tuple[Any, ...] = (
     0, 1, 2, 3, 9, 10, 11, 99, 100, 1000, 10**6, 2**31, 2**53 + 1, 2**63, 10**30, 10**400, -1,

@@ -1,4 +1,4 @@
-"""Targets, predictions and weights of a loss, and all that has to hold of what it gives for them."""
+"""Targets, predictions and weights of a loss, and what has to hold of what it gives for them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Problem:
 
 def exercise(p: Problem) -> None:
     """Call all methods and hold them to each other; then with out, threads, layouts, alone."""
-    case, draw = p.case, p.case.draw
+    draw = p.case.draw
     if not all(type(x) is np.ndarray for x in (p.y, p.z, p.z if p.w is None else p.w)):
         only_called(p)
         return
@@ -283,7 +283,7 @@ def _unfit(p: Problem, how: str, outs: list[Any]) -> Any:
     return draw.choice(("x", 1.0, [1.0], {}, 1j))
 
 
-# ---- threads, layouts, places --------------------------------------------------------------------
+# ---- threads, layouts, places ------------------------------------------------------------------
 
 
 def _on_two_threads(p: Problem, reduction: str) -> None:

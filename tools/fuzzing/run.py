@@ -67,10 +67,11 @@ def run_case(
     """One case; what should not be is entered into the tally."""
     draw = Draw(plan.seed, index)
     place = draw.below(sum(share for _, share, _ in units))
-    for subject, share, names in units:
-        if place < share:
-            break
-        place -= share
+    chosen = 0
+    while place >= units[chosen][1]:
+        place -= units[chosen][1]
+        chosen += 1
+    subject, _, names = units[chosen]
     name = draw.choice(names)
     case = Case(draw, tally, tell)
     tally.cases += 1
@@ -113,7 +114,7 @@ def settled() -> Iterator[None]:
         yield
 
 
-# ---- workers -----------------------------------------------------------------------------------------
+# ---- workers -----------------------------------------------------------------------------------
 
 
 def work(plan: Plan, connection: Connection, place: Any) -> None:
@@ -123,8 +124,9 @@ def work(plan: Plan, connection: Connection, place: Any) -> None:
     _limit_memory()
     units = plan.units()
     gc.freeze()
-    with settled():
-        while (given := connection.recv()) is not None:
+    with settled(), contextlib.suppress(EOFError):  # where the parent has ended
+        while True:
+            given = connection.recv()
             tally = Tally()
             for index in range(*given):
                 place.value = index
