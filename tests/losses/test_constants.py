@@ -181,9 +181,19 @@ def test_numbers_that_overflow_on_the_way_warn_of_nothing():
 def test_links_warn_of_nothing():
     assert fl.Poisson().inverse_link([1e4, 0.0]).tolist() == [np.inf, 1.0]
     assert np.isnan(fl.Poisson().link([-1.0])[0])
+    assert fl.Exponential().inverse_link([1e308, -1e308]).tolist() == [1.0, 0.0]
 
 
 def test_targets_without_the_axis_of_the_rows_are_an_error():
     loss = fl.MultiClassHinge(axis=2, classes=["a", "b"])
     with pytest.raises(ValueError, match="is not one of the classes 'a', 'b'"):
         loss.optimal_constant([["a", "x"]])
+
+
+@pytest.mark.parametrize("loss", defaults(), ids=lambda loss: loss.name)
+def test_links_keep_shape_and_type_in_any_byte_order(loss):
+    for x in (np.array(0.5, ">f4"), np.full((2, 3), 0.5, ">f4")):
+        for function in (loss.link, loss.inverse_link):
+            found = function(x)
+            assert type(found) is np.ndarray
+            assert (found.shape, found.dtype) == (x.shape, np.float32)

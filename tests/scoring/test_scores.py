@@ -517,3 +517,11 @@ def test_any_alignment_of_targets_of_metrics():
 @pytest.mark.filterwarnings("error")
 def test_squares_of_targets_that_overflow_warn_of_nothing():
     assert np.isnan(fl.score([1e200, 0.0], [1.0, 2.0], "r2").values[0])
+
+
+def test_any_byte_order_of_weights_of_metrics():
+    # products of float32 are rounded
+    y, z, w = np.random.default_rng(0).uniform(0.1, 5, (3, 50)).astype(np.float32)
+    expected = fl.score(y, z, ["mae", "d2_poisson_deviance"], sample_weight=w)
+    found = fl.score(y, z, ["mae", "d2_poisson_deviance"], sample_weight=w.astype(">f4"))
+    assert found.values.tolist() == expected.values.tolist()

@@ -42,7 +42,7 @@ SUBJECTS: dict[str, Subject] = {
     "optimizers": Subject(120, optimizers.run, optim.optimizer_names()),
     "schedules": Subject(40, optimizers.run_schedule, tuple(schedules._REGISTRY)),
     "penalties": Subject(50, of_penalties.run, tuple(penalties._REGISTRY)),
-    "scores": Subject(15, scores.run, scores.KINDS),
+    "scores": Subject(10, scores.run, scores.KINDS),
     "linear": Subject(20, linear.run, linear.names()),
-    "files": Subject(6, files.run, files.NAMES),
+    "files": Subject(4, files.run, files.NAMES),
 }
