@@ -517,6 +517,7 @@ def test_any_alignment_of_targets_of_metrics():
 @pytest.mark.filterwarnings("error")
 def test_squares_of_targets_that_overflow_warn_of_nothing():
     assert np.isnan(fl.score([1e200, 0.0], [1.0, 2.0], "r2").values[0])
+    assert fl.score([-1e308], [1e308], "bias").values[0] == np.inf
 
 
 def test_any_byte_order_of_weights_of_metrics():
