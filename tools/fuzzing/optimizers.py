@@ -275,8 +275,8 @@ def _spoilt_gradients(draw: Draw, params: Any, grads: Any) -> Any:
             (indices + lines, values), (indices.astype("u1"), values), (indices,),
             (values, indices), (indices, values.T), cast, grad[..., None], grad.T, grad.tolist(),
             np.ma.array(grad), grad.reshape(-1)[:-1], arrays._strided(grad)[0],
-            arrays._unaligned(grad)[0], arrays._swapped(grad)[0], arrays._read_only(grad)[0], arrays._held(grad)[0],
-            arrays.refused(draw, grad.shape), np.asfortranarray(grad),
+            arrays._unaligned(grad)[0], arrays._swapped(grad)[0], arrays._read_only(grad)[0],
+            arrays._held(grad)[0], arrays.refused(draw, grad.shape), np.asfortranarray(grad),
         )
     )  # fmt: skip
 
