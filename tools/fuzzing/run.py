@@ -123,7 +123,7 @@ def work(plan: Plan, connection: Connection, place: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     _limit_memory()
     units = plan.units()
-    gc.freeze()
+    gc.set_threshold(50_000)  # cases leave few cycles, and looking for them takes long
     with settled(), contextlib.suppress(EOFError):  # where the parent has ended
         while True:
             given = connection.recv()

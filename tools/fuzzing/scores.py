@@ -318,7 +318,7 @@ def _compare(case: Case) -> None:
     losses, data, options = _arguments(case)
     y, z = data["y_true"], data["y_pred"]
     other = z
-    if type(z) is np.ndarray and z.size and z.dtype.kind in "fb":
+    if type(z) is np.ndarray and z.ndim and z.dtype.kind in "fb":
         other = z[::-1].copy() if draw.chance(70) else z.copy()
     models = {"a": z, "b": other}
     if draw.chance(5):
