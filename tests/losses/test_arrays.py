@@ -543,3 +543,10 @@ def test_an_error_leaves_an_out_alone_that_results_are_converted_for(n, room):
             with pytest.raises(fl.DomainError):
                 loss.grad_and_hess(labels, given, out=outs)
             assert (np.array(outs) == 7).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_beyond_float32_is_infinite_in_an_array_without_axes_too():
+    y = unaligned(np.array(1e300))
+    assert fl.AbsoluteError()(y, np.float32(1)) == np.inf
+    assert fl.AbsoluteError()(y.reshape(1), np.ones(1, np.float32)) == np.inf
