@@ -12,7 +12,7 @@ import fastloss as fl
 
 ROOT = Path(__file__).parents[1]
 FUZZ = ROOT / "tools" / "fuzz.py"
-CALLS = 250_000
+CALLS = 200_000
 
 
 def fuzz(*arguments):

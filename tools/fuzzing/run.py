@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import gc
 import multiprocessing
 import os
@@ -66,13 +67,7 @@ def run_case(
 ) -> None:
     """One case; what should not be is entered into the tally."""
     draw = Draw(plan.seed, index)
-    place = draw.below(sum(share for _, share, _ in units))
-    chosen = 0
-    while place >= units[chosen][1]:
-        place -= units[chosen][1]
-        chosen += 1
-    subject, _, names = units[chosen]
-    name = draw.choice(names)
+    subject, name = _unit(plan, draw, units, index)
     case = Case(draw, tally, tell)
     tally.cases += 1
     tally.names[f"{subject}: {name}"] += 1
@@ -92,6 +87,27 @@ def run_case(
         last = traceback.extract_tb(error.__traceback__)[-1]
         problem = f"{type(error).__name__} in {os.path.basename(last.filename)}:{last.name}"
         _enter(tally, plan, index, name, subject, problem, traceback.format_exc(), case)
+
+
+@functools.cache
+def in_turn(plan: Plan) -> list[tuple[str, str]]:
+    """Every name of every subject once."""
+    return [(subject, name) for subject, _, names in plan.units() for name in dict.fromkeys(names)]
+
+
+def _unit(
+    plan: Plan, draw: Draw, units: list[tuple[str, int, Sequence[str]]], index: int
+) -> tuple[str, str]:
+    """The subject of a case and its name: at first each in turn, then at random."""
+    every = in_turn(plan)
+    if index < len(every):
+        return every[index]
+    place = draw.below(sum(share for _, share, _ in units))
+    chosen = 0
+    while place >= units[chosen][1]:
+        place -= units[chosen][1]
+        chosen += 1
+    return units[chosen][0], draw.choice(units[chosen][2])
 
 
 def _enter(
