@@ -526,3 +526,12 @@ def test_any_byte_order_of_weights_of_metrics():
     expected = fl.score(y, z, ["mae", "d2_poisson_deviance"], sample_weight=w)
     found = fl.score(y, z, ["mae", "d2_poisson_deviance"], sample_weight=w.astype(">f4"))
     assert found.values.tolist() == expected.values.tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_results_that_overflow_warn_of_nothing():
+    y, z, w = [0.5, 1.0, 2.0], [1e150, 1e150, 1e-150], [-1.0, 1e-307, 1.0]
+    options = {"sample_weight": w, "groups": ["a", "a", "b"]}
+    assert fl.score(y, z, ["r2", "rmse"], **options).names == ("r2", "rmse")
+    models = {"a": z, "b": y}
+    assert fl.compare(y, models, "r2", sample_weight=w, by=["a", "a", "b"]).names == ("r2",)
