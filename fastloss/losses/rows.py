@@ -180,6 +180,8 @@ class RowLoss(Loss, _core.RowLoss):
         k = (int(y[keep].max()) + 1 if keep.any() else 0) if n_classes is None else n_classes
         if keep.any() and not 0 <= y[keep].min() <= y[keep].max() < k:
             raise ValueError(f"y_true must hold classes from 0 to {k - 1}")
+        if k > np.iinfo(np.intp).max:
+            raise ValueError(f"y_true holds {k - 1}, which no class can be: it is beyond 64 bits")
         shares = np.bincount(y[keep].astype(np.intp), None if w is None else w[keep], minlength=k)
         if not shares.any():
             raise ValueError("there is no row of non-zero weight to take the best constant of")

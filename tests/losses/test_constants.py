@@ -197,3 +197,8 @@ def test_links_keep_shape_and_type_in_any_byte_order(loss):
             found = function(x)
             assert type(found) is np.ndarray
             assert (found.shape, found.dtype) == (x.shape, np.float32)
+
+
+def test_a_label_beyond_64_bits_is_an_error():
+    with pytest.raises(ValueError, match="which no class can be"):
+        fl.SoftmaxCrossEntropy().optimal_constant(np.array([0, 2**64 - 1], np.uint64))
