@@ -202,3 +202,18 @@ def test_links_keep_shape_and_type_in_any_byte_order(loss):
 def test_a_label_beyond_64_bits_is_an_error():
     with pytest.raises(ValueError, match="which no class can be"):
         fl.SoftmaxCrossEntropy().optimal_constant(np.array([0, 2**64 - 1], np.uint64))
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "w"),
+    [
+        (fl.EpsilonInsensitive(epsilon=1.0), [-1.0, 2.0, -1.0], None),
+        (fl.LogCosh(), [2.342757144680547e-221, 6.264224070327440e214], [10, 4]),
+    ],
+)
+def test_a_search_that_halves_for_long_comes_to_an_end(loss, y, w):
+    found = loss.optimal_constant(y, w)
+    assert abs(found) < 1
+    assert loss(y, np.full(len(y), found), sample_weight=w) <= loss(
+        y, [y[0]] * len(y), sample_weight=w
+    )
