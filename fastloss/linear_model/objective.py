@@ -18,6 +18,7 @@ from fastloss._core import (
 )
 from fastloss.linear_model.matrices import gram, matrix_of
 from fastloss.losses.base import Loss, Pointwise, as_loss
+from fastloss.losses.links import real_array
 from fastloss.losses.rows import RowLoss
 from fastloss.penalties import Penalty
 
@@ -130,7 +131,8 @@ class LinearObjective:
                 raise ValueError(f"sample_weight must be of shape {(n,)}; got {self._weight.shape}")
         self._offset = None
         if offset is not None:
-            self._offset = np.ascontiguousarray(input_array(offset, "offset"), self._dtype)
+            with np.errstate(over="ignore"):
+                self._offset = np.ascontiguousarray(real_array(offset, "offset"), self._dtype)
             if self._offset.shape != self._scores_shape(n):
                 raise ValueError(
                     f"offset must be of shape {self._scores_shape(n)}; got {self._offset.shape}"
@@ -185,6 +187,7 @@ class LinearObjective:
 
     # ---- values and derivatives
 
+    @np.errstate(over="ignore", invalid="ignore")
     def value(self, w: ArrayLike) -> float:
         """Compute the objective.
 
@@ -203,6 +206,7 @@ class LinearObjective:
             value += self.penalty.value(self._weights_of(coef.astype(np.float64)))
         return value
 
+    @np.errstate(over="ignore", invalid="ignore")
     def value_and_grad(self, w: ArrayLike, out: Array | None = None) -> tuple[float, Array]:
         """Compute the objective and its gradient in one pass over X.
 
@@ -229,6 +233,7 @@ class LinearObjective:
             self._weights_of(grad)[...] += by_coef
         return value, grad
 
+    @np.errstate(over="ignore", invalid="ignore")
     def hessp(self, w: ArrayLike, v: ArrayLike, *, hessian: str = "exact") -> Array:
         """Compute the product of the Hessian at w with v, in one pass over X.
 
@@ -261,6 +266,7 @@ class LinearObjective:
             self._weights_of(product)[...] += self._curvature() * self._weights_of(direction)
         return product
 
+    @np.errstate(over="ignore", invalid="ignore")
     def hess(self, w: ArrayLike, *, hessian: str = "exact") -> NDArray[np.float64]:
         """Compute the Hessian, of few features and outputs.
 
@@ -303,6 +309,7 @@ class LinearObjective:
                 total[a, at, a, at] += self._curvature()
         return total.reshape(k * width, k * width)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def predict(self, w: ArrayLike, X: Any = None) -> Array:
         """Compute the predictions X w + b, on the scale of the loss's.
 
@@ -330,7 +337,7 @@ class LinearObjective:
 
     def _split(self, w: ArrayLike) -> tuple[Array, NDArray[np.float64]]:
         """Weights of the outputs, in the dtype of X, and intercepts."""
-        given = np.asarray(w)
+        given = real_array(w, "w")
         if given.shape not in (self.shape, (int(np.prod(self.shape)),)):
             raise ValueError(f"w must be of shape {self.shape}, or flat; got {given.shape}")
         rows = given.reshape(self.n_outputs, -1)

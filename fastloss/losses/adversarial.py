@@ -26,6 +26,7 @@ class _Side:
     def __init__(self, factor: float, loss: Pointwise | None = None, target: float = 0.0) -> None:
         self.factor, self.loss, self.target = factor, loss, target
 
+    @np.errstate(over="ignore", invalid="ignore")
     def value_and_grad(
         self, scores: ArrayLike, name: str, out: Array | None
     ) -> tuple[float, Array]:

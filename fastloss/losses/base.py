@@ -186,7 +186,7 @@ class Loss(BaseLoss):
         cls: Any = type(self)
         defaults = _defaults(cls)
         changed = [
-            f"{k}={';'.join(map(repr, v)) if isinstance(v, tuple) else repr(v)}"
+            f"{k}={_written(v, cls._ranges[k].labels)}"
             for k, v in self.parameters.items()
             if v != defaults[k]
         ]
@@ -245,6 +245,13 @@ class Loss(BaseLoss):
         return dict(self.parameters)
 
 
+def _written(value: Any, labels: bool) -> str:
+    """A parameter as `get_loss` reads it; one number of several has a semicolon behind it."""
+    if not isinstance(value, tuple):
+        return repr(value)
+    return ";".join(map(repr, value)) + ";" * (len(value) == 1 and not labels)
+
+
 @functools.cache
 def _defaults(cls: Any) -> dict[str, Any]:
     """The parameters that a loss has if none are given."""
@@ -279,6 +286,7 @@ class Pointwise(Loss, PointwiseLoss):
         """The kernel to run and its parameters."""
         return self._kernel_name, self.parameters
 
+    @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def optimal_constant(self, y_true: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Find the prediction that makes the loss least if it is the same for all samples.
 
@@ -547,7 +555,9 @@ def _number(text: str) -> float | bool | tuple[float, ...] | None:
     words = {"None": None, "True": True, "False": False}
     if text in words:
         return words[text]
-    return tuple(map(float, text.split(";"))) if ";" in text else float(text)
+    if ";" not in text:
+        return float(text)
+    return tuple(map(float, text.removesuffix(";").split(";")))
 
 
 def _split(text: str, mark: str) -> list[str]:

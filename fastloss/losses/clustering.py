@@ -61,6 +61,7 @@ class KMeansLoss:
     array([0, 0, 1])
     """
 
+    @np.errstate(over="ignore", invalid="ignore")
     def __call__(self, X: ArrayLike, centers: ArrayLike) -> float:
         """Compute the loss.
 
@@ -78,6 +79,7 @@ class KMeansLoss:
         parts = _nearest(X, centers, largest)
         return sum(_squares(part, centers[j]) for _, part, j in parts) / len(X)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def assign(self, X: ArrayLike, centers: ArrayLike) -> NDArray[np.intp]:
         """Find the nearest centre of each point.
 
@@ -93,6 +95,7 @@ class KMeansLoss:
             found[rows] = nearest
         return found
 
+    @np.errstate(over="ignore", invalid="ignore")
     def value_and_grad(self, X: ArrayLike, centers: ArrayLike) -> tuple[float, Array]:
         """Compute the loss and its derivatives by the centres.
 

@@ -68,7 +68,9 @@ def search(value: Slope, slope: Slope, starts: Array) -> float:
         low = own
     if low == high or slope(low) >= 0 or slope(high) <= 0:
         return own
-    found = float(brentq(slope, low, high, xtol=5e-324, rtol=4 * np.finfo(float).eps))
+    # towards a zero at 0 halving goes on through all exponents
+    limits: Any = {"xtol": 5e-324, "rtol": 4 * np.finfo(float).eps, "maxiter": 5000}
+    found = float(brentq(slope, low, high, **limits, disp=False))
     return min((own, found), key=value)
 
 

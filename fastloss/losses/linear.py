@@ -72,6 +72,7 @@ class LinearCrossEntropy:
         SoftmaxCrossEntropy(None, self.label_smoothing, self.ignore_index)  # checks them
         check_chunk_size(self.chunk_size)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def __call__(self, X: ArrayLike, W: ArrayLike, b: ArrayLike | None, y_true: ArrayLike) -> float:
         """Compute the mean loss.
 
@@ -91,6 +92,7 @@ class LinearCrossEntropy:
         parts = (work.loss(labels, z, reduction="sum") for _, labels, z in work.logits())
         return sum(parts) / work.count
 
+    @np.errstate(over="ignore", invalid="ignore")
     def value_and_grad(
         self, X: ArrayLike, W: ArrayLike, b: ArrayLike | None, y_true: ArrayLike
     ) -> tuple[float, Array, Array, Array | None]:

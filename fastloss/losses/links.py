@@ -28,9 +28,10 @@ class Link:
 def real_array(given: Any, name: str) -> Array:
     """An argument in the type that it is computed in."""
     array: Array = input_array(given, name)
-    if array.dtype == np.float32 or array.dtype.itemsize == 2 and array.dtype.kind not in "iub":
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "f" and size == 4 or size == 2 and kind not in "iub":  # of any byte order
         return array.astype(np.float32, copy=False)
-    if array.dtype.kind not in "iubf":
+    if kind not in "iubf":
         raise TypeError(f"{name} must hold real, integer or bool values; got dtype {array.dtype}")
     return array.astype(np.float64, copy=False)
 
@@ -41,6 +42,11 @@ def _expit(z: Array, axis: int) -> Array:
     return np.asarray(expit(z))
 
 
+def _twice(z: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(2 * z)
+
+
 def _logit(mu: Array, axis: int) -> Array:
     from scipy.special import logit
 
@@ -48,16 +54,21 @@ def _logit(mu: Array, axis: int) -> Array:
 
 
 def _log(mu: Array, axis: int) -> Array:
-    with np.errstate(divide="ignore"):  # of 0 it is -inf
+    with np.errstate(divide="ignore", invalid="ignore"):  # of 0 it is -inf, of -1 NaN
         return np.asarray(np.log(mu))
+
+
+def _exp(z: Array, axis: int) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(z))
 
 
 IDENTITY = Link("z", lambda z, axis: z, lambda mu, axis: mu)
 LOGIT = Link("1/(1 + exp(-z))", _expit, _logit)
 HALF_LOGIT = Link(
     "1/(1 + exp(-2*z))",
-    lambda z, axis: _expit(2 * z, axis),
-    lambda mu, axis: _logit(mu, axis) / 2,
+    lambda z, axis: _expit(_twice(z), axis),
+    lambda mu, axis: np.asarray(_logit(mu, axis) / 2),
 )
-LOG = Link("exp(z)", lambda z, axis: np.asarray(np.exp(z)), _log)
+LOG = Link("exp(z)", _exp, _log)
 SOFTMAX = Link("exp(z)/sum(exp(z))", lambda z, axis: softmax(z, axis=axis), _log)

@@ -247,6 +247,7 @@ class Contrastive(Ranged):
         super().__post_init__()
         check_chunk_size(self.chunk_size)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def __call__(self, first: ArrayLike, second: ArrayLike) -> float:
         """Compute the loss.
 
@@ -263,6 +264,7 @@ class Contrastive(Ranged):
         parts = (_CROSS_ENTROPY(labels, z, reduction="sum") for _, labels, z in rows.similarities())
         return sum(parts) / len(rows.unit)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def value_and_grad(
         self, first: ArrayLike, second: ArrayLike, out: Outputs | None = None
     ) -> tuple[float, tuple[Array, Array]]:

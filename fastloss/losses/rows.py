@@ -94,7 +94,7 @@ class RowLoss(Loss, _core.RowLoss):
             return None
         if domain in (LABEL, AXIS):
             if isinstance(value, float) and value.is_integer():  # as get_loss reads it
-                return int(value)
+                value = int(value)
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise TypeError(f"{name} must be an integer; got {value!r}")
             number = int(value)
@@ -107,6 +107,7 @@ class RowLoss(Loss, _core.RowLoss):
             return bool(value)
         return super()._check(name, value)
 
+    @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def optimal_constant(
         self,
         y_true: ArrayLike,
@@ -151,7 +152,8 @@ class RowLoss(Loss, _core.RowLoss):
         """
         y = input_array(y_true, "y_true")
         classes = self.parameters.get("classes")
-        if classes is not None and not (y.ndim > 1 and y.shape[self.axis] == len(classes)):
+        inside = y.ndim > 1 and -y.ndim <= self.axis < y.ndim
+        if classes is not None and not (inside and y.shape[self.axis] == len(classes)):
             n_classes, y = len(classes), self._places(y)
         elif "labels" in self._takes and y.ndim == 1 and y.dtype.kind == "f":
             y = _whole(y)
@@ -175,9 +177,11 @@ class RowLoss(Loss, _core.RowLoss):
         """The weight of each class among labels."""
         ignored = self.parameters.get("ignore_index")
         keep = np.ones(len(y), bool) if ignored is None else y != ignored
-        k = int(y[keep].max(initial=-1)) + 1 if n_classes is None else n_classes
+        k = (int(y[keep].max()) + 1 if keep.any() else 0) if n_classes is None else n_classes
         if keep.any() and not 0 <= y[keep].min() <= y[keep].max() < k:
             raise ValueError(f"y_true must hold classes from 0 to {k - 1}")
+        if k > np.iinfo(np.intp).max:
+            raise ValueError(f"y_true holds {k - 1}, which no class can be: it is beyond 64 bits")
         shares = np.bincount(y[keep].astype(np.intp), None if w is None else w[keep], minlength=k)
         if not shares.any():
             raise ValueError("there is no row of non-zero weight to take the best constant of")

@@ -559,7 +559,7 @@ def _wilson(share: Array, n: Array, level: float) -> tuple[Array, Array]:
     """The interval of the probability of what happened in a share of n trials."""
     from scipy.special import ndtri  # takes long to import
 
-    z2 = ndtri((1 + level) / 2) ** 2 / n
+    z2 = ndtri((1 - level) / 2) ** 2 / n  # of the lower end, which is never rounded to 0
     middle = share + z2 / 2
     half = np.sqrt(z2 * (share * (1 - share) + z2 / 4))
     low, high = (middle - half) / (1 + z2), (middle + half) / (1 + z2)

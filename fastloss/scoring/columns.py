@@ -167,7 +167,7 @@ def _named(of: Callable[[Part], T], part: Part, rows: slice | None) -> T:
 
 
 def _flat(array: Array) -> Array:
-    return np.ascontiguousarray(array).reshape(-1)
+    return np.require(array, requirements=["C", "A"]).reshape(-1)
 
 
 def can_be_fused(measures: Sequence[Measure]) -> bool:

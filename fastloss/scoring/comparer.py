@@ -156,6 +156,7 @@ class Comparer(Measured):
         named = {f"y_preds[{model!r}]": z for model, z in zip(self.models, zs, strict=True)}
         self._add(y, named, sample_weight, groups, cluster)
 
+    @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def result(
         self, baseline: str | None = None, correction: Literal["holm"] | None = None
     ) -> Comparison:

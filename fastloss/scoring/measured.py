@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastloss._core import input_array
 from fastloss.losses.base import Loss
 from fastloss.scoring.accumulator import Accumulator, check_clustered
@@ -65,4 +67,5 @@ class Measured(Accumulator):
         self._take(groups is not None, key_names(groups), items, labels, sums)
 
     def _columns(self, part: Part) -> list[Array]:
-        return [column for measure in self._measures for column in measure.columns(part)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [column for measure in self._measures for column in measure.columns(part)]

@@ -227,8 +227,8 @@ class Explained(Measure):
 
 def _square(y: Array) -> tuple[Array, Array]:
     """Squares, and what their rounding took off (Dekker 1971)."""
-    square = y * y
     with np.errstate(over="ignore", invalid="ignore"):
+        square = y * y
         high = 134217729.0 * y
         high = high - (high - y)
         low = y - high

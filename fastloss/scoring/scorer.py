@@ -143,6 +143,7 @@ class Scorer(Measured):
         firsts = [0, *accumulate(m.n_columns for m in self._measures)]
         return [k for k, m in zip(firsts, self._measures, strict=False) if m.is_mean]
 
+    @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def result(self) -> Scores:
         """The scores of all that was added.
 

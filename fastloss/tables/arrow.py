@@ -73,6 +73,7 @@ def read_arrow(source: Source, columns: Forms) -> Iterator[Part]:
         batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
         rows = 0
         for whole in batches:
+            whole.validate(full=True)  # places and lengths in a damaged file may lead anywhere
             for first in range(0, whole.num_rows, batch_rows(columns)):
                 batch = whole.slice(first, batch_rows(columns))
                 yield columns_of(batch, places, rows), source.share

@@ -114,6 +114,26 @@ cdef const char* padded(
     return buffer
 
 
+cdef inline double boosted(double w, double boost) noexcept nogil:
+    """A weight times a power of two. What is not 0 stays so: of a weight of 0 nothing is looked at."""
+    cdef double product = w * boost
+    if product != 0 or w == 0:
+        return product
+    return 5e-324 if w > 0 else -5e-324
+
+
+cdef void boost_weights(Job* job, const char* w, Py_ssize_t n, char* products) noexcept nogil:
+    """boosted() of weights in the type that they have."""
+    cdef Py_ssize_t i
+    cdef float least = 1.401298464324817e-45
+    job.weighing.scale(w, job.boost, n, products)
+    for i in range(n):
+        if job.weight_size == 8:
+            (<double*>products)[i] = boosted((<const double*>w)[i], job.boost)
+        elif (<float*>products)[i] == 0 and (<const float*>w)[i] != 0:
+            (<float*>products)[i] = least if (<const float*>w)[i] > 0 else -least
+
+
 cdef bint load_weights(
         Job* job, int thread, Py_ssize_t start, Scratch* s, Block* b) noexcept nogil:
     """b.w, b.weight and b.count; False if a weight is not finite."""
@@ -136,7 +156,7 @@ cdef bint load_weights(
     if job.omit:
         job.weighing.drop_nan(b.y, b.z, b.padded, s.w)
     if job.boost != 1:
-        job.weighing.scale(b.w, job.boost, b.padded, s.scaled)
+        boost_weights(job, b.w, b.padded, s.scaled)
         memcpy(s.w, s.scaled, b.padded * job.weight_size)
         b.w = s.w
     stats = job.weighing.stats(b.w, b.padded)

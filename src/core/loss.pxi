@@ -509,10 +509,12 @@ cdef object evaluate_blocks(
             job.grad = set_output(&job, 1, grad)
         if hess is not None:
             job.hess = set_output(&job, 2, hess)
-        job.staged = in_place
+        # before an error a converted output would get what its buffer happens to hold
+        job.staged = in_place or job.through and (
+            w is not None or job.refuse_nan or loss.domains[0].bounded or loss.domains[1].bounded)
         job.stream = (
             arrays + 2 + job.weighted) * job.n * job.itemsize > cache_bytes and arrays > 0 and (
-                not in_place)
+                not job.staged)
         if term.maps[ADD_VALUE] != NULL and is_direct(y, type_num) and is_direct(z, type_num) and (
                 not (w is not None or job.omit or in_place or job.through or job.stream)
                 and job.z.ahead == 0):

@@ -116,7 +116,7 @@ cdef WeightStats triplet_weights(
         if given != <char*>w:
             memcpy(w, given, n * sizeof(double))
         for i in range(n):
-            w[i] *= t.rows.boost
+            w[i] = boosted(w[i], t.rows.boost)
     else:
         for i in range(n):
             w[i] = 1

@@ -193,6 +193,15 @@ cdef bint open_readers(
         Operand* operand, cnp.ndarray array, cnp.ndarray like, int type_num, int threads, int access
         ) except? True:
     """An iterator for each thread; True if they need the GIL."""
+    if cnp.PyArray_NDIM(like) == 0:         # which NumPy converts at once, and warns of overflows
+        with np.errstate(all="ignore"):
+            return made_readers(operand, array, like, type_num, threads, access)
+    return made_readers(operand, array, like, type_num, threads, access)
+
+
+cdef bint made_readers(
+        Operand* operand, cnp.ndarray array, cnp.ndarray like, int type_num, int threads, int access
+        ) except? True:
     cdef cnp.npy_uint32 op_flags = access | NPY_ITER_CONTIG | NPY_ITER_ALIGNED | NPY_ITER_NBO
     cdef int axes[MAX_DIMS]
     cdef int* op_axes = axes

@@ -320,6 +320,8 @@ cdef object evaluate_rows(
         if out is not None:
             job.staged = overwrites_input(value, grad, hess, y, z, w, type_num)
         set_outputs(&job, value, grad, hess)
+        # before an error a converted output would get what its buffer happens to hold
+        job.staged |= job.through
         return compute_rows(&job, loss, reduction, y, moved, w, value, grad, hess)
     finally:
         end_rows(&job)
@@ -424,7 +426,8 @@ cdef void fail_rows(
             continue
         if job.targets == LABELS and not (0 <= y[index] < job.k and y[index] % 1 == 0):
             raise DomainError("y_true", index, y[index], f"a class from 0 to {job.k - 1}")
-        targets = np.zeros(0) if job.targets == LABELS else np.asarray(y[index], dtype).reshape(-1)
+        with np.errstate(all="ignore"):
+            targets = np.asarray([] if job.targets == LABELS else y[index], dtype).reshape(-1)
         nan = np.isnan(row).any() or np.isnan(targets).any()
         if nan and job.omit:
             continue
@@ -468,7 +471,9 @@ cdef object row_function(object given, object axis, object out, bint grad, bint 
         set_outputs(&job, None if grad else result, result if grad else None, None)
         run_rows(&job)
         if not grad and np.isnan(result).any():     # a row whose largest element is infinite
-            np.copyto(result, np.max(x, axis=found), where=np.isnan(result), casting="unsafe")
+            with np.errstate(invalid="ignore"):
+                largest = np.max(x, axis=found)
+            np.copyto(result, largest, where=np.isnan(result), casting="unsafe")
         return result if out is not None or cnp.PyArray_NDIM(result) else result[()]
     finally:
         end_rows(&job)

@@ -168,10 +168,10 @@ cdef bint read_weights(
     given = read(&job.w, thread, start, n, <char*>w)
     if job.wide:
         for i in range(n):
-            w[i] = job.boost * (<const double*>given)[i]
+            w[i] = boosted((<const double*>given)[i], job.boost)
     else:
         for i in range(n - 1, -1, -1):      # from the end, as they may lie in w
-            w[i] = job.boost * (<const float*>given)[i]
+            w[i] = boosted((<const float*>given)[i], job.boost)
     for i in range(n):
         found |= w[i] - w[i] != 0
     return not found

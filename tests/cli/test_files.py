@@ -739,3 +739,15 @@ def test_predict_keeps_the_names_of_folders(command):
     assert command("predict", "m.json", "parts", *keep)[0] == 0
     dates = parquet.read_table("o.parquet")["date"].to_pylist()
     assert {*dates} == {"2026-01-01", "2026-01-02", None} and len(dates) == len(DATA["y"])
+
+
+def test_arrow_whose_places_lead_nowhere_is_refused(command):
+    codes = pa.DictionaryArray.from_arrays(
+        pa.array([0, 99], pa.int32()), pa.array(["a"]), safe=False
+    )
+    columns = {"y": pa.array([0.0, 1.0]), "p": pa.array([0.1, 0.2]), "g": codes}
+    with pa.ipc.new_file("data.arrow", pa.table(columns).schema) as writer:
+        writer.write_table(pa.table(columns))
+    status, _, err = command("score", "data.arrow", *COLUMNS, "--by", "g")
+    assert status == 2
+    assert err.startswith("fastloss: data.arrow: ")

@@ -431,3 +431,25 @@ def test_a_sparse_matrix_with_fewer_numbers_than_it_says():
     X.data = X.data[:2]
     with pytest.raises(ValueError, match="indptr of X must grow from 0"):
         fl.LinearObjective("mse", X, np.ones(4))
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_and_offsets_are_real():
+    X, y = np.ones((3, 2)), np.zeros(3)
+    objective = fl.LinearObjective("mse", X, y)
+    for method in (objective.value, objective.value_and_grad, objective.predict, objective.hess):
+        with pytest.raises(TypeError, match="w must hold real"):
+            method(np.ones(3, complex))
+    with pytest.raises(TypeError, match="offset must hold real"):
+        fl.LinearObjective("mse", X, y, offset=np.ones(3, complex))
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_overflows_is_infinite_without_a_warning():
+    X, y = np.full((3, 2), 1e200), np.zeros(3)
+    objective = fl.LinearObjective("mse", X, y, penalty=fl.penalties.L2(1e300))
+    w = np.full(3, 1e200)
+    assert objective.value(w) == np.inf
+    assert np.isinf(objective.hess(w)).any()
+    assert np.isinf(objective.hessp(w, w)).any()
+    objective.value_and_grad(w, out=np.empty(3, np.float32))

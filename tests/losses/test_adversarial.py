@@ -126,3 +126,11 @@ def test_mistakes():
     assert pickle.loads(pickle.dumps(loss)) == loss == eval(repr(loss), vars(fl))
     with pytest.raises(AttributeError):
         loss.kind = "minimax"
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_that_overflow_warn_of_nothing():
+    for kind in ("wasserstein", "least_squares"):
+        value, grad = fl.Adversarial(kind).generator([1e308, 1e308, -1e308])
+        assert grad.shape == (3,)
+        assert value != 0

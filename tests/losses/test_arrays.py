@@ -515,3 +515,38 @@ def test_nothing_of_the_inputs_size_is_allocated(layout):
         assert tracemalloc.get_traced_memory()[1] < 1e6
     finally:
         tracemalloc.stop()
+
+
+ROOMS = {
+    "strided": lambda n: np.full(2 * n, 7.0)[::2],
+    "swapped": lambda n: np.full(n, 7.0, ">f8"),
+    "of float32": lambda n: np.full(2 * n, 7, np.float32)[::2],
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("n", [5, 700, 5000])
+def test_an_error_leaves_an_out_alone_that_results_are_converted_for(n, room):
+    """NumPy's iterators would bring there what their buffers happen to hold."""
+    y, z = np.ones(n), np.full(n, 0.5)
+    z[-1] = 1.5
+    rows = np.full((n, 2), 0.5)
+    rows[-1, 0] = 1.5
+    with fl.num_threads(2):
+        for loss, labels, given in (
+            (fl.LogLoss(), y, z),
+            (fl.CrossEntropy(), np.ones(n, int), rows),
+        ):
+            outs = [ROOMS[room](given.size).reshape(given.shape) for _ in range(2)]
+            with pytest.raises(fl.DomainError):
+                loss.grad(labels, given, out=outs[0])
+            with pytest.raises(fl.DomainError):
+                loss.grad_and_hess(labels, given, out=outs)
+            assert (np.array(outs) == 7).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_beyond_float32_is_infinite_in_an_array_without_axes_too():
+    y = unaligned(np.array(1e300))
+    assert fl.AbsoluteError()(y, np.float32(1)) == np.inf
+    assert fl.AbsoluteError()(y.reshape(1), np.ones(1, np.float32)) == np.inf

@@ -108,3 +108,11 @@ def test_points_of_other_sizes_than_the_centers():
 def test_differences_that_overflow():
     far = np.array([[3.3e38], [3.2e38], [-3.3e38]], np.float32)
     np.testing.assert_array_equal(LOSS.assign(far, far), [0, 1, 2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_distances_that_overflow_warn_of_nothing():
+    X, centers = np.full((2, 3), 3e38, np.float32), np.full((1, 3), -3e38, np.float32)
+    value, grad = fl.KMeansLoss().value_and_grad(X, centers)
+    assert np.isinf(grad).all()
+    assert value == fl.KMeansLoss()(X, centers) > 1e76

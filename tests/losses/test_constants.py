@@ -162,3 +162,58 @@ def test_what_links_are():
     assert fl.KLDivergence().inverse_link(z) is z
     logarithms = fl.KLDivergence(log_probabilities=True)
     np.testing.assert_allclose(logarithms.inverse_link(z), np.exp(z), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u8", "i1", "?"])
+def test_labels_may_be_of_any_integer_type(dtype):
+    loss, labels = fl.SoftmaxCrossEntropy(), np.array([0, 1, 1], dtype)
+    np.testing.assert_array_equal(
+        loss.optimal_constant(labels), loss.optimal_constant(labels.astype(int))
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_overflow_on_the_way_warn_of_nothing():
+    assert fl.GaussianNLL().optimal_constant([1e300, -1e300])[1] == np.inf
+
+
+@pytest.mark.filterwarnings("error")
+def test_links_warn_of_nothing():
+    assert fl.Poisson().inverse_link([1e4, 0.0]).tolist() == [np.inf, 1.0]
+    assert np.isnan(fl.Poisson().link([-1.0])[0])
+    assert fl.Exponential().inverse_link([1e308, -1e308]).tolist() == [1.0, 0.0]
+
+
+def test_targets_without_the_axis_of_the_rows_are_an_error():
+    loss = fl.MultiClassHinge(axis=2, classes=["a", "b"])
+    with pytest.raises(ValueError, match="is not one of the classes 'a', 'b'"):
+        loss.optimal_constant([["a", "x"]])
+
+
+@pytest.mark.parametrize("loss", defaults(), ids=lambda loss: loss.name)
+def test_links_keep_shape_and_type_in_any_byte_order(loss):
+    for x in (np.array(0.5, ">f4"), np.full((2, 3), 0.5, ">f4")):
+        for function in (loss.link, loss.inverse_link):
+            found = function(x)
+            assert type(found) is np.ndarray
+            assert (found.shape, found.dtype) == (x.shape, np.float32)
+
+
+def test_a_label_beyond_64_bits_is_an_error():
+    with pytest.raises(ValueError, match="which no class can be"):
+        fl.SoftmaxCrossEntropy().optimal_constant(np.array([0, 2**64 - 1], np.uint64))
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "w"),
+    [
+        (fl.EpsilonInsensitive(epsilon=1.0), [-1.0, 2.0, -1.0], None),
+        (fl.LogCosh(), [2.342757144680547e-221, 6.264224070327440e214], [10, 4]),
+    ],
+)
+def test_a_search_that_halves_for_long_comes_to_an_end(loss, y, w):
+    found = loss.optimal_constant(y, w)
+    assert abs(found) < 1
+    assert loss(y, np.full(len(y), found), sample_weight=w) <= loss(
+        y, [y[0]] * len(y), sample_weight=w
+    )

@@ -289,3 +289,15 @@ def test_the_configuration_is_shown(capsys):
     text = capsys.readouterr().out
     for part in (fl.__version__, _core.isa, "threads:", "OpenMP", _core.compiler, np.__version__):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    "loss", [fl.MultiClassHinge(class_weight=[0.5]), fl.MultiLabelLogistic(pos_weight=[2.0])]
+)
+def test_one_weight_of_one_class_is_read_as_it_is_written(loss):
+    assert fl.get_loss(loss.spec) == loss
+
+
+def test_an_axis_or_a_label_has_64_bits():
+    with pytest.raises(ValueError, match="ignore_index must be a 64-bit integer"):
+        fl.SoftmaxCrossEntropy(ignore_index=1e300)

@@ -380,3 +380,23 @@ def test_raise_names_the_first_nan(loss, which):
 def test_unknown_options_raise(option, value):
     with pytest.raises(ValueError, match=option):
         fl.SquaredError()([1.0], [1.0], **{option: value})
+
+
+@pytest.mark.parametrize(("dtype", "small", "large"), [("f8", 1e-300, 1e300), ("f4", 1e-40, 1e38)])
+def test_a_row_counts_however_small_its_weight_is_beside_others(dtype, small, large):
+    y, z = np.ones(3, dtype), np.array([2.0, 0.0, 2.0], dtype)  # 0 is out of the domain
+    rows = np.array([[0.5, 0.5], [1.5, 0.5], [0.5, 0.5]], dtype)
+    triple = np.ones((3, 2), dtype), np.zeros((3, 2), dtype), np.zeros((3, 2), dtype)
+    triple[0][1] = np.nan
+    for weight in (small, -small):
+        w = np.array([large, weight, large], dtype)
+        for loss, labels, given in (
+            (fl.PoissonDeviance(), y, z),
+            (fl.CrossEntropy(), np.ones(3, int), rows),
+        ):
+            for method in (loss, loss.grad, loss.value_and_grad, loss.grad_and_hess):
+                with pytest.raises(fl.DomainError, match=r"y_pred\[1"):
+                    method(labels, given, sample_weight=w)
+        value, grads = fl.TripletMargin().value_and_grad(*triple, sample_weight=w)
+        assert np.isnan(value)
+        assert np.isnan(grads[0][1]).all()

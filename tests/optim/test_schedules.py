@@ -488,3 +488,16 @@ def test_any_number_is_a_parameter():
     assert repr(fs.Step(1, milestones=np.array([3, 5]))) == (
         "Step(lr=1.0, step_size=None, gamma=0.1, milestones=(3, 5))"
     )
+
+
+@pytest.mark.parametrize("schedule", [fs.Exponential(0.1, 0.5), fs.InverseScaling(0.1)], ids=repr)
+def test_a_step_beyond_all_floats_is_an_error(schedule):
+    for outer in (schedule, fs.Warmup(schedule, steps=3)):
+        with pytest.raises(ValueError, match="step is beyond all floats"):
+            outer(10**400)
+
+
+def test_a_metric_beyond_all_floats_is_no_improvement():
+    schedule = fs.ReduceOnPlateau(1.0, patience=0)
+    schedule.update(10**400)
+    assert (schedule(0), schedule.best) == (0.1, None)

@@ -354,3 +354,12 @@ def test_a_frame_of_several_keys():
     frame = fl.calibration(y, p, by=keys, bins=2).to_pandas()
     assert frame.index.names[:2] == ["key 1", "key 2"]
     assert frame["count"].sum() == 200 and len(frame) == 8
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("level", [1 - 2**-53, 1e-300])
+def test_a_level_next_to_an_end_of_its_range(level):
+    found = fl.calibration([0, 1, 1], [0.2, 0.4, 0.9], bins=1, level=level)
+    (low, high), outcome = found.interval[0], found.outcome[0]
+    assert 0 <= low <= outcome <= high <= 1
+    assert (high - low > 0.9) == (level > 0.5)

@@ -503,3 +503,35 @@ def test_scores_without_groups_have_empty_arrays_of_them():
     assert scores.group_values.shape == scores.group_errors.shape == (0, 2)
     assert scores.group_weights.shape == scores.group_counts.shape == (0,)
     assert made(errors=False).group_errors is None
+
+
+def test_any_alignment_of_targets_of_metrics():
+    y, z = np.linspace(0, 1, 20), np.linspace(0, 1, 20) ** 2
+    memory = np.empty(y.nbytes + 1, np.uint8)
+    apart = memory[1:].view(float)
+    apart[:] = y
+    assert not apart.flags.aligned
+    assert fl.score(apart, z, "r2").values[0] == fl.score(y, z, "r2").values[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_squares_of_targets_that_overflow_warn_of_nothing():
+    assert np.isnan(fl.score([1e200, 0.0], [1.0, 2.0], "r2").values[0])
+    assert fl.score([-1e308], [1e308], "bias").values[0] == np.inf
+
+
+def test_any_byte_order_of_weights_of_metrics():
+    # products of float32 are rounded
+    y, z, w = np.random.default_rng(0).uniform(0.1, 5, (3, 50)).astype(np.float32)
+    expected = fl.score(y, z, ["mae", "d2_poisson_deviance"], sample_weight=w)
+    found = fl.score(y, z, ["mae", "d2_poisson_deviance"], sample_weight=w.astype(">f4"))
+    assert found.values.tolist() == expected.values.tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_results_that_overflow_warn_of_nothing():
+    y, z, w = [0.5, 1.0, 2.0], [1e150, 1e150, 1e-150], [-1.0, 1e-307, 1.0]
+    options = {"sample_weight": w, "groups": ["a", "a", "b"]}
+    assert fl.score(y, z, ["r2", "rmse"], **options).names == ("r2", "rmse")
+    models = {"a": z, "b": y}
+    assert fl.compare(y, models, "r2", sample_weight=w, by=["a", "a", "b"]).names == ("r2",)

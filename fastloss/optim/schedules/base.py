@@ -41,7 +41,7 @@ class Schedule(Described):
         TypeError
             If the step is not an integer.
         ValueError
-            If it is negative.
+            If it is negative, or too large to be a float.
         """
         try:
             step = operator.index(step)
@@ -49,7 +49,10 @@ class Schedule(Described):
             raise TypeError(f"step must be an integer; got {step!r}") from None
         if step < 0:
             raise ValueError(f"step must be at least 0; got {step}")
-        return self._at(step)
+        try:
+            return self._at(step)
+        except OverflowError:
+            raise ValueError("step is beyond all floats") from None
 
     def _at(self, step: int) -> float:
         """The learning rate of a step that is an int and not negative."""

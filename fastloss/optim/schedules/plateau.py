@@ -111,8 +111,12 @@ class ReduceOnPlateau(Schedule):
         """
         if not isinstance(metric, Real):
             raise TypeError(f"metric must be a real number; got {metric!r}")
-        if self._improves(float(metric)):
-            self.best, self.bad = float(metric), 0
+        try:
+            number = float(metric)
+        except OverflowError:  # an integer or a fraction beyond all floats
+            number = math.inf
+        if self._improves(number):
+            self.best, self.bad = number, 0
         else:
             self.bad += 1
         if self.cooling:
