@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 
 from children import run
-from faults import chosen, parser, record
+from faults import chosen, kept, parser
 from writers import WRITERS, Writer, import_all, state
 
 PAGE = 4096
@@ -184,9 +184,9 @@ def main() -> int:
                     found.setdefault(name, {})[f"{way}, room: {words}"] = said
         print(name, *found.get(name, {}).values(), sep="\n  ", flush=True)
     cases = sum(map(len, found.values())) + len(wrong)
-    record(
-        given.out,
-        "full disk",
+    kept(
+        given.record,
+        "full_disk",
         "A full disk is an error that names the file; the old one stays, and nothing else is left",
         f"{cases} writes to a full disk, of {len(found)} writers: {len(wrong)} wrong",
         wrong=wrong,

@@ -3,7 +3,7 @@
 
     tools/fuzz.py                         # a minute
     tools/fuzz.py 600 --processes 2       # ten minutes
-    tools/fuzz.py --calls 10_000_000 --processes 2 --out docs/reliability/fuzz.json
+    tools/fuzz.py --calls 10_000_000 --processes 2 --record
     tools/fuzz.py --only huber --only scores
     tools/fuzz.py --replay 0:1234         # one case again, every call shown
 
@@ -18,10 +18,7 @@ It needs what the tests need: pip install -e '.[test]'
 
 from __future__ import annotations
 
-import datetime
 import faulthandler
-import json
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -37,6 +34,7 @@ try:
     import rich.table
     from fuzzing.case import Tally
     from fuzzing.run import Plan, run_all, run_case, settled
+    from record import record
 except ImportError as missing:
     sys.exit(f"fuzz.py: {missing}; install what the tests need: pip install -e '.[test]'")
 
@@ -80,10 +78,7 @@ class Place(click.ParamType):
     help="These subjects, losses, rules or kinds of files alone; may be repeated.",
 )
 @click.option("--replay", type=Place(), metavar="SEED:INDEX", help="Run one case, call by call.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.json",
-    help="Write what was counted and found to this file.",
-)  # fmt: skip
+@click.option("--record", "keep", is_flag=True, help="Keep the result in docs/reliability.")
 def main(
     seconds: float | None,
     calls: int | None,
@@ -91,7 +86,7 @@ def main(
     processes: int,
     only: tuple[str, ...],
     replay: tuple[int, int] | None,
-    out: Path | None,
+    keep: bool,
 ) -> None:
     """Call fastloss with random arguments for SECONDS, by default 60, or for --calls."""
     plan = Plan(seed if replay is None else replay[0], only)
@@ -107,8 +102,8 @@ def main(
         found = run_all(plan, processes=processes, progress=Progress(), **limits)
         elapsed = time.monotonic() - started
         report(found, elapsed)
-        if out is not None:
-            write(out, found, plan, processes, elapsed)
+        if keep:
+            write(found, plan, processes, elapsed)
     tell_findings(found)
     sys.exit(1 if found.findings else 0)
 
@@ -178,28 +173,28 @@ def tell_findings(tally: Tally) -> None:
     print(f"{len(tally.findings)} findings")
 
 
-def write(path: Path, tally: Tally, plan: Plan, processes: int, seconds: float) -> None:
-    """The result as JSON."""
+def write(tally: Tally, plan: Plan, processes: int, seconds: float) -> None:
+    """Keep the result in docs/reliability."""
     of_kinds = {
         kind: {"calls": calls, "errors": dict(errors.most_common()), "findings": findings}
         for kind, calls, errors, findings in rows_of(tally)
     }
-    result = {
-        "date": datetime.date.today().isoformat(),
-        "machine": machine(),
-        "commit": commit(),
-        "seed": plan.seed,
-        "processes": processes,
-        "seconds": round(seconds, 1),
-        "cases": tally.cases,
-        "calls": tally.calls.total(),
-        "errors": dict(_by_class(tally).most_common()),
-        "kinds": of_kinds,
-        "cases by name": dict(sorted(tally.names.items())),
-        "findings": list(tally.findings.values()),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    calls = tally.calls.total()
+    record(
+        "fuzz",
+        "Any arguments give a result or a clear error, and change nothing that they should not",
+        f"tools/fuzz.py --calls {calls} --processes {processes} --seed {plan.seed}",
+        f"{calls:,} random calls of {len(tally.names)} losses, rules and functions: "
+        f"{len(tally.findings)} findings",
+        seed=plan.seed,
+        seconds=round(seconds, 1),
+        cases=tally.cases,
+        calls=calls,
+        errors=dict(_by_class(tally).most_common()),
+        kinds=of_kinds,
+        cases_by_name=dict(sorted(tally.names.items())),
+        findings=list(tally.findings.values()),
+    )
 
 
 def _by_class(tally: Tally) -> Counter[str]:
@@ -207,19 +202,6 @@ def _by_class(tally: Tally) -> Counter[str]:
     for (_, name), n in tally.errors.items():
         found[name] += n
     return found
-
-
-def machine() -> dict[str, str]:
-    from fastloss.bench.machine import description
-
-    return description()
-
-
-def commit() -> str:
-    """The commit of this checkout, with a mark if files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

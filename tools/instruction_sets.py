@@ -3,9 +3,9 @@
 
     tools/instruction_sets.py
 
-A run of pytest for each set, forced by FASTLOSS_ISA. Then processors that this machine is not, which
-QEMU's user emulation plays (Debian: qemu-user): there fastloss has to choose its set by itself, and
-every loss has to give the bits that the same set gives here.
+A run of pytest for each set, forced by FASTLOSS_ISA. Then processors that this machine is not,
+which QEMU plays (Debian: qemu-user): there fastloss has to choose its set by itself, and every loss
+has to give the bits that the same set gives here.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def main(digest_only: bool) -> None:
         "The kernels are right on every instruction set of x86-64",
         "tools/instruction_sets.py",
         f"tests passed: {passed}; {len(pointwise_names())} losses, "
-        f"{'the same bits' if all(older.values()) else 'OTHER BITS'} on {', '.join(older)} (emulated)",
+        f"{'the same' if all(older.values()) else 'OTHER'} bits on emulated {' and '.join(older)}",
         version=fl.__version__,
         compiler=_core.compiler,
         sets=sets,

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from children import ENDED, OPENED, RENAMED, STARTED, run, start
-from faults import chosen, parser, record, recorded
+from faults import chosen, kept, parser
+from record import recorded
 from writers import WRITERS, Writer, import_all, is_left_over, remove, state, unlisted
 
 LEAST = 0.02  # seconds that a write takes
@@ -208,25 +209,25 @@ def main() -> int:
             print(f"kill.py: {name}: {error}", file=sys.stderr)
             continue
         print(f"{name}: {found[name]}", flush=True)
-        report(given.out, found, wrong)
+        report(given.record, found, wrong)
     kills = sum(each[phase] for each in found.values() for phase in PHASES)
     if not given.quick and sum(each["during"] for each in found.values()) < kills / 2:
         wrong.append(f"fewer than half of {kills} kills fell into a write")
-    report(given.out, found, wrong)
+    report(given.record, found, wrong)
     return 1 if wrong else 0
 
 
-def report(out: Path | None, found: dict[str, Any], wrong: list[str]) -> None:
+def report(keep: bool, found: dict[str, Any], wrong: list[str]) -> None:
     """Record what was found up to now, beside what is recorded of other writers."""
-    before = recorded(out, "kills").get("writers", {})
+    before = (recorded("kills") if keep else {}).get("writers", {})
     found = {name: (before | found)[name] for name in WRITERS if name in before | found}
     totals = {
         key: sum(each[key] for each in found.values())
         for key in (*PHASES, "new content", "left over")
     }
     kills = sum(totals[phase] for phase in PHASES)
-    record(
-        out,
+    kept(
+        keep,
         "kills",
         "A file that fastloss writes holds the old content or the new one, whole, whenever the "
         "process is killed",

@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faults import chosen, parser, record, recorded
+from faults import chosen, kept, parser
+from record import recorded
 
 N = 2**31 + 3_000_017  # elements or rows
 PLACE = 2**31 + 5  # of a bad value
@@ -502,18 +503,18 @@ def main() -> int:
         except Wrong as error:
             wrong[name] = str(error)
             print(f"large.py: {name}: {error}", file=sys.stderr)
-        report(given.out, found, wrong)
+        report(given.record, found, wrong)
     return 1 if wrong else 0
 
 
-def report(out: Path | None, found: dict[str, Any], wrong: dict[str, str]) -> None:
+def report(keep: bool, found: dict[str, Any], wrong: dict[str, str]) -> None:
     """Record what was found up to now, beside what is recorded of other cases."""
-    before = recorded(out, "large")
+    before = recorded("large") if keep else {}
     wrong = {k: v for k, v in before.get("wrong", {}).items() if k not in found} | wrong
     found = {k: v for k, v in before.get("cases", {}).items() if k not in wrong} | found
     extra = max((case.get("extra MB", 0) for case in found.values()), default=0)
-    record(
-        out,
+    kept(
+        keep,
         "large",
         "More than 2^31 elements or rows are computed as their parts are, without a copy",
         f"{len(found) + len(wrong)} cases of {N:,} elements or rows: {len(wrong)} wrong, at most "

@@ -37,7 +37,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from faults import chosen, parser, record
+from faults import chosen, kept, parser
 
 PATIENCE = 300  # seconds that a case may take
 KINDS = 8  # of data, which threads share
@@ -378,8 +378,8 @@ def main() -> int:
             wrong[name] = str(error)
             print(f"many_threads.py: {name}: {error}", file=sys.stderr)
     most = max((case.get("most threads", 0) for case in found.values()), default=0)
-    record(
-        given.out,
+    kept(
+        given.record,
         "threads",
         "However many threads and processes call at once, results have the bits of one thread, and "
         "none waits for ever",

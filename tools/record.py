@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -41,11 +42,18 @@ def record(name: str, promise: str, command: str, figure: str, **details: Any) -
     return path
 
 
+def recorded(name: str) -> dict[str, Any]:
+    """What is recorded of an earlier run; nothing if there was none."""
+    path = RECORDS / f"{name}.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
 def machine() -> str:
     """The processor and the system."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} CPUs, {platform.system()} {platform.machine()}"
+    name = names[0] if names else platform.machine()
+    return f"{name}, {os.cpu_count()} CPUs, {platform.system()}"
 
 
 def commit() -> str:
@@ -66,7 +74,8 @@ def page() -> str:
     lines = ["| promise | last run | repeat it with |", "| --- | --- | --- |"]
     for path in sorted(RECORDS.glob("*.json")):
         r = json.loads(path.read_text())
-        last = f"{r['figure']} ([{r['date']}](reliability/{path.name}), {r['machine']}, {r['commit']})"
+        where = f"[{r['date']}](reliability/{path.name}), {r['machine']}, {r['commit']}"
+        last = f"{r['figure']} ({where})"
         lines.append(f"| {r['promise']} | {last} | `{r['command']}` |")
     return before + START + "\n" + "\n".join(lines) + "\n\n" + END + after
 
