@@ -3,7 +3,7 @@
 
     tools/fuzz.py                         # a minute
     tools/fuzz.py 600 --processes 2       # ten minutes
-    tools/fuzz.py --calls 10_000_000 --processes 2 --record
+    tools/fuzz.py --calls 10_000_000 --processes 2 --out docs/reliability
     tools/fuzz.py --only huber --only scores
     tools/fuzz.py --replay 0:1234         # one case again, every call shown
 
@@ -78,7 +78,12 @@ class Place(click.ParamType):
     help="These subjects, losses, rules or kinds of files alone; may be repeated.",
 )
 @click.option("--replay", type=Place(), metavar="SEED:INDEX", help="Run one case, call by call.")
-@click.option("--record", "keep", is_flag=True, help="Keep the result in docs/reliability.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the result to fuzz.json in this folder, as docs/reliability.",
+)
 def main(
     seconds: float | None,
     calls: int | None,
@@ -86,7 +91,7 @@ def main(
     processes: int,
     only: tuple[str, ...],
     replay: tuple[int, int] | None,
-    keep: bool,
+    out: Path | None,
 ) -> None:
     """Call fastloss with random arguments for SECONDS, by default 60, or for --calls."""
     plan = Plan(seed if replay is None else replay[0], only)
@@ -102,8 +107,8 @@ def main(
         found = run_all(plan, processes=processes, progress=Progress(), **limits)
         elapsed = time.monotonic() - started
         report(found, elapsed)
-        if keep:
-            write(found, plan, processes, elapsed)
+        if out is not None:
+            write(found, plan, processes, elapsed, out)
     tell_findings(found)
     sys.exit(1 if found.findings else 0)
 
@@ -173,8 +178,8 @@ def tell_findings(tally: Tally) -> None:
     print(f"{len(tally.findings)} findings")
 
 
-def write(tally: Tally, plan: Plan, processes: int, seconds: float) -> None:
-    """Keep the result in docs/reliability."""
+def write(tally: Tally, plan: Plan, processes: int, seconds: float, folder: Path) -> None:
+    """The result as JSON."""
     of_kinds = {
         kind: {"calls": calls, "errors": dict(errors.most_common()), "findings": findings}
         for kind, calls, errors, findings in rows_of(tally)
@@ -183,10 +188,12 @@ def write(tally: Tally, plan: Plan, processes: int, seconds: float) -> None:
     record(
         "fuzz",
         "Any arguments give a result or a clear error, and change nothing that they should not",
-        f"tools/fuzz.py --calls {calls} --processes {processes} --seed {plan.seed}",
+        " ".join(["tools/fuzz.py", *sys.argv[1:]]),
         f"{calls:,} random calls of {len(tally.names)} losses, rules and functions: "
         f"{len(tally.findings)} findings",
+        folder=folder,
         seed=plan.seed,
+        processes=processes,
         seconds=round(seconds, 1),
         cases=tally.cases,
         calls=calls,

@@ -219,7 +219,9 @@ def main() -> int:
 
 def report(keep: bool, found: dict[str, Any], wrong: list[str]) -> None:
     """Record what was found up to now, beside what is recorded of other writers."""
-    before = (recorded("kills") if keep else {}).get("writers", {})
+    earlier = recorded("kills") if keep else {}
+    before = earlier.get("writers", {})
+    wrong = list(dict.fromkeys([*earlier.get("wrong", []), *wrong]))  # until the file is removed
     found = {name: (before | found)[name] for name in WRITERS if name in before | found}
     totals = {
         key: sum(each[key] for each in found.values())

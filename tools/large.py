@@ -517,7 +517,8 @@ def report(keep: bool, found: dict[str, Any], wrong: dict[str, str]) -> None:
         keep,
         "large",
         "More than 2^31 elements or rows are computed as their parts are, without a copy",
-        f"{len(found) + len(wrong)} cases of {N:,} elements or rows: {len(wrong)} wrong, at most "
+        f"{len(found) + len(wrong)} of {len(cases())} cases, of {N:,} elements or rows where they "
+        f"do not say otherwise: {len(wrong)} wrong, at most "
         f"{extra} MB beyond the arrays",
         wrong=wrong,
         cases=found,

@@ -21,7 +21,9 @@ RECORDS = ROOT / "docs" / "reliability"
 START, END = "<!-- records -->\n", "<!-- end of records -->\n"
 
 
-def record(name: str, promise: str, command: str, figure: str, **details: Any) -> Path:
+def record(
+    name: str, promise: str, command: str, figure: str, folder: Path = RECORDS, **details: Any
+) -> None:
     """Write what a run found, with its date, machine and commit.
 
     ``promise`` is what it stands for, ``command`` what repeats it, and ``figure`` the outcome in a
@@ -36,10 +38,8 @@ def record(name: str, promise: str, command: str, figure: str, **details: Any) -
         "commit": commit(),
         **details,
     }
-    RECORDS.mkdir(exist_ok=True)
-    path = RECORDS / f"{name}.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    return path
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def recorded(name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faults import ROOT
+from record import ROOT
 
 SOURCES = ROOT / "fastloss"
 WRITES = re.compile(

@@ -126,11 +126,13 @@ cdef void boost_weights(Job* job, const char* w, Py_ssize_t n, char* products) n
     """boosted() of weights in the type that they have."""
     cdef Py_ssize_t i
     cdef float least = 1.401298464324817e-45
+    if job.weight_size == 8:
+        for i in range(n):
+            (<double*>products)[i] = boosted((<const double*>w)[i], job.boost)
+        return
     job.weighing.scale(w, job.boost, n, products)
     for i in range(n):
-        if job.weight_size == 8:
-            (<double*>products)[i] = boosted((<const double*>w)[i], job.boost)
-        elif (<float*>products)[i] == 0 and (<const float*>w)[i] != 0:
+        if (<float*>products)[i] == 0 and (<const float*>w)[i] != 0:
             (<float*>products)[i] = least if (<const float*>w)[i] > 0 else -least
 
 

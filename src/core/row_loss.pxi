@@ -253,13 +253,15 @@ cdef char* set_rows_output(RowsJob* job, int i, cnp.ndarray out, cnp.ndarray mov
 
 cdef void set_outputs(
         RowsJob* job, cnp.ndarray value, cnp.ndarray grad, cnp.ndarray hess) except *:
-    """Where results go, each None if not asked for; of a job that knows whether it is staged."""
+    """Where results go, each None if not asked for; of a job that knows whether it overwrites its
+    inputs. Before an error a converted output would get what its buffer happens to hold."""
     if value is not None:
         job.value = set_rows_output(job, 0, value, value)
     if grad is not None:
         job.grad = set_rows_output(job, 1, grad, last_axis(grad, job.axis))
     if hess is not None:
         job.hess = set_rows_output(job, 2, hess, last_axis(hess, job.axis))
+    job.staged |= job.through
     job.stream = (
         grad is not None and job.inner == 1 and job.k <= FL_FEW and not job.staged
         and 2 * job.n * job.k * job.itemsize > cache_bytes)
@@ -320,8 +322,6 @@ cdef object evaluate_rows(
         if out is not None:
             job.staged = overwrites_input(value, grad, hess, y, z, w, type_num)
         set_outputs(&job, value, grad, hess)
-        # before an error a converted output would get what its buffer happens to hold
-        job.staged |= job.through
         return compute_rows(&job, loss, reduction, y, moved, w, value, grad, hess)
     finally:
         end_rows(&job)

@@ -168,10 +168,13 @@ cdef bint read_weights(
     given = read(&job.w, thread, start, n, <char*>w)
     if job.wide:
         for i in range(n):
-            w[i] = boosted((<const double*>given)[i], job.boost)
+            w[i] = (<const double*>given)[i]
     else:
         for i in range(n - 1, -1, -1):      # from the end, as they may lie in w
-            w[i] = boosted((<const float*>given)[i], job.boost)
+            w[i] = (<const float*>given)[i]
+    if job.boost != 1:
+        for i in range(n):
+            w[i] = boosted(w[i], job.boost)
     for i in range(n):
         found |= w[i] - w[i] != 0
     return not found

@@ -41,7 +41,7 @@ static inline void fl_prefetch(const void *from, ptrdiff_t first, ptrdiff_t byte
     for (ptrdiff_t i = first; i < first + bytes; i += 64)
         _mm_prefetch((const char *)((uintptr_t)from + (uintptr_t)i), _MM_HINT_T0);
 #elif defined(__GNUC__)
-    for (ptrdiff_t i = 0; i < bytes; i += 64)
+    for (ptrdiff_t i = first; i < first + bytes; i += 64)
         __builtin_prefetch((const char *)((uintptr_t)from + (uintptr_t)i));
 #else
     (void)from, (void)first, (void)bytes;

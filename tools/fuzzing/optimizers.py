@@ -14,6 +14,7 @@ from fastloss import optim, penalties
 from fastloss.domains import NONNEGATIVE, REAL, UNIT, Domain
 from fastloss.optim import schedules
 from fastloss.optim.base import BELOW_ONE, DEFAULTS, Optimizer
+from fastloss.optim.schedules import Joined, Warmup
 from fuzzing import arrays, parameters
 from fuzzing.case import Case, Found, failed
 from fuzzing.draw import Draw
@@ -366,9 +367,13 @@ STEPS: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def schedule(draw: Draw, name: str | None = None, percent_odd: int = 0) -> Any:
+SCHEDULES = {cls.name: cls for cls in schedules.Schedule.__subclasses__()}
+SIMPLE = tuple(name for name, cls in SCHEDULES.items() if cls not in (Joined, Warmup))
+
+
+def schedule(draw: Draw, names: tuple[str, ...] = tuple(SCHEDULES), percent_odd: int = 0) -> Any:
     """A schedule of parameters in their ranges."""
-    cls = schedules._REGISTRY[name or draw.choice(tuple(schedules._REGISTRY))]
+    cls = SCHEDULES[draw.choice(names)]
     for _ in range(8):
         try:
             return cls(**_of_schedule(draw, cls, percent_odd))
@@ -379,6 +384,12 @@ def schedule(draw: Draw, name: str | None = None, percent_odd: int = 0) -> Any:
 
 def _of_schedule(draw: Draw, cls: Any, percent_odd: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    n = draw.choice((0, 1, 3))
+    parts = {  # boundaries, and one more of what they part
+        "boundaries": tuple(range(5, 5 + 10 * n, 10)),
+        "values": tuple(draw.choice((0.0, 0.1, 1.0)) for _ in range(n + 1)),
+        "schedules": tuple(schedule(draw, SIMPLE) for _ in range(n + 1)) if cls is Joined else (),
+    }
     for field in dataclasses.fields(cls):
         required = field.default is dataclasses.MISSING
         if not required and draw.chance(50):
@@ -393,16 +404,19 @@ def _of_schedule(draw: Draw, cls: Any, percent_odd: int) -> dict[str, Any]:
             found[field.name] = draw.choice(plain) if draw.chance(70) else None
             if found[field.name] is None or found[field.name] not in domain:
                 found[field.name] = parameters.inside(draw, domain)
+        elif field.name in parts:
+            found[field.name] = parts[field.name]
+        elif required:
+            found[field.name] = schedule(draw, SIMPLE)
         else:  # what has no range of its own
-            inner = schedules.Constant(0.1) if draw.chance(50) else schedule(draw)
-            found[field.name] = inner if required else draw.choice((None, 1, 2, (3, 8), "max", 0.1))
+            found[field.name] = draw.choice((None, 1, 2, (3, 8), "max", "cosine", 0.1))
     return found
 
 
 def run_schedule(case: Case, name: str) -> None:
     """Rates of steps, and the way through a description."""
     draw, kind = case.draw, "schedules"
-    cls = schedules._REGISTRY[name]
+    cls = SCHEDULES[name]
     given = _of_schedule(draw, cls, 10 if draw.chance(30) else 0)
     case.inputs |= {"schedule": name, "parameters": given}
     made = case.call(f"{kind}.make", cls, **given)

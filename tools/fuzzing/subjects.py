@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import fastloss as fl
 from fastloss import optim, penalties
 from fastloss.losses.base import pointwise_names
-from fastloss.optim import schedules
 from fuzzing import files, linear, losses, optimizers, penalties as of_penalties, rows, scores
 from fuzzing.case import Case
 
@@ -40,7 +39,7 @@ SUBJECTS: dict[str, Subject] = {
     "functions": Subject(40, rows.run_function, rows.FUNCTIONS),
     "others": Subject(20, linear.run_other, linear.OTHERS),
     "optimizers": Subject(120, optimizers.run, optim.optimizer_names()),
-    "schedules": Subject(40, optimizers.run_schedule, tuple(schedules._REGISTRY)),
+    "schedules": Subject(40, optimizers.run_schedule, tuple(optimizers.SCHEDULES)),
     "penalties": Subject(50, of_penalties.run, tuple(penalties._REGISTRY)),
     "scores": Subject(10, scores.run, scores.KINDS),
     "linear": Subject(20, linear.run, linear.names()),
