@@ -11,7 +11,6 @@ HERE = Path(__file__).parent
 TESTS = {
     "test_rows.py": (
         "test_values_and_derivatives",
-        "test_nearly_equal_rows",
         "test_parallel_vectors",
         "test_every_number_of_classes_and_rows",
         "test_many_classes",
