@@ -161,7 +161,7 @@ def test_optax_has_the_same_rates():
         ),
     }.items():  # fmt: skip
         with jax.enable_x64(True):
-            rates = [float(peer(step)) for step in range(T + 50)]
+            rates = jax.vmap(peer)(np.arange(T + 50))
         ours = [schedule(step) for step in range(T + 50)]
         np.testing.assert_allclose(ours, rates, rtol=1e-6, atol=1e-9, err_msg=repr(schedule))
 
