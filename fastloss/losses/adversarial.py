@@ -31,9 +31,11 @@ class _Side:
         self, scores: ArrayLike, name: str, out: Array | None
     ) -> tuple[float, Array]:
         scores = _scores(scores, name)
-        mean = (
-            0.0 if self.loss else float(np.mean(scores, dtype=np.float64))
-        )  # before out is written
+        mean = 0.0
+        if (
+            not self.loss and scores.dtype != object
+        ):  # before out is written, and not if it will not be
+            mean = float(np.mean(scores, dtype=np.float64))
         target = np.broadcast_to(np.float32(self.target), scores.shape)
         try:
             value, grad = (self.loss or _ANY).value_and_grad(target, scores, out=out)
@@ -52,7 +54,7 @@ def _scores(scores: ArrayLike, name: str) -> Array:
     array: Array = input_array(scores, name)
     if array.size == 0:
         raise ValueError(f"{name} is empty: the mean over nothing is undefined")
-    if array.dtype.kind == "c":
+    if array.dtype.kind in "cSU":
         raise TypeError(f"{name} must hold real, integer or bool values; got dtype {array.dtype}")
     return array
 

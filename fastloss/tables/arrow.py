@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fastloss.tables.base import Forms, Part, batch_rows
+from fastloss.tables.base import Forms, Part, TableError, batch_rows
 from fastloss.tables.columns import columns_of, list_places
 from fastloss.tables.sources import Source
 
@@ -45,6 +45,10 @@ def read_orc(source: Source, columns: Forms) -> Iterator[Part]:
         rows = 0
         for stripe in range(file.nstripes):
             whole = file.read_stripe(stripe, names)
+            if rows + whole.num_rows > file.nrows:
+                raise TableError(
+                    f"damaged: it has more than the {file.nrows} rows that it tells of"
+                )
             for first in range(0, whole.num_rows, batch_rows(columns)):
                 batch = whole.slice(first, batch_rows(columns))
                 yield columns_of(batch, places, rows), (rows + batch.num_rows) / file.nrows

@@ -1,6 +1,7 @@
 """Adversarial losses: against their formulas in NumPy, and torch."""
 
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -121,6 +122,10 @@ def test_mistakes():
         loss.generator([])
     with pytest.raises(TypeError, match="real_scores must hold real"):
         loss.discriminator(["a"], [1.0])
+    for kind in ("hinge", "wasserstein"):
+        for bad in (Fraction(10**400), ["1"]):
+            with pytest.raises(TypeError, match="fake_scores must hold real"):
+                fl.Adversarial(kind).generator(bad)
     with pytest.raises(TypeError, match="out must be a pair"):
         loss.discriminator([1.0], [1.0], out=np.empty(1))
     assert pickle.loads(pickle.dumps(loss)) == loss == eval(repr(loss), vars(fl))

@@ -85,6 +85,8 @@ class Case:
         """Take note of what calls must not change: arrays, or what repr() shows in full."""
         for item in given:
             if isinstance(item, np.ndarray):
+                if 0 in item.strides:  # of the same numbers many times, once is enough
+                    item = item[tuple(slice(None if step else 1) for step in item.strides)]
                 self._watched.append((item, item.tobytes()))
             elif item is not None:
                 self._others.append((item, repr(item)))
