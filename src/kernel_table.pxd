@@ -71,8 +71,8 @@ cdef struct WeightPasses:
     WeightStats (*stats)(const void* w, Py_ssize_t n) noexcept nogil
     # w = 0 where y or z is NaN
     void (*drop_nan)(const void* y, const void* z, Py_ssize_t n, void* w) noexcept nogil
-    # v = 1 where w is 0: a point where every loss and its derivatives are finite
-    void (*neutralise)(void* v, const void* w, Py_ssize_t n) noexcept nogil
+    # v = filling where w is 0
+    void (*fill_absent)(void* v, const void* w, Py_ssize_t n, double filling) noexcept nogil
 
 # Sums without rounding: see exact.h.
 cdef struct ExactKernel:

@@ -407,7 +407,8 @@ class Gamma(OfMean):
 class _TweedieFamily(OfMean):
     """What the two forms of the Tweedie loss share: the power, and the targets it allows."""
 
-    _ranges = {"power": Domain("(-inf, 0] or [1, inf)")}
+    # beyond, what the deviance is made of leaves the range of float32
+    _ranges = {"power": Domain("[-1e6, 0] or [1, 1e6]", low=-1e6, high=1e6)}
     power: float
 
     def __init__(self, power: float = 1.5) -> None:

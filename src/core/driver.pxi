@@ -189,7 +189,7 @@ cdef bint load(
         if not load_weights(job, thread, start, s, b):
             return False
         if b.count != b.padded:
-            # rows of weight 0 are as good as absent, whatever they hold
+            # rows of weight 0 are as good as absent, whatever they hold: 1 is in every domain
             bytes = b.padded * job.itemsize
             if b.y != s.y:
                 memcpy(s.y, b.y, bytes)
@@ -197,12 +197,18 @@ cdef bint load(
             if b.z != s.z:
                 memcpy(s.z, b.z, bytes)
                 b.z = s.z
-            job.weighing.neutralise(s.y, b.w, b.padded)
-            job.weighing.neutralise(s.z, b.w, b.padded)
+            job.weighing.fill_absent(s.y, b.w, b.padded, 1)
+            job.weighing.fill_absent(s.z, b.w, b.padded, 1)
     if job.refuse_nan and (
             job.passes.any_nan(b.y, b.padded) or job.passes.any_nan(b.z, b.padded)):
         return False
     return in_domain(job, b)
+
+
+cdef inline void clear_absent(Job* job, Block* b, char* v) noexcept nogil:
+    """What a loss has at 1 may be infinite, as of a great power: 0 times that is not 0."""
+    if v != NULL and b.w != NULL and b.count != b.padded:
+        job.weighing.fill_absent(v, b.w, b.padded, 0)
 
 
 cdef bint in_domain(Job* job, Block* b) noexcept nogil:
@@ -374,6 +380,12 @@ cdef void map_block(
         job.terms.maps[map_of(job, fused)], &job.terms.parameters[0], scale, job.itemsize, b.y,
         b.z, value, grad, hess)
     map_lines(&parts, b.padded, lanes if fused else NULL)
+    if has_value:
+        clear_absent(job, b, value)
+    if job.mode != VALUE:
+        clear_absent(job, b, grad)
+    if job.mode == GRAD_HESS:
+        clear_absent(job, b, hess)
     if job.floored:
         raise_to(hess, job.floor * scale, b.padded, job.itemsize, scale < 0)
     if b.w != NULL:

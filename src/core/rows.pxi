@@ -483,6 +483,18 @@ cdef char* rows_target(
     return out + start * job.k * job.itemsize
 
 
+cdef void clear_absent_rows(RowsJob* job, fl_rows* b, const double* w, real tag) noexcept nogil:
+    """As clear_absent(), of rows."""
+    cdef Py_ssize_t i, bytes = job.k * sizeof(real)
+    for i in range(b.n):
+        if w[i] == 0:
+            (<real*>b.value)[i] = 0
+            if b.grad != NULL:
+                memset(<char*>b.grad + i * bytes, 0, bytes)
+            if b.hess != NULL:
+                memset(<char*>b.hess + i * bytes, 0, bytes)
+
+
 cdef void map_rows(
         RowsJob* job, int thread, Py_ssize_t start, RowBuffers* s, fl_rows* b, bint last,
         double* lanes, real tag) noexcept nogil:
@@ -494,6 +506,8 @@ cdef void map_rows(
     b.grad = rows_target(job, job.grad, &job.outs[1], s.grad, start)
     b.hess = rows_target(job, job.hess, &job.outs[2], s.hess, start)
     job.kernel(b)
+    if not job.plain:
+        clear_absent_rows[real](job, b, w, 0)
     if job.floored:
         raise_rows[real](<real*>b.hess, <const real*>s.scale, <real>job.floor, b.n, job.k)
     if job.stretched:

@@ -110,6 +110,7 @@ cdef bint score_block(
     for t in range(job.n_losses):
         job.terms[t].maps[VALUE](
             job.terms[t].parameters, b.y, b.z, b.padded, 1, s.value, NULL, NULL)
+        clear_absent(model, &b, s.value)
         add_values(model, sums, t, group, same, s, &b)
     count_rows(sums, group, same, n, b.count, b.w, model.weight_size)
     if b.w != NULL and model.weight_size == 4:
@@ -153,6 +154,7 @@ cdef int compare_block(
         for t in range(job.n_losses):
             term = &job.terms[m * job.n_losses + t]
             term.maps[VALUE](term.parameters, b.y, b.z, b.padded, 1, s.value, NULL, NULL)
+            clear_absent(&job.models[m], &b, s.value)
             put_column(&job.models[m], s, &b, values + (m * job.n_losses + t) * BLOCK)
         if job.weighted:
             for i in range(b.padded):       # a row that one model lacks is not compared

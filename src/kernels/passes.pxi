@@ -98,11 +98,12 @@ cdef void pass_drop_nan(
         w[i] = 0 if (y[i] != y[i]) | (z[i] != z[i]) else w[i]
 
 
-cdef void pass_neutralise(
-        real* restrict v, const weight* restrict w, Py_ssize_t n) noexcept nogil:
+cdef void pass_fill_absent(
+        real* restrict v, const weight* restrict w, Py_ssize_t n, double filling) noexcept nogil:
     cdef Py_ssize_t i
+    cdef real x = <real>filling
     for i in range(n & -LANES):
-        v[i] = 1 if w[i] == 0 else v[i]
+        v[i] = x if w[i] == 0 else v[i]
 
 
 cdef void pass_root_hess(

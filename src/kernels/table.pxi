@@ -32,8 +32,8 @@ cdef void fill_weighing(int index, real tag, weight weight_tag) noexcept:
         pass_weight_stats[weight])
     passes.drop_nan = <void (*)(const void*, const void*, Py_ssize_t, void*) noexcept nogil>(
         pass_drop_nan[real, weight])
-    passes.neutralise = <void (*)(void*, const void*, Py_ssize_t) noexcept nogil>(
-        pass_neutralise[real, weight])
+    passes.fill_absent = <void (*)(void*, const void*, Py_ssize_t, double) noexcept nogil>(
+        pass_fill_absent[real, weight])
 
 
 cdef void fill_exact() noexcept:

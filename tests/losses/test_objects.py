@@ -98,6 +98,17 @@ def test_there_is_no_tweedie_distribution_between_0_and_1(cls, power):
         cls(power=power)
 
 
+@pytest.mark.parametrize("power", [-1e6, 1e6])
+@pytest.mark.parametrize("cls", [fl.Tweedie, fl.TweedieDeviance])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_greatest_powers_of_tweedie_have_derivatives(cls, power, dtype):
+    y, z = np.array([2, 0.5], dtype), np.array([1.5, 4], dtype)
+    for result in (*cls(power).value_and_grad(y, z), cls(power).grad_and_hess(y, z)[1]):
+        assert not np.any(np.isnan(result))
+    with pytest.raises(ValueError, match=r"power must be in \[-1e6, 0\] or \[1, 1e6\]"):
+        cls(power * 1.1)
+
+
 @pytest.mark.parametrize("number", [2, np.float32(2), np.int64(2)])
 def test_any_real_number_is_a_parameter(number):
     assert fl.Huber(delta=number) == fl.Huber(delta=2.0)

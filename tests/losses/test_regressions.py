@@ -133,3 +133,22 @@ def test_a_tweedie_deviance_of_the_default_power_at_the_ends_of_the_range(dtype)
     assert (grad[y == z] == 0).all()
     assert not np.isnan(grad).any()
     assert loss(np.array([np.inf], dtype), np.ones(1, dtype)) == np.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_sample_of_weight_0_counts_for_nothing_where_the_loss_at_1_is_infinite(dtype):
+    loss, y, z, w = fl.Tweedie(-1000), np.array([1, 2], dtype), np.array([1, -1], dtype), [0, 1]
+    of_one = loss(y[1:], z[1:])
+    assert loss(y, z, sample_weight=w) == of_one
+    assert loss(y, z, sample_weight=w, reduction="none")[0] == 0
+    for result in loss.grad_and_hess(y, z, sample_weight=w, reduction="sum"):
+        assert result[0] == 0
+    for losses in (loss, [loss, "mse"]):
+        scored = fl.score(y, z, losses=losses, sample_weight=w, stderr=losses is loss)
+        assert scored["tweedie:power=-1000.0"] == of_one
+
+
+def test_a_row_of_weight_0_counts_for_nothing_where_the_loss_is_infinite():
+    loss, y, z = fl.PolyLoss(1e300), np.array([1, 0]), np.zeros((2, 3), np.float32)
+    value, grad = loss.value_and_grad(y, z, sample_weight=[0, 1], reduction="none")
+    assert value.tolist() == [0, np.inf] and grad[0].tolist() == [0, 0, 0]
