@@ -77,6 +77,10 @@ class Domain:
     def parameter(self, name: str, value: Any) -> Any:
         """A parameter as a float, or as an int where only integers are, if it lies here."""
         kind, words = _INTEGER if self.integer else _NUMBER
+        if self is FLAG:
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError(f"{name} must be True or False; got {value!r}")
+            return bool(value)
         right = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
         if not right:
             raise TypeError(f"{name} must be {words}; got {value!r}")
@@ -101,6 +105,7 @@ class Ranged:
 
 
 REAL = Domain("(-inf, inf)")
+FLAG = Domain("False or True")
 NONNEGATIVE = Domain("[0, inf)", low=0)
 FINITE_NONNEGATIVE = Domain("[0, inf)", low=0, open_high=True)
 NONPOSITIVE = Domain("(-inf, 0]", high=0)

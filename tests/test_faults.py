@@ -31,7 +31,7 @@ def writers(monkeypatch):
 
 
 def test_files_are_whole_whenever_their_writer_is_killed(writers):
-    assert "kills of 13 writers" in run("kill.py", "--quick", "--kills", "26", *writers)
+    assert "kills of 13 writers" in run("kill.py", "--quick", "--kills", "13", *writers)
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(writers):

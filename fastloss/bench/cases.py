@@ -93,9 +93,9 @@ class Case(Task):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Those of its formula."""
+        """Those of its formula; labels are not smoothed here."""
         loss = self.loss
-        names = re.findall(r"\w+", loss.definition)
+        names = set(re.findall(r"\w+", loss.definition)) - {"label_smoothing"}
         return {name: value for name, value in loss.parameters.items() if name in names}
 
     @property

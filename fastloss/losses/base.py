@@ -362,7 +362,9 @@ class Pointwise(Loss, PointwiseLoss):
         scores = self.y_domain.bounded and not self.z_domain.bounded and 7.5 not in self.y_domain
         starts = constants.starts_of_scores() if scores else constants.starts_of_targets(y)
         if not self.z_domain.absolute:
-            starts = np.unique(np.clip(starts, *self.z_domain.closed(np.float64)))
+            ends = self.z_domain.closed(np.float64)
+            starts = np.append(np.clip(starts, *ends), [x for x in ends if np.isfinite(x)])
+            starts = np.unique(starts)
         return constants.search(value, slope, starts)
 
     @classmethod

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastloss.domains import (
     ABOVE_MINUS_ONE,
+    FLAG,
     NONNEGATIVE,
     NONZERO,
     POSITIVE,
@@ -19,8 +20,8 @@ from fastloss.domains import (
 from fastloss.losses import constants
 from fastloss.losses.base import OfMean, Parameters, Pointwise
 from fastloss.losses.learnable import Learnable
-from fastloss.losses.links import LOG
-from fastloss.losses.rows import AXIS, FLAG, RowLoss
+from fastloss.losses.links import IDENTITY, LOG, Link
+from fastloss.losses.rows import AXIS, RowLoss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -307,6 +308,41 @@ class SquaredEpsilonInsensitive(Pointwise):
         self._set(epsilon=epsilon)
 
 
+class Linex(Pointwise):
+    """Linear-exponential loss: on one side it grows exponentially, on the other linearly.
+
+    Parameters
+    ----------
+    a : float, default=1.0
+        Not 0. Of a > 0 predictions above the target cost more, of a < 0 those below. For small
+        residuals the loss is (a r)^2 / 2.
+
+    References
+    ----------
+    Zellner (1986), Bayesian Estimation and Prediction Using Asymmetric Loss Functions, Journal of
+    the American Statistical Association 81.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Linex(a=1.0)([0.0, 0.0], [2.0, -2.0], reduction="none").round(6)
+    array([4.389056, 1.135335])
+    """
+
+    name = "linex"
+    definition = "exp(a*(z - y)) - a*(z - y) - 1"
+    _ranges = {"a": NONZERO}
+    a: float
+
+    def __init__(self, a: float = 1.0) -> None:
+        self._set(a=a)
+
+    def _optimum(self, y: Any, w: Any) -> float:
+        far = -self.a * y
+        most = np.max(far if w is None else far[w > 0])
+        return float(-(most + np.log(constants.mean(np.exp(far - most), w))) / self.a)
+
+
 class SquaredLogError(Pointwise):
     """Squared logarithmic error: the square of the difference of log(1 + z) and log(1 + y).
 
@@ -385,6 +421,54 @@ class Poisson(OfMean):
     definition = "exp(z) - y*z"
     _link = LOG
     y_domain = NONNEGATIVE
+
+
+class PoissonNLL(OfMean):
+    """Negative Poisson log-likelihood of the mean or of its logarithm, as in torch.
+
+    ``log_input=True, full=False`` is `Poisson`. Nothing is added to a mean before its logarithm is
+    taken.
+
+    Parameters
+    ----------
+    log_input : bool, default=True
+        Whether z is the logarithm of the mean, or the mean itself.
+    full : bool, default=False
+        Whether Stirling's approximation of log(y!), y*log(y) - y + log(2*pi*y)/2 for y > 1, is
+        added. Derivatives are the same.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.PoissonNLL(log_input=False)([0, 3], [1.0, 2.0]), 6)
+    0.460279
+    """
+
+    name = "poisson_nll"
+    definition = (
+        "(exp(z) - y*z if log_input else z - (y*log(z) if y > 0 else 0))"
+        " + (y*log(y) - y + log(2*pi*y)/2 if full and y > 1 else 0)"
+    )
+    majorant = "exp(z) if log_input else 1/z"
+    y_domain = NONNEGATIVE
+    _ranges = {"log_input": FLAG, "full": FLAG}
+    log_input: bool
+    full: bool
+
+    def __init__(self, log_input: bool = True, full: bool = False) -> None:
+        self._set(log_input=log_input, full=full)
+
+    @property
+    def z_domain(self) -> Domain:
+        """(-inf, inf) if log_input, else (0, inf)"""
+        return REAL if self.log_input else POSITIVE
+
+    @property
+    def _link(self) -> Link:  # type: ignore[override]
+        return LOG if self.log_input else IDENTITY
+
+    def _kernel(self) -> tuple[str, Parameters]:
+        return "Poisson" + "Mean" * (not self.log_input) + "Full" * self.full, {"_": 0.0}
 
 
 class Gamma(OfMean):

@@ -24,7 +24,6 @@ POS_WEIGHT = Domain("[0, inf)", low=0, each=True)  # one for all labels, or one 
 LABEL = Domain("None, or an integer")
 CLASSES = Domain("None, or labels that differ", labels=True)
 AXIS = Domain("an integer")
-FLAG = Domain("False or True")
 
 EITHER = (
     "the class of each row, an integer from 0 on, or one of ``classes``; or targets q in [0, inf), "
@@ -101,10 +100,6 @@ class RowLoss(Loss, _core.RowLoss):
             if not -(2**63) <= number < 2**63:
                 raise ValueError(f"{name} must be a 64-bit integer; got {value!r}")
             return number
-        if domain is FLAG:
-            if not isinstance(value, (bool, np.bool_)):
-                raise TypeError(f"{name} must be True or False; got {value!r}")
-            return bool(value)
         return super()._check(name, value)
 
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from fastloss.domains import NONNEGATIVE, NONPOSITIVE, REAL, UNIT, Domain
+from typing import Any
+
+from fastloss.domains import FLAG, NONNEGATIVE, NONPOSITIVE, REAL, UNIT, Domain
+from fastloss.losses.base import Parameters, Pointwise
 from fastloss.losses.links import IDENTITY, LOG, Link
-from fastloss.losses.rows import AXIS, FLAG, TARGETS, RowLoss
+from fastloss.losses.rows import AXIS, TARGETS, RowLoss
 
 
 class KLDivergence(RowLoss):
@@ -53,6 +56,50 @@ class KLDivergence(RowLoss):
 
     def __init__(self, log_probabilities: bool = False, axis: int = -1) -> None:
         self._set(log_probabilities=log_probabilities, axis=axis)
+
+
+class KLDiv(Pointwise):
+    """Kullback-Leibler divergence of single elements from log-probabilities, as in torch.
+
+    It is one term of `KLDivergence`: ``reduction="sum"`` over the number of rows is torch's
+    ``batchmean``.
+
+    Parameters
+    ----------
+    log_target : bool, default=False
+        Whether the targets are logarithms, too.
+
+    References
+    ----------
+    Kullback and Leibler, "On Information and Sufficiency" (1951), Annals of Mathematical
+    Statistics 22.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.KLDiv()([0.5, 0.0], [-1.0, -2.0], reduction="none").round(6)
+    array([0.153426, 0.      ])
+    """
+
+    name = "kl_div"
+    definition = "exp(y)*(y - z) if log_target else y*log(y) - y*z if y > 0 else 0"
+    majorant = "exp(y) if log_target else y"
+    _ranges = {"log_target": FLAG}
+    log_target: bool
+
+    def __init__(self, log_target: bool = False) -> None:
+        self._set(log_target=log_target)
+
+    @property
+    def y_domain(self) -> Domain:
+        """[0, inf), or (-inf, inf) with log_target"""
+        return REAL if self.log_target else NONNEGATIVE
+
+    def _kernel(self) -> tuple[str, Parameters]:
+        return "KLDivOfLogs" if self.log_target else "KLDiv", {"_": 0.0}
+
+    def _optimum(self, y: Any, w: Any) -> float:
+        return float("inf")  # alone, an element's log-probability may be as large as it likes
 
 
 class JensenShannon(RowLoss):

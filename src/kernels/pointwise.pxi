@@ -65,6 +65,18 @@ cdef struct Welsch:
 cdef struct GeneralRobust:
     double alpha
     double c
+cdef struct Linex:
+    double a
+cdef struct PoissonMean:                # z the mean
+    double _
+cdef struct PoissonFull:                # with what depends on y alone
+    double _
+cdef struct PoissonMeanFull:
+    double _
+cdef struct KLDiv:
+    double _
+cdef struct KLDivOfLogs:
+    double _
 cdef struct LogLoss:
     double _
 cdef struct Logistic:
@@ -73,6 +85,26 @@ cdef struct Focal:
     double gamma
     double positive
     double negative
+cdef struct SmoothedLogLoss:
+    double smoothing
+cdef struct SmoothedLogistic:
+    double pos_weight
+    double smoothing
+cdef struct SmoothedFocal:
+    double gamma
+    double positive
+    double negative
+    double smoothing
+cdef struct FocalLogLoss:
+    double gamma
+    double positive
+    double negative
+cdef struct SigmoidFocal:
+    double gamma
+    double positive
+    double negative
+cdef struct HingeEmbedding:
+    double margin
 cdef struct Hinge:
     double _
 cdef struct SquaredHinge:
@@ -112,9 +144,21 @@ ctypedef fused Loss:
     GemanMcClure
     Welsch
     GeneralRobust
+    Linex
+    PoissonMean
+    PoissonFull
+    PoissonMeanFull
+    KLDiv
+    KLDivOfLogs
     LogLoss
     Logistic
     Focal
+    SmoothedLogLoss
+    SmoothedLogistic
+    SmoothedFocal
+    FocalLogLoss
+    SigmoidFocal
+    HingeEmbedding
     Hinge
     SquaredHinge
     ModifiedHuber
@@ -240,6 +284,36 @@ cdef inline real cross_entropy_curvature(real y, real p) noexcept nogil:
     return a + b
 
 
+cdef inline real smoothed(real y, double smoothing) noexcept nogil:
+    """A target, or the rest of one, of which a part is spread evenly over both labels"""
+    return <real>(1 - smoothing) * y + <real>(0.5 * smoothing)
+
+
+# The focal loss of one label, -(1 - p)^gamma log(p) of its probability p, n = 1 - p, and its derivatives.
+# The ratio -log(p) / n is 1 at n = 0, so that powers of n below 1 end where they should.
+
+cdef inline real focal_term(
+        double gamma, real p, real n, real minus_log, real* slope, real* bend) noexcept nogil:
+    cdef real one = 1, two = 2, g = <real>gamma, k = <real>(gamma * (gamma - 1))
+    cdef real power = power_difference(n, gamma, 0), lower = power_difference(n, gamma, 1)
+    cdef real ratio = minus_log / n, v, s, b
+    ratio = one if n == 0 else ratio
+    s = power * (g * ratio + one / p)
+    b = k * ratio + two * g / p
+    v = lower * b
+    slope[0] = -s
+    bend[0] = (0 if b == 0 else v) + power / (p * p)
+    v = power * minus_log
+    return 0 if power == 0 else v
+
+
+cdef inline real stirling(real y) noexcept nogil:
+    """Stirling's approximation of log(y!), 0 up to y = 1"""
+    cdef real half = 0.5, half_log_of_two_pi = 0.9189385332046727418, t = log(y)
+    t = (y + half) * t - y + half_log_of_two_pi
+    return t if y > 1 else <real>0
+
+
 # Labels of 0 and 1, the common case, need one logarithm, and one division, of the label's own
 # probability.
 
@@ -315,8 +389,12 @@ cdef inline real robust_power(
 cdef inline real first_stage(const Loss* p, real y, real z, bint* staged) noexcept nogil:
     cdef real half = 0.5, one = 1, r, a, u, v
     staged[0] = True
-    if Loss is Logistic or Loss is Focal:
+    if (Loss is Logistic or Loss is Focal or Loss is SmoothedLogistic or Loss is SmoothedFocal
+            or Loss is SigmoidFocal):
         return exp_neg(-absolute(z))
+    elif Loss is Linex:
+        r = z - y
+        return <real>p.a * r
     elif Loss is LogCosh:
         return expm1(-absolute(z - y))
     elif Loss is SquaredLogError:
@@ -379,8 +457,14 @@ cdef inline real tame_stage(const Loss* p, real y, real z) noexcept nogil:
 
 cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcept nogil:
     cdef real half = 0.5, one = 1, two = 2, r, a, u, v
-    if Loss is Logistic or Loss is Focal:
+    if (Loss is Logistic or Loss is Focal or Loss is SmoothedLogistic or Loss is SmoothedFocal
+            or Loss is SigmoidFocal):
         return log1p_unit(first)
+    elif Loss is Linex:                     # e^x - 1 - x, of positive terms
+        a = absolute(first)
+        v = exp_times(a, erlang_pair(a, &u))
+        u = exp_tail(a)
+        return u if first < 0 else v
     elif Loss is LogCosh:
         u = first * first / (two * (one + first))       # cosh(r) - 1
         v = half * first * (two + first)                # (e^-2|r| - 1) / 2
@@ -737,18 +821,129 @@ cdef inline void pointwise(
         t = t if m != 0 else <real>0        # times infinity, too
         hess[0] = pick(u > largest, t, a * v)
 
+    elif Loss is Linex:
+        r = <real>p.a
+        value[0] = second
+        grad[0] = r * expm1(first)
+        hess[0] = exp_times(first, r * r)
+        curve[0] = hess[0]
+
+    elif Loss is PoissonMean or Loss is PoissonMeanFull:
+        t = y * log(z)
+        t = 0 if y == 0 else t
+        value[0] = z - t
+        if Loss is PoissonMeanFull:
+            value[0] += stirling(y)
+        grad[0] = (z - y) / z
+        hess[0] = (y / z) / z
+        curve[0] = one / z
+
+    elif Loss is PoissonFull:
+        e = exp(z)
+        t = y * z
+        t = 0 if y == 0 else t
+        value[0] = (e - t) + stirling(y)
+        grad[0] = e - y
+        hess[0] = e
+        curve[0] = hess[0]
+
+    elif Loss is KLDiv:
+        v = y * (log(y) - z)
+        value[0] = 0 if y == 0 else v
+        grad[0] = or_nan(-y, z)
+        hess[0] = 0
+        curve[0] = y
+
+    elif Loss is KLDivOfLogs:
+        e = exp(y)
+        v = exp_times(y, y - z)
+        value[0] = 0 if e == 0 else v
+        grad[0] = or_nan(-e, z)
+        hess[0] = 0
+        curve[0] = e
+
+    elif Loss is SmoothedLogLoss:
+        a = smoothed(y, p.smoothing)
+        b = smoothed(one - y, p.smoothing)
+        q = one - z
+        u = log(z)
+        v = log1p(-z)
+        value[0] = absolute(a * u + b * v)
+        grad[0] = b / q - a / z
+        hess[0] = (a / z) / z + (b / q) / q
+        curve[0] = one / absolute(z * q)
+
+    elif Loss is FocalLogLoss:
+        a = <real>p.positive * y
+        b = <real>p.negative * (one - y)
+        q = one - z
+        u = focal_term(p.gamma, z, q, -log(z), &r, &s)
+        v = focal_term(p.gamma, q, z, -log1p(-z), &t, &w)
+        e = a * u
+        m = b * v
+        value[0] = (0 if a == 0 else e) + (0 if b == 0 else m)
+        e = a * r
+        m = b * t
+        grad[0] = (0 if a == 0 else e) - (0 if b == 0 else m)
+        e = a * s
+        m = b * w
+        hess[0] = (0 if a == 0 else e) + (0 if b == 0 else m)
+        curve[0] = one / absolute(z * q)
+
+    elif Loss is SigmoidFocal:
+        # u, what the label lacks, is a mean of the sigmoids of z and -z; t is the logistic loss
+        e = first
+        q = one / (one + e)
+        s = e * q
+        a = one - y
+        b = a if z < 0 else y
+        c = y if z < 0 else a               # the label's weight that z speaks against
+        t = absolute(z) * c
+        t = second + (0 if c == 0 else t)
+        u = c * q + b * s
+        m = q * s
+        r = (c - b) * m                     # its derivative, by |z|
+        w = power_difference(u, p.gamma, 0)
+        v = (<real>p.positive * y + <real>p.negative * a) * w
+        value[0] = v * t
+        w = c * q - b * s                   # the derivative of t
+        e = <real>p.gamma * r / u
+        e = 0 if r == 0 else e
+        w = v * (e * t + w)
+        grad[0] = -w if z < 0 else w
+        w = c * q - b * s
+        a = <real>(p.gamma - 1) * r / u
+        a = 0 if r == 0 else a
+        hess[0] = v * (e * ((a + (s - q)) * t + two * w) + m)
+        curve[0] = v * m
+
+    elif Loss is HingeEmbedding:
+        m = <real>p.margin - z
+        m = 0 if m < 0 else m
+        v = z if y > 0 else m
+        value[0] = or_nan(v, y)
+        u = -1 if m > 0 else <real>0
+        u = 1 if y > 0 else u
+        grad[0] = or_nan(u, y + z)
+        hess[0] = 0
+        curve[0] = 1
+
     elif Loss is LogLoss:
         value[0] = first
         grad[0] = cross_entropy_slope(y, z)
         hess[0] = second
         curve[0] = one / absolute(z * (one - z))       # of a zero of either sign
 
-    elif Loss is Logistic:
+    elif Loss is Logistic or Loss is SmoothedLogistic:
         # first is e^-|z|; the sigmoids of |z| and -|z| are q and e q
         e = first
         q = one / (one + e)
-        a = <real>p.pos_weight * y
+        a = y
         b = one - y
+        if Loss is SmoothedLogistic:
+            a = smoothed(a, p.smoothing)
+            b = smoothed(b, p.smoothing)
+        a = <real>p.pos_weight * a
         c = a if z < 0 else b               # the label's weight that z speaks against
         t = absolute(z) * c
         t = 0 if c == 0 else t
@@ -761,7 +956,7 @@ cdef inline void pointwise(
         hess[0] = (a + b) * e / (u * u)
         curve[0] = hess[0]
 
-    elif Loss is Focal:
+    elif Loss is Focal or Loss is SmoothedFocal:
         # A label weighs s(-z)^gamma softplus(-z) for s the sigmoid, or its mirror image. Of
         # |z| and -|z|, "near" is the label that z speaks for, "far" the other.
         a = absolute(z)
@@ -772,8 +967,13 @@ cdef inline void pointwise(
         t = second                          # softplus(-|z|)
         u = exp(-c * t)                     # s(|z|)^gamma
         v = u * exp_mul(-p.gamma, a if a < largest else largest)      # s(-|z|)^gamma
-        m = <real>p.positive * y
-        w = <real>p.negative * (one - y)
+        m = y
+        w = one - y
+        if Loss is SmoothedFocal:
+            m = smoothed(m, p.smoothing)
+            w = smoothed(w, p.smoothing)
+        m = <real>p.positive * m
+        w = <real>p.negative * w
         b = w if z < 0 else m               # the weights of near
         m = m if z < 0 else w               # and far
         w = t + a

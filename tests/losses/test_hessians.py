@@ -35,8 +35,10 @@ def expected(loss, dtype):
             allowed += spacing(z.astype(np.float64) - y, dtype) / 2 * np.abs(slope)
             # of an exponential, whose argument is rounded
             allowed *= 2 if kernel in ("Welsch", "GeneralRobust") else 1
-        if kernel == "Focal":  # four functions of 1 to 2.5 ulp each
+        if "Focal" in kernel:  # four functions of 1 to 2.5 ulp each
             allowed *= 2
+        if kernel == "SigmoidFocal":  # a power of a rounded number
+            allowed *= (1 + p["gamma"]) / 2
     return y, z, high, low, allowed
 
 

@@ -1,5 +1,7 @@
 """Agreement with torch where it means the same, and with its automatic differentiation."""
 
+import math
+
 import numpy as np
 import pytest
 from samples import defaults, typical
@@ -25,6 +27,27 @@ TORCH = [
     ),
     (fl.LogLoss(), lambda y, z, **kw: F.binary_cross_entropy(z, y, **kw)),
     (fl.Poisson(), lambda y, z, **kw: F.poisson_nll_loss(z, y, log_input=True, **kw)),
+    *(
+        (
+            fl.PoissonNLL(log_input, full),
+            lambda y, z, log_input=log_input, full=full, **kw: F.poisson_nll_loss(
+                z, y, log_input=log_input, full=full, eps=0, **kw
+            ),
+        )
+        for log_input in (False, True)
+        for full in (False, True)
+    ),
+    *(
+        (
+            fl.KLDiv(log_target),
+            lambda y, z, log_target=log_target, **kw: F.kl_div(z, y, log_target=log_target, **kw),
+        )
+        for log_target in (False, True)
+    ),
+    (
+        fl.HingeEmbedding(margin=1.3),
+        lambda y, z, **kw: F.hinge_embedding_loss(z, y, margin=1.3, **kw),
+    ),
     (
         fl.PoissonDeviance(),
         lambda y, z, **kw: 2 * (
@@ -51,12 +74,41 @@ def test_torch(loss, theirs, reduction, dtype):
     np.testing.assert_allclose(grad, tensor.grad.numpy(), **tolerance)
 
 
+@pytest.mark.parametrize("alpha", [None, 0.25])
+def test_the_focal_loss_of_optax(alpha):
+    optax = pytest.importorskip("optax", reason="it is the peer here")
+    loss, (_, z) = fl.SigmoidFocal(gamma=1.5, alpha=alpha), typical(fl.SigmoidFocal(), N)
+    y = np.random.default_rng(0).uniform(size=N).round(1)  # targets between the labels, too
+    theirs = optax.sigmoid_focal_loss(z, y, alpha=alpha, gamma=1.5)
+    np.testing.assert_allclose(loss(y, z, reduction="none"), theirs, rtol=3e-5)
+    hard = y.round()
+    for other in (fl.Focal(1.5, alpha), fl.FocalLogLoss(1.5, alpha)):
+        at = z if other.name == "focal" else 1 / (1 + np.exp(-z))
+        np.testing.assert_allclose(
+            other(hard, at, reduction="none"), loss(hard, z, reduction="none"), rtol=1e-12
+        )
+
+
+@pytest.mark.parametrize("loss", [fl.LogLoss, fl.Logistic, fl.Focal])
+def test_label_smoothing_moves_the_targets(loss):
+    y, z = typical(loss(), N)
+    y = y.round()
+    got = loss(label_smoothing=0.2).grad_and_hess(y, z, reduction="none")
+    for ours, moved in zip(
+        got, loss().grad_and_hess(0.8 * y + 0.1, z, reduction="none"), strict=True
+    ):
+        np.testing.assert_allclose(ours, moved, rtol=1e-11)
+    assert loss(label_smoothing=0.2).optimal_constant(y) == pytest.approx(
+        loss().optimal_constant(0.8 * y + 0.1), rel=1e-9
+    )
+
+
 @pytest.mark.parametrize("loss", defaults(), ids=repr)
 def test_autograd_of_the_definition(loss):
     y, z = (torch.tensor(x, dtype=torch.float64) for x in typical(loss, 60))
     z.requires_grad_()
     names = {name: getattr(torch, name) for name in ("exp", "log", "log1p", "sqrt", "cosh")}
-    names |= {"inf": float("inf")}
+    names |= {"inf": math.inf, "pi": math.pi}
     total = sum(
         eval(  # noqa: S307
             loss.definition,

@@ -66,7 +66,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(state=st.dictionaries(st.text(), values))
 def test_what_is_saved_comes_back(tmp_path_factory, state):
     path = tmp_path_factory.getbasetemp() / "round trip"

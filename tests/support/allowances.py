@@ -15,7 +15,7 @@ z - y, times the derivative, is allowed besides.
 import numpy as np
 
 ULP = 4
-RESIDUALS = {"LogCosh", "Cauchy", "GemanMcClure", "Welsch", "GeneralRobust"}
+RESIDUALS = {"LogCosh", "Cauchy", "GemanMcClure", "Welsch", "GeneralRobust", "Linex"}
 
 
 def subtractions(kernel, y, z, p, dtype):
@@ -38,6 +38,25 @@ def subtractions(kernel, y, z, p, dtype):
             return 2 * v * np.minimum(t, v), None, q / (1 + z) * np.maximum(1, t)
         case "Poisson":
             return np.maximum(e, np.abs(y * z)), np.maximum(e, y), None
+        case "PoissonFull":
+            terms = [e, np.abs(y * z), _stirling(y)]
+            return np.max(terms, axis=0), np.maximum(e, y), None
+        case "PoissonMean" | "PoissonMeanFull":
+            terms = [z, np.abs(y * np.log(z)), _stirling(y) * (kernel == "PoissonMeanFull")]
+            return np.max(terms, axis=0), None, None
+        case "KLDiv":
+            return y * np.maximum(np.abs(np.log(np.where(y > 0, y, 1))), np.abs(z)), None, None
+        case "KLDivOfLogs":
+            return None, None, None
+        case "Linex":
+            x = p["a"] * (z - y)  # a rounded product
+            s, t = np.abs(np.expm1(x)), np.exp(x)
+            value = np.abs(np.expm1(x) - x)
+            return (
+                np.maximum(value, np.abs(s * x)),
+                abs(p["a"]) * np.maximum(s, np.abs(t * x)),
+                p["a"] ** 2 * t * (1 + np.abs(x)),
+            )
         case "Gamma":
             return np.maximum(np.abs(z), y / e), np.maximum(1, y / e), None
         case "Tweedie":
@@ -80,11 +99,19 @@ def subtractions(kernel, y, z, p, dtype):
             q = s * (1 + u) ** (a - 1) * slope
             v = b / abs(p["alpha"]) * np.abs(np.expm1(a * log))
             return v * value, r * q, q * np.maximum(1, abs(p["alpha"] - 1) * u) / (1 + u)
-        case "Logistic":
-            a, b, q = p["pos_weight"] * y, 1 - y, 1 / (1 + e)
+        case "Logistic" | "SmoothedLogistic":
+            y, rest = _smoothed(y, p)
+            a, b, q = p["pos_weight"] * y, rest, 1 / (1 + e)
             return None, np.maximum(a * q, b * (1 - q)), None
-        case "Focal":
+        case "SmoothedLogLoss":
+            y, rest = _smoothed(y, p)
+            return None, np.maximum(y / z, rest / (1 - z)), None
+        case "Focal" | "SmoothedFocal":
             return _focal(y, z, p)
+        case "FocalLogLoss":
+            return _focal_log_loss(y, z, p)
+        case "SigmoidFocal":
+            return _sigmoid_focal(y, z, p)
         case _:
             return None, None, None
 
@@ -100,8 +127,14 @@ def intermediates(kernel, y, z, p):
             a, log_y, log_z = 1 - p["power"], np.log(np.where(y > 0, y, 1)), np.log(z)
             s = a * log_z
             return [s, s + log_z, s - log_z, s + log_y, s + log_y - 2 * log_z, (a + 1) * log_y]
-        case "Focal":
+        case "Focal" | "SmoothedFocal":
             return [np.abs(z)]
+        case "SigmoidFocal":
+            return [(1 + p["gamma"]) * np.abs(z)]
+        case "FocalLogLoss":
+            g, ends = p["gamma"], p["gamma"] in (0, 1) or p["gamma"] >= 2
+            sides = [np.where((x > 0) | ends, x + (x == 0) * ends, 0) for x in (z, 1 - z)]
+            return [k * np.log(x) for x in sides for k in (g, g - 2, -2)]
         case "GeneralRobust":
             u = np.minimum(np.abs(z - y), np.finfo(np.float64).max) ** 2 / p["c"] ** 2
             log = np.log1p(u / abs(p["alpha"] - 2))
@@ -110,11 +143,47 @@ def intermediates(kernel, y, z, p):
             return []
 
 
+def _stirling(y):
+    """The largest term of Stirling's approximation."""
+    y = np.where(y > 1, y, 1)
+    return np.where(y > 1, np.maximum((y + 0.5) * np.log(y), y), 0)
+
+
+def _smoothed(y, p):
+    """Targets and their complement after label smoothing."""
+    s = p["label_smoothing"]
+    return (1 - s) * y + s / 2, (1 - s) * (1 - y) + s / 2
+
+
+def _focal_log_loss(y, z, p):
+    """A power of 1 - p, which is rounded, has its error times gamma."""
+    g, parts = p["gamma"], []
+    for w, x, n in ((p["positive"] * y, z, 1 - z), (p["negative"] * (1 - y), 1 - z, z)):
+        m, minus_log = np.where(w > 0, w * n**g, 0) * (1 + g), -np.log(x)
+        ratio = np.where(n == 0, 1, minus_log / np.where(n == 0, 1, n))
+        bend = np.max([abs(g * (g - 1)) * ratio / n, 2 * g / (n * x), x**-2], axis=0)
+        parts.append((m * minus_log, m * np.maximum(g * ratio, 1 / x), m * bend))
+    return tuple(np.maximum(*pair) for pair in zip(*parts, strict=True))
+
+
+def _sigmoid_focal(y, z, p):
+    """A power of u, which is a rounded sum of rounded numbers, has its error times gamma."""
+    g, q, s = p["gamma"], 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(z))
+    u, t = y * s + (1 - y) * q, y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z))
+    v = (p["positive"] * y + p["negative"] * (1 - y)) * u**g * (1 + g)
+    bend = np.maximum(y, 1 - y) * q * s
+    r, slope = g * bend / u, np.maximum((1 - y) * q, y * s)
+    last = r * np.max([abs(g - 1) * bend / u * t, np.maximum(q, s) * t, 2 * slope], axis=0)
+    # the Hessian multiplies as many functions as that of the focal loss
+    return v * t, v * np.maximum(r * t, slope), 2 * v * np.maximum(last, q * s)
+
+
 def _focal(y, z, p):
     g = p["gamma"]
     weights = (1, 1) if p["alpha"] is None else (p["alpha"], 1 - p["alpha"])
+    y, rest = _smoothed(y, p)
     parts = []
-    for w, x in ((weights[0] * y, z), (weights[1] * (1 - y), -z)):
+    for w, x in ((weights[0] * y, z), (weights[1] * rest, -z)):
         p, n, softplus = 1 / (1 + np.exp(-x)), 1 / (1 + np.exp(x)), np.log1p(np.exp(-x))
         m = w * n**g * (1 + g * np.log1p(np.exp(-np.abs(x))))
         slope = np.maximum(g * p * softplus, n)

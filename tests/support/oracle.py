@@ -135,7 +135,7 @@ def tanh(x):
 
 FUNCTIONS = {
     "exp": exp, "log": log, "log1p": log1p, "sqrt": sqrt, "cosh": cosh, "tanh": tanh,
-    "inf": mpmath.inf,    "abs": abs, "max": max, "None": None, "__builtins__": {},
+    "inf": mpmath.inf, "pi": mpmath.pi, "abs": abs, "max": max, "None": None, "__builtins__": {},
 }  # fmt: skip
 
 

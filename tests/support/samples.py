@@ -22,6 +22,10 @@ MORE_PARAMETERS = {
     ("tweedie_deviance", "power"): (1.000001, 1.1, 1.9, 1.999999, 2, 2.000001, 3, 5.5, -1, -0.3),
     ("focal", "gamma"): (0.5,),
     ("quantile", "q"): (0.05, 0.5),
+    ("linex", "a"): (-0.5,),
+    ("kl_div", "log_target"): (True,),
+    ("poisson_nll", "log_input"): (False,),
+    ("poisson_nll", "full"): (True,),
 }
 
 
@@ -40,8 +44,9 @@ def variants():
             for value in (*PARAMETERS, *MORE_PARAMETERS.get((name, parameter), ())):
                 try:
                     found.append(fl.get_loss(name, **{parameter: value}))
-                except ValueError:  # out of the parameter's range
+                except (TypeError, ValueError):  # out of the parameter's range
                     continue
+    found.append(fl.PoissonNLL(log_input=False, full=True))
     return list(dict.fromkeys(found))
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from fastloss.domains import NONNEGATIVE, Domain
+from fastloss.domains import FLAG, NONNEGATIVE, Domain
 from fastloss.losses import Loss, get_loss
 from fastloss.losses.base import loss_class
-from fastloss.losses.rows import AXIS, CLASSES, FLAG, LABEL, POS_WEIGHT, WEIGHTS
+from fastloss.losses.rows import AXIS, CLASSES, LABEL, POS_WEIGHT, WEIGHTS
 from fuzzing.case import Case, failed, same
 from fuzzing.draw import Draw
 

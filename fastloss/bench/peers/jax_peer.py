@@ -38,6 +38,16 @@ def written(jax: Any) -> dict[str, Function]:
         loss = softplus(m) * nn.sigmoid(m) ** gamma
         return loss if alpha is None else loss * (alpha * y + (1 - alpha) * (1 - y))
 
+    def focal_log_loss(z: Any, y: Any, gamma: float, alpha: float | None) -> Any:
+        one, zero = (1, 1) if alpha is None else (alpha, 1 - alpha)
+        of_one, of_zero = (1 - z) ** gamma * log(z), z**gamma * log1p(-z)
+        return -one * y * of_one - zero * (1 - y) * of_zero
+
+    def sigmoid_focal(z: Any, y: Any, gamma: float, alpha: float | None) -> Any:
+        p = nn.sigmoid(z)
+        loss = (softplus(z) - y * z) * (y * (1 - p) + (1 - y) * p) ** gamma
+        return loss if alpha is None else loss * (alpha * y + (1 - alpha) * (1 - y))
+
     def modified_huber(z: Any, y: Any) -> Any:
         t = y * z
         return where(t < -1, -4 * t, square(nn.relu(1 - t)))
@@ -142,6 +152,12 @@ def written(jax: Any) -> dict[str, Function]:
         "mape": lambda z, y: abs((z - y) / y),
         "smape": lambda z, y: 2 * abs(z - y) / (abs(z) + abs(y)),
         "poisson": lambda z, y: exp(z) - y * z,
+        "poisson_nll": lambda z, y, **_: exp(z) - y * z,
+        "linex": lambda z, y, a: jnp.expm1(a * (z - y)) - a * (z - y),
+        "kl_div": lambda z, y, **_: xlogy(y, y) - y * z,
+        "hinge_embedding": lambda z, y, margin: where(y > 0, z, nn.relu(margin - z)),
+        "focal_log_loss": focal_log_loss,
+        "sigmoid_focal": sigmoid_focal,
         "gamma": lambda z, y: z + y * exp(-z),
         "tweedie": tweedie,
         "poisson_deviance": lambda z, y: 2 * (xlogy(y, y) - y * log(z) - y + z),

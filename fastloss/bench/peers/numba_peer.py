@@ -178,7 +178,7 @@ class Numba(Peer):
         """
         njit = functools.partial(self._numba.njit, fastmath=self.fastmath, error_model="numpy")
         prange = self._numba.prange
-        parameters = Case(name, method, (1,), dtype).loss.parameters
+        parameters = Case(name, method, (1,), dtype).parameters
         real = np.dtype(dtype).type
         value, grad, hess = (njit(part) for part in LOSSES[name](real, **parameters))
         one = real(1)

@@ -74,7 +74,7 @@ class NumExpr(Peer):
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
         new = Arrays(z, outputs)
-        numbers = {"c": 1 / case.n, "c2": 2 / case.n, **CONSTANTS, **case.loss.parameters}
+        numbers = {"c": 1 / case.n, "c2": 2 / case.n, **CONSTANTS, **case.parameters}
         arguments = {"y": y, "z": z}
         arguments |= {name: np.array(number, z.dtype) for name, number in numbers.items()}
         loss, grad, hess = (

@@ -192,6 +192,100 @@ def focal(y: Array, z: Array, m: float, new: Arrays, gamma: float, alpha: float 
     return lambda: m * (np.dot(zero, upper) + np.dot(one, lower)), grad, both
 
 
+@formula("focal_log_loss")
+def focal_log_loss(
+    y: Array, z: Array, m: float, new: Arrays, gamma: float, alpha: float | None
+) -> Any:
+    # weight * n^gamma * -log(p) of a label's probability p and n = 1 - p, twice
+    one, zero = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
+    rest = np.subtract(1, z, out=new())
+    sides = []
+    for weight, label, p, n in ((one, y, z, rest), (zero, np.subtract(1, y), rest, z)):
+        k = raised(n, gamma, new())
+        k *= label
+        k *= weight * m
+        sides.append((k, p, n, np.log(p, out=new())))
+
+    def slope(k: Array, p: Array, n: Array, log: Array) -> Array:
+        return k * (gamma * log / n - 1 / p)
+
+    def bend(k: Array, p: Array, n: Array, log: Array) -> Array:
+        return k * (((1 - gamma) * gamma * log / n + 2 * gamma / p) / n + 1 / (p * p))
+
+    def value() -> Any:
+        return -sum(np.dot(k, log) for k, _, _, log in sides)
+
+    def grad() -> Array:
+        return slope(*sides[0]) - slope(*sides[1])
+
+    return value, grad, lambda: (grad(), bend(*sides[0]) + bend(*sides[1]))
+
+
+@formula("sigmoid_focal")
+def sigmoid_focal(
+    y: Array, z: Array, m: float, new: Arrays, gamma: float, alpha: float | None
+) -> Any:
+    e, u = _exp_minus_abs(z, new)
+    p, q = _over(np.greater_equal, z, e, u, new), _over(np.less, z, e, u, new)
+    loss = z.clip(0, np.inf, out=new())
+    loss -= np.multiply(y, z, out=e)
+    loss += np.log(u, out=u)
+    lack = np.multiply(y, q, out=e)
+    lack += np.subtract(1, y, out=u) * p
+    k = raised(lack, gamma, new())
+    k *= m
+    if alpha is not None:
+        k *= (2 * alpha - 1) * y + (1 - alpha)
+
+    def parts() -> tuple[Array, Array, Array]:
+        return p - y, p * q, (1 - 2 * y) * p * q / lack
+
+    def grad() -> Array:
+        s, _, r = parts()
+        return k * (gamma * r * loss + s)
+
+    def both() -> tuple[Array, Array]:
+        s, v, r = parts()
+        h = gamma * r * (((gamma - 1) * r + q - p) * loss + 2 * s) + v
+        return k * (gamma * r * loss + s), k * h
+
+    return lambda: np.dot(k, loss), grad, both
+
+
+@formula("hinge_embedding")
+def hinge_embedding(y: Array, z: Array, m: float, new: Arrays, margin: float) -> Any:
+    v = np.subtract(margin, z, out=new())
+    v.clip(0, np.inf, out=v)
+    together = np.greater(y, 0, out=booleans(new))
+
+    def value() -> Any:
+        np.copyto(v, z, where=together)
+        return m * v.sum()
+
+    def grad() -> Array:
+        g = np.greater(v, 0, out=v)
+        g *= -m
+        np.copyto(g, m, where=together)
+        return g
+
+    return value, grad, lambda: (grad(), filled(0, new))
+
+
+@formula("kl_div")
+def kl_div(y: Array, z: Array, m: float, new: Arrays, log_target: bool) -> Any:
+    assert not log_target  # the default, all that is measured
+
+    def value() -> Any:
+        apart = log_ratio(y, new)
+        apart -= z
+        return m * np.dot(y, apart)
+
+    def grad() -> Array:
+        return np.multiply(y, -m, out=new())
+
+    return value, grad, lambda: (grad(), filled(0, new))
+
+
 def _perceptron(y: Array, margin: Array, m: float, new: Arrays) -> Any:
     """The formula of max(-margin, 0), where the margin's derivative is y."""
 

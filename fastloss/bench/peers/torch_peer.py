@@ -35,6 +35,11 @@ def own(torch: Any) -> dict[str, Function]:
         "huber": F.huber_loss,
         "smooth_l1": F.smooth_l1_loss,
         "poisson": F.poisson_nll_loss,
+        "poisson_nll": F.poisson_nll_loss,
+        "hinge_embedding": F.hinge_embedding_loss,
+        "kl_div": lambda z, y, log_target: F.kl_div(
+            z, y, reduction="none", log_target=log_target
+        ).mean(),
         "softmax_cross_entropy": F.cross_entropy,
     }
 
@@ -70,6 +75,17 @@ def composed(torch: Any) -> dict[str, Function]:
     def focal(z: Any, y: Any, gamma: float, alpha: float | None) -> Any:  # of the two classes
         m = (1 - 2 * y) * z
         loss = F.softplus(m) * torch.sigmoid(m) ** gamma
+        return (loss if alpha is None else loss * (alpha * y + (1 - alpha) * (1 - y))).mean()
+
+    def focal_log_loss(z: Any, y: Any, gamma: float, alpha: float | None) -> Any:
+        one, zero = (1, 1) if alpha is None else (alpha, 1 - alpha)
+        of_one, of_zero = (1 - z) ** gamma * log(z), z**gamma * torch.log1p(-z)
+        return -(one * y * of_one + zero * (1 - y) * of_zero).mean()
+
+    def sigmoid_focal(z: Any, y: Any, gamma: float, alpha: float | None) -> Any:
+        p = torch.sigmoid(z)
+        lack = y * (1 - p) + (1 - y) * p
+        loss = F.binary_cross_entropy_with_logits(z, y, reduction="none") * lack**gamma
         return (loss if alpha is None else loss * (alpha * y + (1 - alpha) * (1 - y))).mean()
 
     def binary_kl(z: Any, y: Any) -> Any:
@@ -118,6 +134,9 @@ def composed(torch: Any) -> dict[str, Function]:
 
     return {
         "focal": focal,
+        "focal_log_loss": focal_log_loss,
+        "sigmoid_focal": sigmoid_focal,
+        "linex": lambda z, y, a: (torch.expm1(a * (z - y)) - a * (z - y)).mean(),
         "hinge": lambda z, y: F.relu(1 - y * z).mean(),
         "squared_hinge": lambda z, y: F.relu(1 - y * z).square().mean(),
         "modified_huber": modified_huber,
