@@ -1,6 +1,6 @@
 """The line through (1, 2), (2, 4), (3, 6) and (4, 8).
 
-    python examples/four_points.py
+python examples/four_points.py
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Full-batch gradient descent on y = 2x + 1.
 
-    python examples/gradient_descent.py
+python examples/gradient_descent.py
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Targets with gaps: several outputs fitted to all targets there are, or to complete rows alone.
 
-    python examples/missing_targets.py
+python examples/missing_targets.py
 """
 
 import numpy as np

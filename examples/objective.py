@@ -1,6 +1,6 @@
 """An objective, loss + lambda * penalty, minimised by Adam and by SciPy's L-BFGS.
 
-    python examples/objective.py
+python examples/objective.py
 """
 
 import numpy as np

@@ -122,7 +122,7 @@ def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
     >>> import fastloss as fl
     >>> from fastloss.catboost import objective
     >>> objective(fl.Focal(gamma=1.0))
-    Objective(loss=Focal(gamma=1.0, alpha=None), hessian=None)
+    Objective(loss=Focal(gamma=1.0, alpha=None, label_smoothing=0.0), hessian=None)
     """
     return Objective(*trained(_CATBOOST, loss, hessian))
 

@@ -131,10 +131,10 @@ def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
     >>> import fastloss as fl
     >>> from fastloss.lightgbm import objective
     >>> objective(fl.Focal(gamma=1.0))
-    Objective(loss=Focal(gamma=1.0, alpha=None), hessian=None)
+    Objective(loss=Focal(gamma=1.0, alpha=None, label_smoothing=0.0), hessian=None)
     >>> objective("log_loss")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: LogLoss() cannot be an objective of LightGBM: predictions are in [0, 1]...
+    ValueError: LogLoss(label_smoothing=0.0) cannot be an objective of LightGBM: predictions are...
     """
     return Objective(*trained(_LIGHTGBM, loss, hessian))
 

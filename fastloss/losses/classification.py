@@ -212,7 +212,7 @@ class FocalLogLoss(_Focal):
     --------
     >>> import fastloss as fl
     >>> fl.FocalLogLoss(gamma=2.0)([1.0, 0.0], [0.75, 0.75], reduction="none").round(6)
-    array([0.01798, 0.779791])
+    array([0.01798 , 0.779791])
     """
 
     name = "focal_log_loss"

@@ -308,8 +308,8 @@ class SquaredEpsilonInsensitive(Pointwise):
         self._set(epsilon=epsilon)
 
 
-class Linex(Pointwise):
-    """Linear-exponential loss: on one side it grows exponentially, on the other linearly.
+class LinearExponential(Pointwise):
+    """Linear-exponential (LINEX) loss: on one side it grows exponentially, on the other linearly.
 
     Parameters
     ----------
@@ -325,11 +325,11 @@ class Linex(Pointwise):
     Examples
     --------
     >>> import fastloss as fl
-    >>> fl.Linex(a=1.0)([0.0, 0.0], [2.0, -2.0], reduction="none").round(6)
+    >>> fl.LinearExponential(a=1.0)([0.0, 0.0], [2.0, -2.0], reduction="none").round(6)
     array([4.389056, 1.135335])
     """
 
-    name = "linex"
+    name = "linear_exponential"
     definition = "exp(a*(z - y)) - a*(z - y) - 1"
     _ranges = {"a": NONZERO}
     a: float

@@ -5,9 +5,9 @@
 #
 # Rules for a branch: no calls or memory accesses inside one arm of a select (both arms are
 # computed); no "and", "or" (they branch: & and | do not); constants in sums and products by the
-# names below (Cython writes 1 + x as 1.0 + x, which turns float32 lanes into double); finite
-# results at y = z = 1; value and gradient are NaN where y or z is: 0 if m < 0 else m keeps it, m if
-# m > 0 else 0 does not, and where nothing does, or_nan() brings it back.
+# names below (Cython writes 1 + x as 1.0 + x, which turns float32 lanes into double); value and
+# gradient are NaN where y or z is: 0 if m < 0 else m keeps it, m if m > 0 else 0 does not, and where
+# nothing does, or_nan() brings it back.
 
 cdef struct SquaredError:
     double scale
@@ -65,7 +65,7 @@ cdef struct Welsch:
 cdef struct GeneralRobust:
     double alpha
     double c
-cdef struct Linex:
+cdef struct LinearExponential:
     double a
 cdef struct PoissonMean:                # z the mean
     double _
@@ -144,7 +144,7 @@ ctypedef fused Loss:
     GemanMcClure
     Welsch
     GeneralRobust
-    Linex
+    LinearExponential
     PoissonMean
     PoissonFull
     PoissonMeanFull
@@ -392,7 +392,7 @@ cdef inline real first_stage(const Loss* p, real y, real z, bint* staged) noexce
     if (Loss is Logistic or Loss is Focal or Loss is SmoothedLogistic or Loss is SmoothedFocal
             or Loss is SigmoidFocal):
         return exp_neg(-absolute(z))
-    elif Loss is Linex:
+    elif Loss is LinearExponential:
         r = z - y
         return <real>p.a * r
     elif Loss is LogCosh:
@@ -460,7 +460,7 @@ cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcep
     if (Loss is Logistic or Loss is Focal or Loss is SmoothedLogistic or Loss is SmoothedFocal
             or Loss is SigmoidFocal):
         return log1p_unit(first)
-    elif Loss is Linex:                     # e^x - 1 - x, of positive terms
+    elif Loss is LinearExponential:                     # e^x - 1 - x, of positive terms
         a = absolute(first)
         v = exp_times(a, erlang_pair(a, &u))
         u = exp_tail(a)
@@ -821,7 +821,7 @@ cdef inline void pointwise(
         t = t if m != 0 else <real>0        # times infinity, too
         hess[0] = pick(u > largest, t, a * v)
 
-    elif Loss is Linex:
+    elif Loss is LinearExponential:
         r = <real>p.a
         value[0] = second
         grad[0] = r * expm1(first)

@@ -17,8 +17,12 @@ from fastloss.define.values import evaluated
 from fastloss.losses.base import pointwise_names
 
 TERMS = 16  # ulp of the terms that a formula has, beside the budget of the loss itself
-BEYOND = {"focal": "None is not of the language"}
-NAMES = [name for name in pointwise_names() if name not in BEYOND]
+BEYOND = ["focal", "focal_log_loss", "sigmoid_focal"]  # None is not of the language, nor are flags
+NAMES = [
+    name
+    for name in pointwise_names()
+    if all(type(x) is float for x in fl.get_loss(name).parameters.values())
+]
 
 
 def definition_of(loss):

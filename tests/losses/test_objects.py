@@ -13,6 +13,7 @@ from samples import DTYPES, defaults, variants
 
 import fastloss as fl
 from fastloss import _core
+from fastloss.domains import FLAG
 from fastloss.losses.learnable import Learnable
 from fastloss.registry import is_own
 
@@ -66,10 +67,15 @@ def test_losses_are_immutable(loss):
 def test_parameters_are_attributes(loss):
     for name, value in loss.parameters.items():
         assert getattr(loss, name) == value
-        assert value is None or type(value) is float
+        assert value is None or type(value) is (bool if loss._ranges[name] is FLAG else float)
 
 
-PARAMETERS = [(loss, name) for loss in defaults() for name in loss.parameters]
+PARAMETERS = [
+    (loss, name)
+    for loss in defaults()
+    for name in loss.parameters
+    if loss._ranges[name] is not FLAG
+]
 
 
 @pytest.mark.parametrize("bad", ["1", True, [1.0], 1j, np.array([1.0, 2.0])], ids=repr)
@@ -89,6 +95,12 @@ def test_a_parameter_out_of_range_raises(loss, name):
     for bad in (math.nan, math.inf):
         with pytest.raises(ValueError, match=name):
             type(loss)(**{name: bad})
+
+
+@pytest.mark.parametrize("bad", [1, 0.0, "True", None], ids=repr)
+def test_a_flag_is_true_or_false(bad):
+    with pytest.raises(TypeError, match="full must be True or False; got"):
+        fl.PoissonNLL(full=bad)
 
 
 @pytest.mark.parametrize("power", [0.5, 1e-9, 1 - 1e-9])
@@ -244,7 +256,7 @@ def test_the_docstring_has_formula_domain_and_example(loss):
         if not isinstance(getattr(type(loss), name), property):
             assert str(getattr(loss, name)) in text
     for name in loss.parameters:
-        assert f"\n{name} : float" in text
+        assert f"\n{name} : {'bool' if loss._ranges[name] is FLAG else 'float'}" in text
     assert len(text.splitlines()[0]) < 100
     assert loss.__doc__ == type(loss).__doc__
 
@@ -282,10 +294,12 @@ def test_the_import_leaves_what_takes_long_for_later():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @every_variant
-def test_results_are_finite_where_rows_of_weight_0_are_put(loss, dtype):
-    one = np.ones(17, dtype)
-    assert np.isfinite(loss(one, one, reduction="none")).all()
-    assert np.isfinite(loss.grad_and_hess(one, one, reduction="none")).all()
+def test_a_sample_of_weight_0_is_as_if_absent(loss, dtype):
+    bad = np.full(17, np.nan, dtype)
+    assert not loss(bad, bad, sample_weight=np.zeros(17), reduction="none").any()
+    assert loss(bad, bad, sample_weight=np.zeros(17), reduction="sum") == 0
+    for part in loss.grad_and_hess(bad, bad, sample_weight=np.zeros(17), reduction="none"):
+        assert not part.any()
 
 
 def test_a_weak_reference_is_possible():

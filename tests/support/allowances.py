@@ -15,7 +15,7 @@ z - y, times the derivative, is allowed besides.
 import numpy as np
 
 ULP = 4
-RESIDUALS = {"LogCosh", "Cauchy", "GemanMcClure", "Welsch", "GeneralRobust", "Linex"}
+RESIDUALS = {"LogCosh", "Cauchy", "GemanMcClure", "Welsch", "GeneralRobust", "LinearExponential"}
 
 
 def subtractions(kernel, y, z, p, dtype):
@@ -48,7 +48,7 @@ def subtractions(kernel, y, z, p, dtype):
             return y * np.maximum(np.abs(np.log(np.where(y > 0, y, 1))), np.abs(z)), None, None
         case "KLDivOfLogs":
             return None, None, None
-        case "Linex":
+        case "LinearExponential":
             x = p["a"] * (z - y)  # a rounded product
             s, t = np.abs(np.expm1(x)), np.exp(x)
             value = np.abs(np.expm1(x) - x)

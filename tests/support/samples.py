@@ -22,7 +22,7 @@ MORE_PARAMETERS = {
     ("tweedie_deviance", "power"): (1.000001, 1.1, 1.9, 1.999999, 2, 2.000001, 3, 5.5, -1, -0.3),
     ("focal", "gamma"): (0.5,),
     ("quantile", "q"): (0.05, 0.5),
-    ("linex", "a"): (-0.5,),
+    ("linear_exponential", "a"): (-0.5,),
     ("kl_div", "log_target"): (True,),
     ("poisson_nll", "log_input"): (False,),
     ("poisson_nll", "full"): (True,),

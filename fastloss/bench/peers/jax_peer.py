@@ -153,7 +153,7 @@ def written(jax: Any) -> dict[str, Function]:
         "smape": lambda z, y: 2 * abs(z - y) / (abs(z) + abs(y)),
         "poisson": lambda z, y: exp(z) - y * z,
         "poisson_nll": lambda z, y, **_: exp(z) - y * z,
-        "linex": lambda z, y, a: jnp.expm1(a * (z - y)) - a * (z - y),
+        "linear_exponential": lambda z, y, a: jnp.expm1(a * (z - y)) - a * (z - y),
         "kl_div": lambda z, y, **_: xlogy(y, y) - y * z,
         "hinge_embedding": lambda z, y, margin: where(y > 0, z, nn.relu(margin - z)),
         "focal_log_loss": focal_log_loss,

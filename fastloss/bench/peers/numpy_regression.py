@@ -228,8 +228,8 @@ def poisson_nll(y: Array, z: Array, m: float, new: Arrays, log_input: bool, full
     return poisson(y, z, m, new)
 
 
-@formula("linex")
-def linex(y: Array, z: Array, m: float, new: Arrays, a: float) -> Any:
+@formula("linear_exponential")
+def linear_exponential(y: Array, z: Array, m: float, new: Arrays, a: float) -> Any:
     x = np.subtract(z, y, out=new())
     x *= a
     e = np.expm1(x, out=new())

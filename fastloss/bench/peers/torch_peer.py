@@ -136,7 +136,7 @@ def composed(torch: Any) -> dict[str, Function]:
         "focal": focal,
         "focal_log_loss": focal_log_loss,
         "sigmoid_focal": sigmoid_focal,
-        "linex": lambda z, y, a: (torch.expm1(a * (z - y)) - a * (z - y)).mean(),
+        "linear_exponential": lambda z, y, a: (torch.expm1(a * (z - y)) - a * (z - y)).mean(),
         "hinge": lambda z, y: F.relu(1 - y * z).mean(),
         "squared_hinge": lambda z, y: F.relu(1 - y * z).square().mean(),
         "modified_huber": modified_huber,
