@@ -26,7 +26,7 @@ def loss_of_classes(loss: Loss, n_classes: int, multilabel: bool) -> Loss:
         If the loss is not one of classes, or not of so many.
     """
     if isinstance(loss, Logistic) and n_classes > 2 and not multilabel:
-        return SoftmaxCrossEntropy()
+        return SoftmaxCrossEntropy(label_smoothing=loss.label_smoothing)
     if isinstance(loss, RowLoss):
         if "labels" not in loss._takes or multilabel or loss.z_domain.bounded:
             kind = "several labels" if multilabel else "classes"
