@@ -1,8 +1,8 @@
 """The losses, and what makes them from their names.
 
 `loss_names` lists those that `get_loss` makes; each has the methods of `Loss`. Losses of other
-signatures (`Adversarial`, `Contrastive`, `KMeansLoss`, `LinearCrossEntropy`, `TripletMargin`) say
-themselves what they take.
+signatures (`AFT`, `Adversarial`, `Contrastive`, `CoxPH`, `KMeansLoss`, `LambdaRank`,
+`LinearCrossEntropy`, `PairwiseLogistic`, `TripletMargin`) say themselves what they take.
 
 Examples
 --------
@@ -27,6 +27,7 @@ from fastloss.losses.classification import (
     SquaredHinge,
 )
 from fastloss.losses.clustering import KMeansLoss
+from fastloss.losses.hazards import CoxPH
 from fastloss.losses.linear import LinearCrossEntropy
 from fastloss.losses.metric_learning import Contrastive, TripletMargin
 from fastloss.losses.multiclass import (
@@ -39,6 +40,7 @@ from fastloss.losses.multiclass import (
     SoftmaxFocal,
     sigmoid,
 )
+from fastloss.losses.ranking import LambdaRank, PairwiseLogistic
 from fastloss.losses.regression import (
     AbsoluteError,
     AbsolutePercentageError,
@@ -70,8 +72,10 @@ from fastloss.losses.similarity import (
     KLDivergence,
     ListwiseSoftmax,
 )
+from fastloss.losses.survival import AFT
 
 __all__ = [
+    "AFT",
     "AbsoluteError",
     "AbsolutePercentageError",
     "Adversarial",
@@ -80,6 +84,7 @@ __all__ = [
     "Cauchy",
     "Contrastive",
     "CosineDistance",
+    "CoxPH",
     "CrossEntropy",
     "Dice",
     "DomainError",
@@ -97,6 +102,7 @@ __all__ = [
     "JensenShannon",
     "KLDivergence",
     "KMeansLoss",
+    "LambdaRank",
     "LinearCrossEntropy",
     "ListwiseSoftmax",
     "LogCosh",
@@ -107,6 +113,7 @@ __all__ = [
     "MultiClassHinge",
     "MultiClassPerceptron",
     "MultiLabelLogistic",
+    "PairwiseLogistic",
     "Perceptron",
     "Poisson",
     "PoissonDeviance",
