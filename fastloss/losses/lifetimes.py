@@ -44,14 +44,14 @@ class Logistic:
     def at(self, x: Doubles) -> Likelihood:
         from scipy.special import expit  # type: ignore[import-untyped, unused-ignore]
 
-        value = np.logaddexp(0, x) + np.logaddexp(0, -x)
+        value = np.abs(x) + 2 * np.log1p(np.exp(-np.abs(x)))
         return value, -np.tanh(x / 2), 2 * expit(x) * expit(-x)
 
     def above(self, a: Doubles) -> Likelihood:
         from scipy.special import expit
 
         below = expit(a)
-        return np.logaddexp(0, a), -below, below * expit(-a)
+        return _softplus(a), -below, below * expit(-a)
 
     def below(self, b: Doubles) -> Likelihood:
         value, grad, hess = self.above(-b)
@@ -60,10 +60,17 @@ class Logistic:
     def between(self, a: Doubles, b: Doubles, w: Doubles) -> Likelihood:
         from scipy.special import expit
 
-        value = np.logaddexp(0, a) + np.logaddexp(0, -b) - _log_of_rest(w)
+        value = _softplus(a) + _softplus(-b) - _log_of_rest(w)
         sign = np.where(a + b > 0, -1.0, 1.0)  # from the tail where both are small
         grad = -sign * np.expm1(-np.abs(a + b)) * expit(-sign * a) * expit(-sign * b)
         return value, grad, expit(a) * expit(-a) + expit(b) * expit(-b)
+
+
+def _softplus(x: Doubles) -> Doubles:
+    """log(1 + exp(x))."""
+    value: Doubles = np.log1p(np.exp(-np.abs(x)))
+    value += np.maximum(x, 0)
+    return value
 
 
 def _log_of_rest(w: Doubles) -> Doubles:
@@ -135,42 +142,42 @@ def _fall(d: Doubles) -> Doubles:
 # ---- normal ------------------------------------------------------------------------------------
 
 _LOG_2PI = math.log(2 * math.pi)
-_ROOT_2_PI = math.sqrt(2 / math.pi)
+_ROOT_2PI = math.sqrt(2 * math.pi)
 _ROOT_HALF = math.sqrt(0.5)
 
-# (h(x) - x)(x + 3.5) of the normal hazard h, x >= 0, in Chebyshev polynomials of
-# (x - 3.5)/(x + 3.5), fitted to 60 digits
+# (h(x) - x)(x + 3.5) of the normal hazard h, x >= 0, as a polynomial in (x - 3.5)/(x + 3.5): the
+# interpolation at Chebyshev's points, by numbers of 60 digits
 _EXCESS = (
-    1.8359042457837316,
-    -0.9273830664437862,
-    0.06766320775055595,
-    0.032202143645103674,
-    -0.007840966309181867,
-    -0.0011503792667749606,
-    0.0006131596214936544,
-    3.364178612944578e-05,
-    -4.4636340175288374e-05,
-    -2.6028824520084427e-07,
-    3.1806458368984177e-06,
-    -6.746707913945679e-08,
-    -2.2436812686238004e-07,
-    7.040739968734076e-09,
-    1.5614247905980226e-08,
-    -4.235997262485926e-10,
-    -1.057726788164768e-09,
-    1.1752153295675844e-11,
-    6.821118274759819e-11,
-    8.980845485543383e-13,
-    -4.055303487469304e-12,
-    -1.649676670571325e-13,
-    2.1222725657286085e-13,
-    1.2960449817893522e-14,
-    -9.13774351132656e-15,
-    -3.537459304955083e-16,
-    3.057290354166409e-16,
-    -5.922686697256817e-17,
-    -1.2792856952402326e-17,
-    1.1035985849766984e-17,
+    1.759738854003898,
+    -1.0299783886096454,
+    0.21069624634473585,
+    0.15371368344100333,
+    -0.1007895842280715,
+    -0.022180098780954328,
+    0.035587516297510016,
+    0.002029881669408849,
+    -0.011862644525782897,
+    0.00027216895530042735,
+    0.003867808916729445,
+    -0.0002043832132991324,
+    -0.0012316453576265004,
+    5.556547844854929e-05,
+    0.00037630740539779524,
+    -4.403615385841331e-06,
+    -0.00010731824302460504,
+    -3.4526401159536906e-06,
+    2.762069683225279e-05,
+    1.7773111315788572e-06,
+    -6.185380517495221e-06,
+    -2.7633806087178664e-07,
+    1.1658078075091153e-06,
+    -1.232696121833506e-07,
+    -1.8089360692242053e-07,
+    9.069672612759156e-08,
+    2.227776149277638e-08,
+    -2.545240949224834e-08,
+    -1.7170281947804443e-09,
+    2.9624498939917478e-09,
 )
 
 # nodes and weights of Gauss and Legendre on [0, 1]: integrals of even functions over [-1, 1]
@@ -191,18 +198,17 @@ class Normal:
         return (x * x + _LOG_2PI) / 2, -x, np.where(np.isnan(x), x, 1.0)
 
     def above(self, a: Doubles) -> Likelihood:
-        tail = np.maximum(a, 0)
-        scaled = _scaled(tail)
-        value = tail * tail / 2 + np.log(2 / scaled)
-        hazard = _ROOT_2_PI / scaled
-        hess = hazard * _excess(tail)
-        left = a < 0
-        x = a[left]
+        x = np.abs(a)
+        excess = _excess(x)
+        hazard = x + excess
+        value, hess = x * x / 2 + np.log(hazard * _ROOT_2PI), hazard * excess
+        left = np.flatnonzero(a < 0)
+        x = x[left]
         density = _density(x)
-        beyond = density * _scaled(-x) / _ROOT_2_PI
+        beyond = density / hazard[left]
         value[left] = -np.log1p(-beyond)
         hazard[left] = near = density / (1 - beyond)
-        hess[left] = near * (near - x)
+        hess[left] = near * (near + x)
         return value, -hazard, hess
 
     def below(self, b: Doubles) -> Likelihood:
@@ -244,13 +250,12 @@ def _narrow(a: Doubles, b: Doubles, w: Doubles, m: Doubles) -> Likelihood:
 
 def _tail(a: Doubles, b: Doubles, w: Doubles, m: Doubles) -> Likelihood:
     """By what is left when exp(-a^2/2) is divided out."""
-    first, last = _scaled(a), _scaled(b)
-    e = np.exp(-m * w)
-    rest = first - e * last
-    density = _ROOT_2_PI / rest
-    excess = (first * _excess(a) - e * last * (_excess(b) + w)) / rest
-    hess = density * (excess + e * (w - excess))
-    return a * a / 2 + np.log(2 / rest), density * -np.expm1(-m * w), hess
+    near, far = _excess(a), _excess(b)
+    first, last = 1 / (a + near), np.exp(-m * w) / (b + far)
+    rest = first - last  # the probability over the density at a
+    excess = (first * near - last * (far + w)) / rest
+    hess = (excess + np.exp(-m * w) * (w - excess)) / rest
+    return a * a / 2 - np.log(rest / _ROOT_2PI), -np.expm1(-m * w) / rest, hess
 
 
 def _across(a: Doubles, b: Doubles, w: Doubles, m: Doubles) -> Likelihood:
@@ -258,7 +263,7 @@ def _across(a: Doubles, b: Doubles, w: Doubles, m: Doubles) -> Likelihood:
     from scipy.special import erf
 
     first, last = _density(a), _density(b)
-    outside = (first * _scaled(-a) + last * _scaled(b)) / _ROOT_2_PI
+    outside = first / (-a + _excess(-a)) + last / (b + _excess(b))
     probability = (erf(-a * _ROOT_HALF) + erf(b * _ROOT_HALF)) / 2
     value = -np.where(outside < 0.5, np.log1p(-outside), np.log(probability))
     first, last = first / probability, last / probability
@@ -266,27 +271,20 @@ def _across(a: Doubles, b: Doubles, w: Doubles, m: Doubles) -> Likelihood:
     return value, mean, first * (mean - a) + np.where(last > 0, last * (b - mean), 0.0)
 
 
-def _scaled(x: Doubles) -> Doubles:
-    """exp(x^2/2) erfc(x/sqrt(2)), x >= 0."""
-    from scipy.special import erfcx
-
-    scaled: Doubles = erfcx(x * _ROOT_HALF)
-    return scaled
-
-
 def _excess(x: Doubles) -> Doubles:
-    """How far the normal hazard is above x, x >= 0: what remains of life at x."""
-    # by Clenshaw's recurrence, in t = (x - 3.5)/(x + 3.5)
+    """How far the normal hazard is above x, x >= 0: the density over what lies above, less x."""
     beyond = x + 3.5
-    twice = np.where(np.isinf(x), 2.0, 2 * (x - 3.5) / beyond)
-    last, before = np.zeros((2, len(x)))
-    for coefficient in _EXCESS[:0:-1]:
-        last, before = coefficient + twice * last - before, last
-    return (_EXCESS[0] + twice / 2 * last - before) / beyond
+    t = np.where(np.isinf(x), 1.0, (x - 3.5) / beyond)
+    excess = np.full_like(t, _EXCESS[-1])
+    for coefficient in _EXCESS[-2::-1]:
+        excess *= t
+        excess += coefficient
+    excess /= beyond
+    return excess
 
 
 def _density(x: Doubles) -> Doubles:
     """exp(-x^2/2)/sqrt(2 pi), with the square in two parts: of large x its rounding would count."""
     high = x.astype(np.float32).astype(np.float64)
     e = np.exp(-high * high / 2) * np.exp(-(x - high) * (x + high) / 2)
-    return np.where(np.abs(x) < 40, e, 0.0) / math.sqrt(2 * math.pi)
+    return np.where(np.abs(x) < 40, e, 0.0) / _ROOT_2PI

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ROWS = 16  # of a query's pairs at a time
 PAIRS = 1 << 16  # at a time, which stay in the cache
+MOST = 1 << 20  # of one query at a time
 
 
 class Ranking(Together):
@@ -233,7 +234,12 @@ def _sizes(groups: Any, n: int) -> NDArray[np.intp]:
 
 
 def _add_pairs(
-    grade: Doubles, score: Doubles, order: int, rows: int, apart: Any = None
+    grade: Doubles,
+    score: Doubles,
+    order: int,
+    rows: int,
+    apart: Callable[[slice, slice], Doubles] | None = None,
+    sigma: float = 1.0,
 ) -> list[Doubles]:
     """Sums over pairs whose first is among some rows: of values, and of derivatives.
 
@@ -242,14 +248,17 @@ def _add_pairs(
     """
     count, size = score.shape
     total, slopes = np.zeros(count), np.zeros((order, count, size))
-    for start in range(0, rows, ROWS):
-        i, j = slice(start, min(start + ROWS, rows)), slice(start, size)
+    step = max(1, min(ROWS, MOST // size))
+    for start in range(0, rows, step):
+        i, j = slice(start, min(start + step, rows)), slice(start, size)
         # which of two is the better one, each pair once
         weight = grade[:, i, None] - grade[:, None, j]
         weight[:, :, : i.stop - start] *= np.tri(i.stop - start, k=-1).T
         sign = np.sign(weight)
         x = score[:, i, None] - score[:, None, j]
         x *= sign  # how far it is ahead
+        if sigma != 1:
+            x *= sigma
         if apart is None:
             weight = sign
         else:
@@ -259,6 +268,9 @@ def _add_pairs(
         for k, pair in enumerate(_slopes(x, weight, order)):
             slopes[k][:, i] += pair.sum(axis=2)
             slopes[k][:, j] += (2 * k - 1) * pair.sum(axis=1)
+    for k, slope in enumerate(slopes):
+        for _ in range(k + 1):
+            slope *= sigma
     return [total, *slopes]
 
 
@@ -403,7 +415,7 @@ class LambdaRank(Ranking):
         return np.take_along_axis(index, np.argsort(-z[index], axis=1, kind="stable"), axis=1)
 
     def _pairs(self, relevance: Doubles, score: Doubles, order: int) -> list[Doubles]:
-        size, sigma = score.shape[1], self.sigma
+        size = score.shape[1]
         rows = size if self.k is None else min(self.k, size)
         logs = np.log(np.arange(2.0, size + 2))
         power = np.exp2(relevance)
@@ -418,7 +430,5 @@ class LambdaRank(Ranking):
             difference: Doubles = np.log1p(np.maximum(ratio, 0)) / (logs[i, None] * logs[j])
             return difference
 
-        total, *slopes = _add_pairs(power, sigma * score, order, rows, apart)
-        for k, slope in enumerate(slopes):
-            slope *= (sigma ** (k + 1) * scale)[:, None]
-        return [total * scale, *slopes]
+        total, *slopes = _add_pairs(power, score, order, rows, apart, self.sigma)
+        return [total * scale, *(slope * scale[:, None] for slope in slopes)]

@@ -281,23 +281,31 @@ class AFT(Survival):
         """Values and both derivatives."""
         distribution, scale = _DISTRIBUTIONS[self.distribution], self.scale
         found = np.full((3, len(z)), np.nan)
+        log_low = np.log(lower)
+        a = (log_low - z) / scale
         exact, open_low, open_high = lower == upper, lower <= 0, upper == np.inf
-        a, b = (np.log(lower) - z) / scale, (np.log(upper) - z) / scale
         within = ~(exact | open_low | open_high) & (lower < upper)
-        for where, arguments, likelihood in (
-            (exact, (a,), distribution.at),
-            (open_high & (lower > 0), (a,), distribution.above),
-            (open_low & (upper < np.inf), (b,), distribution.below),
-        ):
-            if where.any():
-                found[:, where] = likelihood(*(x[where] for x in arguments))
-        if within.any():
-            low, high = lower[within], upper[within]
+        at, above, below, between = map(
+            np.flatnonzero, (exact, open_high & (lower > 0), open_low & (upper < np.inf), within)
+        )
+        if len(at):
+            value, *slopes = distribution.at(a[at])
+            _put(found, at, value + (log_low[at] + np.log(scale)), *slopes)
+        if len(above):
+            _put(found, above, *distribution.above(a[above]))
+        if len(below):
+            _put(found, below, *distribution.below((np.log(upper[below]) - z[below]) / scale))
+        if len(between):
+            low, high = lower[between], upper[between]
             ratio = (high - low) / low
             w = np.where(ratio < 1, np.log1p(ratio), np.log(high) - np.log(low)) / scale
-            found[:, within] = distribution.between(a[within], a[within] + w, w)
-        found[0, exact] += np.log(scale) + np.log(lower[exact])
+            _put(found, between, *distribution.between(a[between], a[between] + w, w))
         found[:, open_low & open_high & ~np.isnan(z)] = 0
         found[1] /= scale
         found[2] /= scale * scale
         return found
+
+
+def _put(found: Array, where: Array, *rows: Array) -> None:
+    for whole, row in zip(found, rows, strict=True):
+        whole[where] = row

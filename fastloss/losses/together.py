@@ -32,6 +32,7 @@ _REDUCTIONS = ("mean", "sum", "none")
 class Weights:
     """Weights of a call: checked, in float64; of a call without, ones that take no room."""
 
+    @np.errstate(over="ignore")  # of their sum
     def __init__(self, given: ArrayLike | None, count: int, what: str) -> None:
         self.given = given is not None
         if given is None:
