@@ -99,7 +99,9 @@ class CoxPH(Survival):
             found[:, kept] = np.nan
         elif len(kept):
             risk = _Risk(self.ties == "efron", time, failed, part, weights.each[kept])
-            found[:, kept[risk.order]] = [risk.values(), *risk.derivatives(order)][: order + 1]
+            place = kept[risk.order]
+            for row, values in zip(found, (risk.values(), *risk.derivatives(order)), strict=True):
+                row[place] = values
         yield slice(None), *found
 
 
@@ -223,7 +225,8 @@ class _Risk:
 
 def _running(x: Doubles, weight: Doubles) -> tuple[Doubles, Doubles]:
     """Running sums of weight*exp(x): sums and levels, which make sums*exp(level)."""
-    levels = np.floor(np.maximum.accumulate(x) / _STEP) * _STEP
+    # 0 for all that is usual: the differences below are then exact, as they are of large x
+    levels = np.rint(np.maximum.accumulate(x) / _STEP) * _STEP
     cuts = [0, *(np.flatnonzero(np.diff(levels)) + 1), len(x)]
     sums = np.empty(len(x))
     carried, level = 0.0, levels[0]
