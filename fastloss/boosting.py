@@ -17,6 +17,7 @@ from fastloss.losses.classification import Perceptron
 from fastloss.losses.multiclass import MultiClassPerceptron
 from fastloss.losses.rows import RowLoss
 from fastloss.losses.similarity import ListwiseSoftmax
+from fastloss.losses.together import Together
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -263,6 +264,26 @@ def arguments(first: Any, second: Any, weight: Any) -> tuple[Any, Array, Any]:
 
 
 @dataclass(frozen=True)
+class Joint(Fixed):
+    """Gradient and Hessian of a loss whose samples have more than a target each.
+
+    Attributes
+    ----------
+    loss : Together
+        The loss.
+    """
+
+    loss: Any
+
+
+def joint(loss: Together, hessian: Any) -> Together:
+    """A loss whose second derivatives are those that there are."""
+    if hessian not in (None, "exact"):
+        raise ValueError(f'hessian must be None or "exact" for {loss!r}; got {hessian!r}')
+    return loss
+
+
+@dataclass(frozen=True)
 class Measure(Fixed):
     """The mean of a loss, of raw scores or of what they mean.
 
@@ -338,8 +359,10 @@ def shifted(scores: Array, start: ArrayLike, name: str) -> Array:
     return scores + begin
 
 
-def meaning(loss: str | Loss, scores: Array) -> Array:
+def meaning(loss: str | Loss | Together, scores: Array) -> Array:
     """What raw scores mean."""
+    if isinstance(loss, Together):
+        return loss.inverse_link(scores)
     made = of_classes(scored(loss), -1)
     _check_scores(made, scores)
     return made.inverse_link(scores)

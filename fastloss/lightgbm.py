@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -24,11 +24,13 @@ from fastloss.boosting import (
     Convention,
     Derivatives,
     Hessian,
+    Joint,
     Library,
     Measure,
     Scored,
     arguments,
     constant,
+    joint,
     meaning,
     measured,
     shifted,
@@ -36,7 +38,9 @@ from fastloss.boosting import (
 )
 from fastloss.losses.base import Loss, as_loss
 from fastloss.losses.multiclass import SoftmaxCrossEntropy
+from fastloss.losses.ranking import Ranking
 from fastloss.losses.regression import Gamma, Huber, Poisson, SquaredError, Tweedie
+from fastloss.losses.together import Together
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -87,6 +91,31 @@ class Objective(Derivatives):
 
 
 @dataclass(frozen=True)
+class JointObjective(Joint):
+    """An objective of survival or ranking: what `objective` makes, immutable and picklable."""
+
+    # LightGBM looks at how many parameters there are: with four it hands groups over.
+    def __call__(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, groups: Any = None
+    ) -> tuple[Array, Array]:
+        """Compute gradient and Hessian, of arrays or of (scores, data set)."""
+        if hasattr(y_pred, "get_group"):
+            groups = y_pred.get_group()
+        y_true, scores, weight = arguments(y_true, y_pred, sample_weight)
+        if not isinstance(self.loss, Ranking):
+            return self._rounded(
+                *self.loss.grad_and_hess(y_true, scores, sample_weight=weight, reduction="sum")
+            )
+        grad, hess = self.loss.grad_and_hess(y_true, scores, groups=groups, reduction="sum")
+        # weights are those of documents here, and multiply what all their pairs add up to
+        return self._rounded(*((grad, hess) if weight is None else (grad * weight, hess * weight)))
+
+    @staticmethod
+    def _rounded(grad: Array, hess: Array) -> tuple[Array, Array]:
+        return grad.astype(np.float32), hess.astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Metric(Measure):
     """A metric of LightGBM: what `metric` makes, immutable and picklable."""
 
@@ -100,13 +129,20 @@ class Metric(Measure):
         return self.name, self._of(y_true, scores.T, weight, "mean"), False
 
 
-def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
+@overload
+def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective: ...
+@overload
+def objective(loss: Together, *, hessian: Hessian | None = None) -> JointObjective: ...
+def objective(
+    loss: str | Loss | Together, *, hessian: Hessian | None = None
+) -> Objective | JointObjective:
     """Make an objective of a loss, for ``lightgbm.train`` and the estimators.
 
     Parameters
     ----------
     loss : Loss or str
-        A loss of raw scores, or its name as `get_loss` takes it.
+        A loss of raw scores, or its name as `get_loss` takes it; or one of survival or ranking, as
+        docs/ranking.md has it.
     hessian : {"exact", "majorant"} or float, optional
         The second derivatives, as of ``grad_and_hess``; the objective is then the loss as fastloss
         defines it. By default it is that of LightGBM where there is one, with its factors and its
@@ -116,7 +152,8 @@ def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
     -------
     Objective
         A callable of (targets, scores, weights) and of (scores, data set), whose results are
-        multiplied by the weights. Of several classes the loss's ``axis`` is of no effect.
+        multiplied by the weights. Of several classes the loss's ``axis`` is of no effect. Those of
+        ranking take (targets, scores, weights, groups) too.
 
     Raises
     ------
@@ -136,6 +173,8 @@ def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
     Traceback (most recent call last):
     ValueError: LogLoss(label_smoothing=0.0) cannot be an objective of LightGBM: predictions are...
     """
+    if isinstance(loss, Together):
+        return JointObjective(joint(loss, hessian))
     return Objective(*trained(_LIGHTGBM, loss, hessian))
 
 
@@ -223,7 +262,7 @@ def init_score(
 
 
 def predict(
-    model: Any, X: Any, loss: str | Loss, *, init_score: ArrayLike = 0.0, **options: Any
+    model: Any, X: Any, loss: str | Loss | Together, *, init_score: ArrayLike = 0.0, **options: Any
 ) -> Array:
     """Predict what raw scores mean: probabilities of a logit, numbers of a logarithm.
 

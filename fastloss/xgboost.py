@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -25,19 +25,24 @@ from fastloss.boosting import (
     Convention,
     Derivatives,
     Hessian,
+    Joint,
     Library,
     Measure,
     Scored,
     arguments,
     constant,
+    joint,
     meaning,
     measured,
     trained,
 )
 from fastloss.losses.base import Loss
 from fastloss.losses.multiclass import SoftmaxCrossEntropy
+from fastloss.losses.ranking import Ranking
 from fastloss.losses.regression import Gamma, Poisson, SquaredError, SquaredLogError, Tweedie
 from fastloss.losses.robust import GeneralRobust
+from fastloss.losses.survival import AFT
+from fastloss.losses.together import Together
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -78,6 +83,25 @@ class Objective(Derivatives):
 
 
 @dataclass(frozen=True)
+class JointObjective(Joint):
+    """An objective of survival or ranking: what `objective` makes, immutable and picklable."""
+
+    def __call__(self, y_pred: Any, data: Any) -> tuple[Array, Array]:
+        """Compute gradient and Hessian, of (scores, data set)."""
+        y_true, scores, weight = arguments(y_pred, data, None)
+        groups: dict[str, Any] = {}
+        if isinstance(self.loss, Ranking):
+            groups["groups"] = data.get_group()
+        elif isinstance(self.loss, AFT) and len(data.get_float_info("label_lower_bound")):
+            ends = ("label_lower_bound", "label_upper_bound")
+            y_true = np.stack([data.get_float_info(end) for end in ends], axis=1)
+        found: tuple[Array, Array] = self.loss.grad_and_hess(
+            y_true, scores, sample_weight=weight, reduction="sum", **groups
+        )
+        return found
+
+
+@dataclass(frozen=True)
 class Metric(Measure):
     """A metric of XGBoost: what `metric` makes, immutable and picklable."""
 
@@ -97,13 +121,20 @@ class Metric(Measure):
         return (self.name, value) if hasattr(y_pred, "get_label") else value
 
 
-def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
+@overload
+def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective: ...
+@overload
+def objective(loss: Together, *, hessian: Hessian | None = None) -> JointObjective: ...
+def objective(
+    loss: str | Loss | Together, *, hessian: Hessian | None = None
+) -> Objective | JointObjective:
     """Make an objective of a loss, for ``xgboost.train`` and the estimators.
 
     Parameters
     ----------
     loss : Loss or str
-        A loss of raw scores, or its name as `get_loss` takes it.
+        A loss of raw scores, or its name as `get_loss` takes it; or one of survival or ranking, as
+        docs/ranking.md has it.
     hessian : {"exact", "majorant"} or float, optional
         The second derivatives, as of ``grad_and_hess``; the objective is then the loss as fastloss
         defines it. By default it is that of XGBoost where there is one, with its factors and its
@@ -113,7 +144,8 @@ def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
     -------
     Objective
         A callable of (targets, scores, sample_weight) and of (scores, data set), whose results are
-        multiplied by the weights. Of several classes the loss's ``axis`` is of no effect.
+        multiplied by the weights. Of several classes the loss's ``axis`` is of no effect. Those of
+        survival and ranking take (scores, data set) alone.
 
     Raises
     ------
@@ -130,6 +162,8 @@ def objective(loss: str | Loss, *, hessian: Hessian | None = None) -> Objective:
     >>> objective(fl.Expectile(q=0.9))
     Objective(loss=Expectile(q=0.9), hessian=None)
     """
+    if isinstance(loss, Together):
+        return JointObjective(joint(loss, hessian))
     return Objective(*trained(_XGBOOST, loss, hessian))
 
 
@@ -225,7 +259,7 @@ def base_score(
     return found if isinstance(found, float) else found.tolist()
 
 
-def predict(model: Any, X: Any, loss: str | Loss, **options: Any) -> Array:
+def predict(model: Any, X: Any, loss: str | Loss | Together, **options: Any) -> Array:
     """Predict what raw scores mean: probabilities of a logit, numbers of a logarithm.
 
     Parameters

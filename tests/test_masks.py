@@ -41,6 +41,11 @@ def calls():
     rows = {"anchor": X, "positive": X + 1, "negative": X - 1, "sample_weight": np.ones(4)}
     yield "TripletMargin", fl.TripletMargin(), rows
     yield "TripletMargin.grad", fl.TripletMargin().grad, rows
+    times = {"y_true": np.array([1.0, -2.0, 3.0]), "y_pred": P, "sample_weight": W}
+    yield "AFT", fl.AFT(), times
+    yield "CoxPH", fl.CoxPH().grad_and_hess, times
+    queries = {"y_true": Y, "y_pred": P, "groups": np.array([1, 1, 1]), "sample_weight": W}
+    yield "LambdaRank", fl.LambdaRank().grad, queries
     yield "Contrastive", fl.Contrastive(), {"first": X, "second": X + 1}
     labels = {"X": X, "W": np.ones((3, 2)), "b": np.ones(2), "y_true": np.array([0, 1, 0, 1])}
     yield "LinearCrossEntropy", fl.LinearCrossEntropy(), labels

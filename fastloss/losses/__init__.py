@@ -1,8 +1,8 @@
 """The losses, and what makes them from their names.
 
 `loss_names` lists those that `get_loss` makes; each has the methods of `Loss`. Losses of other
-signatures (`Adversarial`, `Contrastive`, `KMeansLoss`, `LinearCrossEntropy`, `TripletMargin`) say
-themselves what they take.
+signatures (`AFT`, `Adversarial`, `Contrastive`, `CoxPH`, `KMeansLoss`, `LambdaRank`,
+`LinearCrossEntropy`, `PairwiseLogistic`, `TripletMargin`) say themselves what they take.
 
 Examples
 --------
@@ -30,6 +30,7 @@ from fastloss.losses.classification import (
     SquaredHinge,
 )
 from fastloss.losses.clustering import KMeansLoss
+from fastloss.losses.hazards import CoxPH
 from fastloss.losses.linear import LinearCrossEntropy
 from fastloss.losses.metric_learning import Contrastive, TripletMargin
 from fastloss.losses.multiclass import (
@@ -42,6 +43,7 @@ from fastloss.losses.multiclass import (
     SoftmaxFocal,
     sigmoid,
 )
+from fastloss.losses.ranking import LambdaRank, PairwiseLogistic
 from fastloss.losses.regression import (
     AbsoluteError,
     AbsolutePercentageError,
@@ -76,8 +78,10 @@ from fastloss.losses.similarity import (
     KLDivergence,
     ListwiseSoftmax,
 )
+from fastloss.losses.survival import AFT
 
 __all__ = [
+    "AFT",
     "AbsoluteError",
     "AbsolutePercentageError",
     "Adversarial",
@@ -86,6 +90,7 @@ __all__ = [
     "Cauchy",
     "Contrastive",
     "CosineDistance",
+    "CoxPH",
     "CrossEntropy",
     "Dice",
     "DomainError",
@@ -106,6 +111,7 @@ __all__ = [
     "KLDiv",
     "KLDivergence",
     "KMeansLoss",
+    "LambdaRank",
     "LinearCrossEntropy",
     "LinearExponential",
     "ListwiseSoftmax",
@@ -117,6 +123,7 @@ __all__ = [
     "MultiClassHinge",
     "MultiClassPerceptron",
     "MultiLabelLogistic",
+    "PairwiseLogistic",
     "Perceptron",
     "Poisson",
     "PoissonDeviance",

@@ -10,8 +10,10 @@ import numpy as np
 import fastloss as fl
 from fastloss import losses
 from fastloss.domains import REAL
-from fastloss.losses import Loss
+from fastloss.losses import Loss, adversarial, hazards, survival
 from fastloss.losses.base import loss_class, pointwise_names
+from fastloss.losses.ranking import Ranking
+from fastloss.losses.survival import Survival
 from fuzzing import arrays, parameters
 from fuzzing.case import Case, failed
 from fuzzing.draw import Draw
@@ -137,7 +139,7 @@ OTHERS = tuple(
 
 
 def run_other(case: Case, name: str) -> None:
-    """All methods of a loss of triplets, views, centres, scores or weights of a last layer."""
+    """All methods of a loss of triplets, views, centres, scores, times or queries."""
     draw, kind = case.draw, f"others.{name}"
     cls = getattr(losses, name)
     made = case.call(f"{kind}.make", cls, **_of_constructor(draw, cls))
@@ -149,12 +151,12 @@ def run_other(case: Case, name: str) -> None:
     sizes = {"n": n, "d": draw.choice((1, 2, 3, 16, 17)), "k": draw.between(1, 5)}
     methods = [method for method in dir(cls) if not method.startswith("_")]
     methods = [method for method in methods if inspect.isfunction(getattr(cls, method))]
-    if "__call__" in vars(cls):
+    if callable(made):
         methods.append("__call__")
     case.inputs |= {"loss": made}
     for method in methods:
         function = getattr(made, method)
-        given = _given(case, inspect.signature(function), sizes, dtype, flavour)
+        given = _given(case, made, inspect.signature(function), sizes, dtype, flavour)
         case.inputs |= {"method": method, **given}
         case.watch(*given.values())
         want = case.call(f"{kind}.{method}", function, **given)
@@ -177,35 +179,44 @@ def _of_constructor(draw: Draw, cls: Any) -> dict[str, Any]:
             found[key] = parameters.odd(draw)
         elif key in ranges:
             found[key] = parameters.inside(draw, ranges[key])
-        elif default is inspect.Parameter.empty:
-            found[key] = draw.choice(_kinds())
+        elif key in _WORDS:
+            found[key] = draw.choice(_WORDS[key])
         else:
             found[key] = draw.choice((None, 1, 2, 0.1, 0.0, 1000, default))
     return found
 
 
-def _kinds() -> tuple[str, ...]:
-    from fastloss.losses.adversarial import _KINDS
-
-    return tuple(_KINDS)
+# what parameters may be that are no numbers
+_WORDS = {
+    "kind": tuple(adversarial._KINDS),
+    "distribution": tuple(survival._DISTRIBUTIONS),
+    "ties": hazards._TIES,
+}
 
 
 def _given(
-    case: Case, signature: Any, sizes: dict[str, int], dtype: np.dtype[Any], flavour: str
+    case: Case, made: Any, signature: Any, sizes: dict[str, int], dtype: np.dtype[Any], flavour: str
 ) -> dict[str, Any]:
     """Arrays for the parameters that have no default, and some of the others."""
     draw, n, d, k = case.draw, sizes["n"], sizes["d"], sizes["k"]
-    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "y_true": (n,)}
+    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "y_true": (n,), "y_pred": (n,)}
     found: dict[str, Any] = {}
+    groups = arrays.numbers(draw, arrays.WEIGHTS, (1,), np.dtype(int), "anywhere") % (n + 1)
+    groups = np.append(groups, n - groups)
     for name, parameter in signature.parameters.items():
         if parameter.default is not inspect.Parameter.empty:
             if name == "reduction":
                 found[name] = draw.choice(("mean", "sum", "none"))
             elif name == "sample_weight":
-                found[name] = weights(case, (n,), dtype)
+                count = len(groups) if isinstance(made, Ranking) else n
+                found[name] = weights(case, (count,), dtype)
             continue
         shape = shapes.get(name, (n, d))
-        if name == "y_true":
+        if name == "groups":
+            found[name] = groups
+        elif isinstance(made, Survival) and name == "y_true":
+            found[name] = _times(draw, made, n)
+        elif name == "y_true":
             found[name] = arrays.numbers(draw, arrays.WEIGHTS, shape, np.dtype(int), "anywhere") % k
         else:
             found[name] = arrays.numbers(draw, REAL, shape, dtype, flavour)
@@ -216,3 +227,14 @@ def _given(
     if "b" in found and draw.chance(30):
         found["b"] = None
     return found
+
+
+def _times(draw: Draw, made: Survival, n: int) -> np.ndarray[Any, Any]:
+    """Times in one axis or in two, of which some are as good as any bounds."""
+    first = np.abs(arrays.numbers(draw, REAL, (n,), np.dtype(float), "usual")) + 0.1
+    if draw.chance(30):
+        return first * np.where(np.arange(n) % 3 == 1, -1, 1)
+    if isinstance(made, losses.CoxPH):
+        return np.stack([first, np.arange(n) % 2], axis=1)
+    factor = np.array([1.0, 2.0, np.inf, 1 + 2**-40])[np.arange(n) % 4]
+    return np.stack([first * (np.arange(n) % 5 != 1), first * factor], axis=1)
