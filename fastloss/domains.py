@@ -90,6 +90,13 @@ class Domain:
         return int(value) if self.integer else number
 
 
+def flag(name: str, value: Any) -> bool:
+    """A parameter that is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
 class Ranged:
     """Base of frozen dataclasses whose numbers have ranges: they are checked and made floats."""
 

@@ -42,6 +42,11 @@ def calls():
     yield "TripletMargin", fl.TripletMargin(), rows
     yield "TripletMargin.grad", fl.TripletMargin().grad, rows
     yield "Contrastive", fl.Contrastive(), {"first": X, "second": X + 1}
+    pairs = {"first": X, "second": X + 1, "sample_weight": np.ones(4)}
+    signs = np.array([1, -1, 1, -1])
+    yield "CosineEmbedding", fl.CosineEmbedding().grad, pairs | {"y_true": signs}
+    spread = {"y_true": np.ones(X.shape), "sample_weight": np.ones(X.shape)}
+    yield "MarginRanking", fl.MarginRanking().grad, pairs | spread
     labels = {"X": X, "W": np.ones((3, 2)), "b": np.ones(2), "y_true": np.array([0, 1, 0, 1])}
     yield "LinearCrossEntropy", fl.LinearCrossEntropy(), labels
     for name in ("__call__", "assign", "value_and_grad"):

@@ -1,8 +1,8 @@
 """The losses, and what makes them from their names.
 
 `loss_names` lists those that `get_loss` makes; each has the methods of `Loss`. Losses of other
-signatures (`Adversarial`, `Contrastive`, `KMeansLoss`, `LinearCrossEntropy`, `TripletMargin`) say
-themselves what they take.
+signatures (those of embeddings, `Adversarial`, `KMeansLoss`, `LinearCrossEntropy`) say themselves
+what they take.
 
 Examples
 --------
@@ -28,7 +28,12 @@ from fastloss.losses.classification import (
 )
 from fastloss.losses.clustering import KMeansLoss
 from fastloss.losses.linear import LinearCrossEntropy
-from fastloss.losses.metric_learning import Contrastive, TripletMargin
+from fastloss.losses.metric_learning import (
+    Contrastive,
+    CosineEmbedding,
+    MarginRanking,
+    TripletMargin,
+)
 from fastloss.losses.multiclass import (
     CrossEntropy,
     MultiClassHinge,
@@ -80,6 +85,7 @@ __all__ = [
     "Cauchy",
     "Contrastive",
     "CosineDistance",
+    "CosineEmbedding",
     "CrossEntropy",
     "Dice",
     "DomainError",
@@ -103,6 +109,7 @@ __all__ = [
     "LogLoss",
     "Logistic",
     "Loss",
+    "MarginRanking",
     "ModifiedHuber",
     "MultiClassHinge",
     "MultiClassPerceptron",

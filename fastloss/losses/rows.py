@@ -11,7 +11,7 @@ import numpy as np
 
 from fastloss import _core
 from fastloss._core import DomainError, input_array
-from fastloss.domains import FINITE_NONNEGATIVE, NONNEGATIVE, REAL, Domain
+from fastloss.domains import FINITE_NONNEGATIVE, NONNEGATIVE, REAL, Domain, flag
 from fastloss.losses.base import Loss
 from fastloss.losses.links import real_array
 from fastloss.registry import is_own
@@ -102,9 +102,7 @@ class RowLoss(Loss, _core.RowLoss):
                 raise ValueError(f"{name} must be a 64-bit integer; got {value!r}")
             return number
         if domain is FLAG:
-            if not isinstance(value, (bool, np.bool_)):
-                raise TypeError(f"{name} must be True or False; got {value!r}")
-            return bool(value)
+            return flag(name, value)
         return super()._check(name, value)
 
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")

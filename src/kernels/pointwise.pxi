@@ -74,7 +74,7 @@ cdef struct Focal:
     double positive
     double negative
 cdef struct Hinge:
-    double _
+    double margin
 cdef struct SquaredHinge:
     double _
 cdef struct ModifiedHuber:
@@ -791,7 +791,7 @@ cdef inline void pointwise(
         curve[0] = (one + c) * (one + c) * u        # which the second derivative does not exceed
 
     elif Loss is Hinge:
-        m = one - y * z
+        m = <real>p.margin - y * z
         value[0] = 0 if m < 0 else m
         u = -y if m > 0 else <real>0
         grad[0] = or_nan(u, m)

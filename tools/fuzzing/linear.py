@@ -149,7 +149,7 @@ def run_other(case: Case, name: str) -> None:
     sizes = {"n": n, "d": draw.choice((1, 2, 3, 16, 17)), "k": draw.between(1, 5)}
     methods = [method for method in dir(cls) if not method.startswith("_")]
     methods = [method for method in methods if inspect.isfunction(getattr(cls, method))]
-    if "__call__" in vars(cls):
+    if any("__call__" in vars(base) for base in cls.__mro__):
         methods.append("__call__")
     case.inputs |= {"loss": made}
     for method in methods:
@@ -177,6 +177,8 @@ def _of_constructor(draw: Draw, cls: Any) -> dict[str, Any]:
             found[key] = parameters.odd(draw)
         elif key in ranges:
             found[key] = parameters.inside(draw, ranges[key])
+        elif isinstance(default, bool):
+            found[key] = draw.chance(50)
         elif default is inspect.Parameter.empty:
             found[key] = draw.choice(_kinds())
         else:
@@ -195,7 +197,9 @@ def _given(
 ) -> dict[str, Any]:
     """Arrays for the parameters that have no default, and some of the others."""
     draw, n, d, k = case.draw, sizes["n"], sizes["d"], sizes["k"]
-    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "y_true": (n,)}
+    ranked = draw.chance(50) and "first" in signature.parameters  # pairs of elements, not of rows
+    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "labels": (n,)}
+    shapes["y_true"] = (n, d) if ranked else (n,)
     found: dict[str, Any] = {}
     for name, parameter in signature.parameters.items():
         if parameter.default is not inspect.Parameter.empty:
@@ -205,8 +209,9 @@ def _given(
                 found[name] = weights(case, (n,), dtype)
             continue
         shape = shapes.get(name, (n, d))
-        if name == "y_true":
-            found[name] = arrays.numbers(draw, arrays.WEIGHTS, shape, np.dtype(int), "anywhere") % k
+        if name in ("y_true", "labels"):
+            kinds = arrays.numbers(draw, arrays.WEIGHTS, shape, np.dtype(int), "anywhere") % k
+            found[name] = 2 * (kinds % 2) - 1 if "first" in signature.parameters else kinds
         else:
             found[name] = arrays.numbers(draw, REAL, shape, dtype, flavour)
         if draw.chance(3):
