@@ -29,10 +29,14 @@ from fastloss.losses.classification import (
 from fastloss.losses.clustering import KMeansLoss
 from fastloss.losses.linear import LinearCrossEntropy
 from fastloss.losses.metric_learning import (
+    Circle,
     Contrastive,
     CosineEmbedding,
     MarginRanking,
+    SupervisedContrastive,
+    TripletHard,
     TripletMargin,
+    TripletSemiHard,
 )
 from fastloss.losses.multiclass import (
     CrossEntropy,
@@ -83,6 +87,7 @@ __all__ = [
     "BinaryKL",
     "Brier",
     "Cauchy",
+    "Circle",
     "Contrastive",
     "CosineDistance",
     "CosineEmbedding",
@@ -128,8 +133,11 @@ __all__ = [
     "SquaredError",
     "SquaredHinge",
     "SquaredLogError",
+    "SupervisedContrastive",
     "SymmetricAbsolutePercentageError",
+    "TripletHard",
     "TripletMargin",
+    "TripletSemiHard",
     "Tweedie",
     "TweedieDeviance",
     "Welsch",

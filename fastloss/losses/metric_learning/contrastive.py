@@ -11,6 +11,7 @@ import numpy as np
 from fastloss import _core
 from fastloss.domains import POSITIVE, Ranged
 from fastloss.losses.chunks import check_chunk_size
+from fastloss.losses.metric_learning.labelled import Labelled, LabelledLoss
 from fastloss.losses.metric_learning.unit_rows import UnitRows
 from fastloss.losses.multiclass import SoftmaxCrossEntropy
 
@@ -140,3 +141,84 @@ class Contrastive(Ranged):
             own = np.arange(part.start, part.stop)
             z[own - part.start, own] = -np.inf  # a row does not find itself
             yield part, (own + count // 2) % count, z
+
+
+@dataclass(frozen=True)
+class SupervisedContrastive(LabelledLoss):
+    """Contrastive loss of labelled rows: each finds those of its label among all rows.
+
+    The n x n similarities never exist at once: beyond its results a call holds the normalised
+    rows, for the gradient as much again, and ``chunk_size`` x n similarities and targets. The
+    products are those of the BLAS that NumPy and SciPy bring.
+
+    A row of zeros has the cosine 0 with every row, and the gradient 0.
+
+    Parameters
+    ----------
+    temperature : float, default=0.1
+        In (0, inf).
+    chunk_size : int, optional
+
+    Notes
+    -----
+    With the rows u divided by their lengths, the loss of u is the mean over the other rows v of
+    its label of ::
+
+        -log(exp(dot(u, v)/temperature)/sum(exp(dot(u, r)/temperature) for r other than u))
+
+    This is L_out of the paper, without the factor temperature/0.07 of its authors' program. The
+    mean is over the rows that share their label with another; the others have no loss of their
+    own, and are what the rest is told from.
+
+    References
+    ----------
+    Khosla et al., "Supervised Contrastive Learning" (2020), arXiv:2004.11362.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> loss = fl.SupervisedContrastive(temperature=1.0)
+    >>> round(loss([0, 0, 1], [[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), 4)
+    0.3133
+    """
+
+    temperature: float = 0.1
+    chunk_size: int | None = None
+
+    _ranges = {"temperature": POSITIVE}
+    _reductions = ("mean", "sum", "none")
+
+    def _counts(self, batch: Labelled) -> NDArray[np.intp]:
+        return (batch.sizes > 1).astype(np.intp)
+
+    def _value(self, batch: Labelled, factor: NDArray[np.float64], reduction: str) -> Any:
+        rows = UnitRows(batch.rows, self.temperature)
+        parts = [
+            _CROSS_ENTROPY(q, z, sample_weight=factor[part], reduction=reduction)
+            for part, q, z in self._logits(batch, rows)
+        ]
+        return np.concatenate(parts) if reduction == "none" else sum(parts)
+
+    def _value_and_grad(self, batch: Labelled, factor: NDArray[np.float64]) -> tuple[float, Array]:
+        rows, value = UnitRows(batch.rows, self.temperature), 0.0
+        for part, q, z in self._logits(batch, rows):
+            loss, g = _CROSS_ENTROPY.value_and_grad(
+                q, z, sample_weight=factor[part], reduction="sum", out=z
+            )
+            value += loss
+            rows.pull_back(part, g)
+        return value, rows.gradient()
+
+    def _logits(self, batch: Labelled, rows: UnitRows) -> Iterator[tuple[slice, Array, Array]]:
+        """Rows, their targets in a buffer that is used again, and their logits."""
+        buffer: Array | None = None
+        for part, z in rows.similarities(self.chunk_size):
+            own = np.arange(part.start, part.stop)
+            z[own - part.start, own] = -np.inf  # a row does not find itself
+            buffer = np.empty_like(z) if buffer is None else buffer
+            q = buffer[: len(own)]
+            q.fill(0)
+            for some, alike in batch.blocks(part):
+                q[some, alike] = 1 / max(alike.stop - alike.start - 1, 1)
+            q[own - part.start, own] = 0
+            yield part, q, z
