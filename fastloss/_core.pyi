@@ -72,6 +72,9 @@ def group_prox(
     groups: int,
     out: _Array | None,
 ) -> _Array: ...
+def matching_arrays(
+    given: dict[str, ArrayLike],
+) -> tuple[list[NDArray[Any]], np.dtype[np.floating[Any]]]: ...
 def matching_rows(
     given: dict[str, ArrayLike],
 ) -> tuple[list[NDArray[Any]], np.dtype[np.floating[Any]]]: ...
@@ -80,9 +83,17 @@ def row_outputs(
     arrays: list[NDArray[Any]],
     dtype: np.dtype[np.floating[Any]],
 ) -> tuple[_Array, ...]: ...
+def separate_outputs(
+    out: Sequence[_Array | None] | None,
+    given: dict[str, NDArray[Any]],
+    arrays: list[NDArray[Any]],
+    dtype: np.dtype[np.floating[Any]],
+) -> tuple[_Array, ...]: ...
 def triplet_margin(
     margin: float,
-    given: dict[str, ArrayLike],
+    p: float,
+    swap: bool,
+    given: Mapping[str, ArrayLike],
     sample_weight: ArrayLike | None,
     reduction_name: str,
     with_grad: bool,

@@ -8,6 +8,7 @@ TEXTS = {
     "axis": "The axis of the classes.",
     "betas": "beta1 and beta2.",
     "classes": "Labels of the classes in the order of y_pred, where they are not 0, 1, 2 ...",
+    "chunk_size": "Rows at a time; by default as many as make 64 MiB of numbers with all rows.",
     "class_weight": "A weight for each class, which multiplies that of the samples.",
     "ignore_index": "Rows of this class are left out, whether it is a class or not.",
     "label_smoothing": "In [0, 1]: this part of each target is spread evenly over all classes.",

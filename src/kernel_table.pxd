@@ -118,7 +118,8 @@ ctypedef void (*RowsFn)(const fl_rows*) noexcept nogil
 # A block of triplets of rows: anchors, and rows that are to be near to and far from them.
 cdef struct Triplets:
     Py_ssize_t n, k
-    double margin
+    double margin, p                        # p: the order of the distance
+    bint swap                               # positives may take the place of anchors
     double factor                           # what multiplies weighted gradients
     const void* x[3]
     double* weight

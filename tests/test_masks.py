@@ -47,6 +47,14 @@ def calls():
     queries = {"y_true": Y, "y_pred": P, "groups": np.array([1, 1, 1]), "sample_weight": W}
     yield "LambdaRank", fl.LambdaRank().grad, queries
     yield "Contrastive", fl.Contrastive(), {"first": X, "second": X + 1}
+    pairs = {"first": X, "second": X + 1, "sample_weight": np.ones(4)}
+    signs = np.array([1, -1, 1, -1])
+    yield "CosineEmbedding", fl.CosineEmbedding().grad, pairs | {"y_true": signs}
+    spread = {"y_true": np.ones(X.shape), "sample_weight": np.ones(X.shape)}
+    yield "MarginRanking", fl.MarginRanking().grad, pairs | spread
+    embedded = {"labels": np.arange(4) % 2, "embeddings": X, "sample_weight": np.ones(4)}
+    for kind in (fl.TripletHard, fl.TripletSemiHard, fl.SupervisedContrastive, fl.Circle):
+        yield kind.__name__, kind().grad, embedded
     labels = {"X": X, "W": np.ones((3, 2)), "b": np.ones(2), "y_true": np.array([0, 1, 0, 1])}
     yield "LinearCrossEntropy", fl.LinearCrossEntropy(), labels
     for name in ("__call__", "assign", "value_and_grad"):

@@ -80,6 +80,10 @@ GOOD = """
     assert_type(fl.CoxPH().grad_and_hess(y, p), tuple[Array, Array])
     assert_type(fl.LambdaRank(k=5)(y, p, groups=[3]), float)
     assert_type(fl.PairwiseLogistic().grad(y, p, groups=[3]), Array)
+    assert_type(fl.CosineEmbedding()([1, -1, 1], x, x), float)
+    assert_type(fl.MarginRanking().grad(x, x, x), tuple[Array, Array])
+    assert_type(fl.SupervisedContrastive()([0, 0, 1], x), float)
+    assert_type(fl.Circle().value_and_grad([0, 0, 1], x), tuple[float, Array])
     params: dict[str, Array] = {"w": y, "b": p}
     opt = fl.optim.Adam(params, lr=lambda step: 0.1 / (1 + step), max_norm=1.0)
     assert_type(opt.step({"w": y, "b": p}), bool)

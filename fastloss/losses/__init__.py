@@ -1,8 +1,8 @@
 """The losses, and what makes them from their names.
 
 `loss_names` lists those that `get_loss` makes; each has the methods of `Loss`. Losses of other
-signatures (`AFT`, `Adversarial`, `Contrastive`, `CoxPH`, `KMeansLoss`, `LambdaRank`,
-`LinearCrossEntropy`, `PairwiseLogistic`, `TripletMargin`) say themselves what they take.
+signatures (those of embeddings, rankings and survival, `Adversarial`, `KMeansLoss`,
+`LinearCrossEntropy`) say themselves what they take.
 
 Examples
 --------
@@ -32,7 +32,16 @@ from fastloss.losses.classification import (
 from fastloss.losses.clustering import KMeansLoss
 from fastloss.losses.hazards import CoxPH
 from fastloss.losses.linear import LinearCrossEntropy
-from fastloss.losses.metric_learning import Contrastive, TripletMargin
+from fastloss.losses.metric_learning import (
+    Circle,
+    Contrastive,
+    CosineEmbedding,
+    MarginRanking,
+    SupervisedContrastive,
+    TripletHard,
+    TripletMargin,
+    TripletSemiHard,
+)
 from fastloss.losses.multiclass import (
     CrossEntropy,
     MultiClassHinge,
@@ -88,9 +97,11 @@ __all__ = [
     "BinaryKL",
     "Brier",
     "Cauchy",
+    "Circle",
     "Contrastive",
     "CosineDistance",
     "CoxPH",
+    "CosineEmbedding",
     "CrossEntropy",
     "Dice",
     "DomainError",
@@ -119,6 +130,7 @@ __all__ = [
     "LogLoss",
     "Logistic",
     "Loss",
+    "MarginRanking",
     "ModifiedHuber",
     "MultiClassHinge",
     "MultiClassPerceptron",
@@ -140,8 +152,11 @@ __all__ = [
     "SquaredError",
     "SquaredHinge",
     "SquaredLogError",
+    "SupervisedContrastive",
     "SymmetricAbsolutePercentageError",
+    "TripletHard",
     "TripletMargin",
+    "TripletSemiHard",
     "Tweedie",
     "TweedieDeviance",
     "Welsch",

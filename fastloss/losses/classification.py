@@ -327,6 +327,9 @@ class Hinge(Pointwise):
     majorant = "1"
     y_domain = SIGNS
 
+    def _kernel(self) -> tuple[str, Parameters]:
+        return "Hinge", {"margin": 1.0}
+
 
 class SquaredHinge(Pointwise):
     """Square of the hinge loss. At the margin the second derivative, which jumps, is 0.

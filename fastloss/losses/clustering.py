@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import input_array
+from fastloss.losses.distances import compared, largest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,8 +76,8 @@ class KMeansLoss:
         -------
         float
         """
-        X, centers, largest = _checked(X, centers)
-        parts = _nearest(X, centers, largest)
+        X, centers, most = _checked(X, centers)
+        parts = _nearest(X, centers, most)
         return sum(_squares(part, centers[j]) for _, part, j in parts) / len(X)
 
     @np.errstate(over="ignore", invalid="ignore")
@@ -89,9 +90,9 @@ class KMeansLoss:
         -------
         ndarray of int, shape (n,)
         """
-        X, centers, largest = _checked(X, centers)
+        X, centers, most = _checked(X, centers)
         found = np.empty(len(X), np.intp)
-        for rows, _, nearest in _nearest(X, centers, largest):
+        for rows, _, nearest in _nearest(X, centers, most):
             found[rows] = nearest
         return found
 
@@ -109,9 +110,9 @@ class KMeansLoss:
         # here, as importing it takes longer than importing fastloss
         from scipy.sparse import csr_array  # type: ignore[import-untyped, unused-ignore]
 
-        X, centers, largest = _checked(X, centers)
+        X, centers, most = _checked(X, centers)
         value, grad = 0.0, np.zeros(centers.shape)
-        for _, part, nearest in _nearest(X, centers, largest):
+        for _, part, nearest in _nearest(X, centers, most):
             difference = centers[nearest] - part
             value += float(np.einsum("ij,ij->", difference, difference, dtype=np.float64))
             one_each = np.ones(len(part)), nearest, np.arange(len(part) + 1)
@@ -135,45 +136,20 @@ def _checked(X: ArrayLike, centers: ArrayLike) -> tuple[Array, Array, float]:
             f"the arrays must both be float32 or both float64; got X of {X.dtype} and centers of "
             f"{centers.dtype}"
         )
-    largest = {"X": _largest(X), "centers": _largest(centers)}
+    most = {"X": largest(X), "centers": largest(centers)}
     for name, array in (("X", X), ("centers", centers)):
-        if not math.isfinite(largest[name]):
+        if not math.isfinite(most[name]):
             index = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
             raise ValueError(f"{name}{list(index)} = {array[index]} is not finite")
-    return X, centers, max(largest.values())
+    return X, centers, max(most.values())
 
 
 def _nearest(
-    X: Array, centers: Array, largest: float
+    X: Array, centers: Array, most: float
 ) -> Iterator[tuple[slice, Array, NDArray[np.intp]]]:
-    """Rows, their points, and the nearest centre of each; |x|^2 is the same for all of them."""
-    unit = _unit(largest, X.dtype)
-    # from the mean of the centres, so that a common offset does not cost digits
-    centers = centers * unit
-    origin = centers.mean(axis=0)
-    centers -= origin
-    stretch = _unit(_largest(centers), X.dtype)
-    centers *= stretch
-    squares = 0.5 / stretch * np.einsum("ij,ij->i", centers, centers)
-    size = max(1, CHUNK // max(centers.shape))
-    buffer = np.empty((min(size, len(X)), len(centers)), X.dtype)
-    for start in range(0, len(X), size):
-        part = X[start : start + size]
-        points = (part if unit == 1 else part * unit) - origin
-        distances = np.matmul(points, centers.T, out=buffer[: len(part)])
-        np.subtract(squares, distances, out=distances)
-        yield slice(start, start + len(part)), part, distances.argmin(axis=1)
-
-
-def _unit(largest: float, dtype: np.dtype[Any]) -> float:
-    """A power of two to multiply numbers with so that squares neither over- nor underflow."""
-    limits, exponent = np.finfo(dtype), math.frexp(largest)[1]
-    far = abs(exponent) > limits.maxexp // 4
-    return math.ldexp(1, -max(exponent, int(limits.minexp))) if far else 1.0
-
-
-def _largest(array: Array) -> float:
-    return float(max(array.max(initial=0), -array.min(initial=0)))
+    """Rows, their points, and the nearest centre of each."""
+    for rows, distances in compared(X, centers, most, max(1, CHUNK // max(centers.shape))):
+        yield rows, X[rows], distances.argmin(axis=1)
 
 
 def _squares(points: Array, nearest: Array) -> float:

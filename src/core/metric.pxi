@@ -3,23 +3,34 @@
 
 cdef struct TripletJob:
     Operand x[3]
-    double margin
+    double margin, p
+    bint swap
     double factor                   # of the gradients
     char* value
     char* grad[3]
     RowsJob rows                    # sizes, tasks, weights, and how outputs are written
 
 
-def matching_rows(dict given):
-    """The arrays of one shape (n, d) that are given by name, and the dtype to compute in."""
+def matching_arrays(dict given):
+    """The arrays of one shape that are given by name, and the dtype to compute in."""
     arrays = [as_array(array, name) for name, array in given.items()]
     type_num = max([compute_type(array, name) for name, array in zip(given, arrays)])
+    shapes = [shape_of(array) for array in arrays]
+    if len(set(shapes)) > 1:
+        raise ValueError(
+            f"{', '.join(given)} must have one shape; got {', '.join(map(str, shapes))}")
+    return arrays, np.dtype(np.float32 if type_num == cnp.NPY_FLOAT else np.float64)
+
+
+def matching_rows(dict given):
+    """Those of one shape (n, d)."""
+    arrays = [as_array(array, name) for name, array in given.items()]
     shapes = [shape_of(array) for array in arrays]
     if len(set(shapes)) > 1 or len(shapes[0]) != 2 or shapes[0][1] == 0:
         raise ValueError(
             f"{', '.join(given)} must have one shape (n, d), d at least 1; "
             f"got {', '.join(map(str, shapes))}")
-    return arrays, np.dtype(np.float32 if type_num == cnp.NPY_FLOAT else np.float64)
+    return matching_arrays(dict(zip(given, arrays)))
 
 
 def row_outputs(object out, list arrays, object dtype):
@@ -37,9 +48,18 @@ def row_outputs(object out, list arrays, object dtype):
     return tuple(outs)
 
 
+def separate_outputs(object out, dict given, list arrays, object dtype):
+    """row_outputs(), each of which is one of the arrays as a whole or separate from them."""
+    outs = row_outputs(out, arrays, dtype)
+    for one in outs:
+        for name, array in given.items():
+            check_overlap(one, array, name, dtype.num)
+    return outs
+
+
 def triplet_margin(
-        double margin, dict given, object sample_weight, object reduction_name, bint with_grad,
-        object out):
+        double margin, double p, bint swap, dict given, object sample_weight, object reduction_name,
+        bint with_grad, object out):
     """The value, or with_grad the value and the gradients, of the triplet margin loss."""
     cdef int reduction = parse_reduction(reduction_name), i
     cdef cnp.ndarray w, value = None
@@ -53,7 +73,7 @@ def triplet_margin(
         value = np.empty(len(rows), dtype)
     try:
         start_triplets(&t, arrays, w, rows, dtype.num)
-        t.margin = margin
+        t.margin, t.p, t.swap = margin, p, swap
         t.value = cnp.PyArray_BYTES(value) if value is not None else NULL
         for i, grad in enumerate(grads):
             t.grad[i] = cnp.PyArray_BYTES(grad)
@@ -163,7 +183,7 @@ cdef void triplet_task(void* given, int task, int thread) noexcept nogil:
     memset(lanes, 0, sizeof(lanes))
     memset(carried, 0, sizeof(carried))
     b.k = job.k
-    b.margin = t.margin
+    b.margin, b.p, b.swap = t.margin, t.p, t.swap
     b.factor = t.factor
     b.weight = <double*>memory
     b.value = b.weight + FL_ROWS

@@ -106,7 +106,7 @@ cdef struct SigmoidFocal:
 cdef struct HingeEmbedding:
     double margin
 cdef struct Hinge:
-    double _
+    double margin
 cdef struct SquaredHinge:
     double _
 cdef struct ModifiedHuber:
@@ -991,7 +991,7 @@ cdef inline void pointwise(
         curve[0] = (one + c) * (one + c) * u        # which the second derivative does not exceed
 
     elif Loss is Hinge:
-        m = one - y * z
+        m = <real>p.margin - y * z
         value[0] = 0 if m < 0 else m
         u = -y if m > 0 else <real>0
         grad[0] = or_nan(u, m)

@@ -8,13 +8,13 @@ import warnings
 import mpmath
 import numpy as np
 import pytest
+from embedded import DTYPES, LAYOUTS, embeddings, equal, exact, flat, slopes, ulps
 from mpmath import mp, mpf
 
 import fastloss as fl
 from fastloss import _core
 from fastloss.config import last_level_cache
 
-DTYPES = [np.float32, np.float64]
 SHAPES = [(1, 1), (1, 5), (2, 1), (2, 16), (3, 2), (3, 33)]
 
 
@@ -24,57 +24,21 @@ def fifty_digits():
         yield
 
 
-def embeddings(n, d, count=3, dtype=np.float64, seed=0):
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=(n, d)).astype(dtype) for _ in range(count)]
-
-
-def exact(array):
-    return [[mpf(float(x)) for x in row] for row in array]
-
-
-def flat(rows):
-    return [x for row in rows for x in row]
-
-
-def slopes(function, arrays):
-    """The derivatives of a function of rows of mpf: differences of 50 digits, good for 30."""
-    arrays, found = [exact(a) for a in arrays], []
-    for array in arrays:
-        h = mpf(10) ** -20 * max(map(abs, flat(array)))
-        found.append([[mpf(0)] * len(row) for row in array])
-        for i, row in enumerate(array):
-            for j, x in enumerate(row):
-                values = []
-                for row[j] in (x + h, x - h):
-                    values.append(function(*arrays))
-                row[j] = x
-                found[-1][i][j] = (values[0] - values[1]) / (2 * h)
-    return found
-
-
-def ulps(got, exact_values, size):
-    """How far results are off, in units of the last digit of numbers of some size."""
-    tiny = np.finfo(got.dtype).smallest_subnormal
-    worst = 0.0
-    for g, e, s in zip(got.ravel(), exact_values, size, strict=True):
-        unit = max(np.spacing(np.abs(got.dtype.type(float(s)))), tiny)
-        worst = max(worst, float(abs(mpf(float(g)) - e) / mpf(float(unit))))
-    return worst
-
-
 # ---- triplets ----------------------------------------------------------------------------------
 
 
-def distance(x, y):
-    return mp.sqrt(sum((a - b) ** 2 for a, b in zip(x, y, strict=True)))
+def distance(x, y, order=2):
+    powers = [abs(a - b) ** mpf(order) for a, b in zip(x, y, strict=True)]
+    return sum(powers) ** (1 / mpf(order))
 
 
-def triplet_rows(margin, anchor, positive, negative):
-    return [
-        max(mpf(0), margin + distance(a, p) - distance(a, q))
-        for a, p, q in zip(anchor, positive, negative, strict=True)
-    ]
+def triplet_rows(loss, anchor, positive, negative):
+    found = []
+    for a, p, q in zip(anchor, positive, negative, strict=True):
+        far = distance(a, q, loss.p)
+        far = min(far, distance(p, q, loss.p)) if loss.swap else far
+        found.append(max(mpf(0), loss.margin + distance(a, p, loss.p) - far))
+    return found
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -94,26 +58,45 @@ def test_triplets_at_the_ends_of_float32(scale):
     check_triplets(embeddings(2, 3), scale, np.float32)
 
 
-def check_triplets(arrays, scale, dtype):
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("p", [1, 1.5, 2, 8])
+def test_triplets_of_any_distance(p, swap, dtype):
+    check_triplets(embeddings(3, 20), 1.0, dtype, p, swap)
+    check_triplets(embeddings(2, 3), 1e30, dtype, p, swap)
+
+
+@pytest.mark.parametrize("p", [1, 3])
+@pytest.mark.parametrize("scale", [1e-200, 1e300])
+def test_triplets_of_any_distance_and_size(scale, p):
+    check_triplets(embeddings(2, 3), scale, np.float64, p, True)
+
+
+def check_triplets(arrays, scale, dtype, order=2.0, swap=False):
     arrays = [(a * scale).astype(dtype) for a in arrays]
     margin = 5.0 * scale  # most rows are active
-    loss = fl.TripletMargin(margin)
+    loss = fl.TripletMargin(margin, order, swap)
+    # a power p of a rounded ratio, in double
+    budget = 4 if order == 2 or dtype is np.float32 else 4 + 2 * order
     rows = [exact(a) for a in arrays]
     value, grads = loss.value_and_grad(*arrays, reduction="none")
-    expected = triplet_rows(margin, *rows)
+    expected = triplet_rows(loss, *rows)
     # distances are summed in double: of float32 rows their difference is right relative to itself
     part = 1 if dtype is np.float64 else 2.0**-24
-    near = [distance(a, p) for a, p in zip(*rows[:2], strict=True)]
+    near = [distance(a, p, order) for a, p in zip(*rows[:2], strict=True)]
     size = [max(e, part * (margin + d)) for e, d in zip(expected, near, strict=True)]
-    assert value.dtype == dtype and ulps(value, expected, size) <= 4
+    assert value.dtype == dtype and ulps(value, expected, size) <= budget
     np.testing.assert_array_equal(loss(*arrays, reduction="none"), value)
     total = loss(*arrays, reduction="sum")
     assert total == pytest.approx(float(sum(expected)), rel=4 * float(np.finfo(dtype).eps))
-    wanted = slopes(lambda *x: sum(triplet_rows(margin, *x)), arrays)
+    wanted = slopes(lambda *x: sum(triplet_rows(loss, *x)), arrays)
     parts = [[abs(x) for x in flat(w)] for w in wanted]
-    parts[0] = [x + y for x, y in zip(*parts[1:], strict=True)]  # the sum of the other two
+    # each is the sum of the other two
+    parts = [[sum(x) for x in zip(*parts, strict=True)]] * 3 if swap else parts
+    if not swap:
+        parts[0] = [x + y for x, y in zip(*parts[1:], strict=True)]
     for got, want, part in zip(grads, wanted, parts, strict=True):
-        assert got.dtype == dtype and ulps(got, flat(want), part) <= 4
+        assert got.dtype == dtype and ulps(got, flat(want), part) <= budget
 
 
 def by_numpy(margin, a, p, q):
@@ -163,13 +146,14 @@ def test_a_margin_is_left_where_distances_dwarf_it(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d", [1, 3, 16, 33, 100])
-def test_a_triplet_has_the_same_bits_anywhere(d, dtype):
+@pytest.mark.parametrize("loss", [fl.TripletMargin(), fl.TripletMargin(p=3, swap=True)], ids=repr)
+def test_a_triplet_has_the_same_bits_anywhere(loss, d, dtype):
     arrays = embeddings(67, d, dtype=dtype)
-    value, grads = fl.TripletMargin().value_and_grad(*arrays, reduction="none")
+    value, grads = loss.value_and_grad(*arrays, reduction="none")
     for size in (1, 3, 9, 33):
         for start in range(0, 67, size):
             part = slice(start, start + size)
-            got = fl.TripletMargin().value_and_grad(*(a[part] for a in arrays), reduction="none")
+            got = loss.value_and_grad(*(a[part] for a in arrays), reduction="none")
             np.testing.assert_array_equal(got[0], value[part])
             for g, e in zip(got[1], grads, strict=True):
                 np.testing.assert_array_equal(g, e[part])
@@ -205,32 +189,19 @@ def test_a_row_of_weight_0_is_as_if_absent(dtype, bad):
 
 
 @pytest.mark.parametrize("which", range(3))
-def test_nan_propagates_to_its_row_alone(which):
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_nan_propagates_to_its_row_alone(p, which):
     arrays = embeddings(5, 3)
     arrays[which][2, 1] = np.nan
-    value, grads = fl.TripletMargin(9).value_and_grad(*arrays, reduction="none")
+    value, grads = fl.TripletMargin(9, p, p == 3).value_and_grad(*arrays, reduction="none")
     np.testing.assert_array_equal(np.isnan(value), np.arange(5) == 2)
     for grad in grads:
         np.testing.assert_array_equal(np.isnan(grad).all(axis=1), np.arange(5) == 2)
         np.testing.assert_array_equal(np.isnan(grad).any(axis=1), np.arange(5) == 2)
 
 
-LAYOUTS = {
-    "fortran": np.asfortranarray,
-    "strided": lambda a: np.repeat(np.repeat(a, 2, axis=0), 3, axis=1)[::2, ::3],
-    "reversed": lambda a: a[::-1, ::-1].copy()[::-1, ::-1],
-    "swapped": lambda a: a.astype(a.dtype.newbyteorder()),
-    "list": np.ndarray.tolist,
-}
 BOTH = [(fl.TripletMargin(), 3), (fl.Contrastive(), 2)]
 both = pytest.mark.parametrize(("loss", "count"), BOTH, ids=["triplet", "contrastive"])
-
-
-def equal(got, expected):
-    assert got[0] == expected[0]
-    for g, e in zip(got[1], expected[1], strict=True):
-        assert g.dtype == e.dtype
-        np.testing.assert_array_equal(g, e)
 
 
 @both
@@ -310,13 +281,15 @@ def test_results_beyond_the_cache_are_the_same(d):
     equal(got, expected)
 
 
-def test_triplets_as_torch_has_them():
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("p", [1, 2, 2.5])
+def test_triplets_as_torch_has_them(p, swap):
     torch = pytest.importorskip("torch", reason="torch is a peer, not a requirement")
     arrays = embeddings(200, 10)
     tensors = [torch.from_numpy(a.copy()).requires_grad_() for a in arrays]
-    theirs = torch.nn.functional.triplet_margin_loss(*tensors, margin=0.7, eps=0)
+    theirs = torch.nn.functional.triplet_margin_loss(*tensors, margin=0.7, p=p, eps=0, swap=swap)
     theirs.backward()
-    value, grads = fl.TripletMargin(0.7).value_and_grad(*arrays)
+    value, grads = fl.TripletMargin(0.7, p, swap).value_and_grad(*arrays)
     assert value == pytest.approx(theirs.item(), rel=1e-14)
     for grad, tensor in zip(grads, tensors, strict=True):
         np.testing.assert_allclose(grad, tensor.grad.numpy(), rtol=1e-12, atol=1e-16)
@@ -432,6 +405,8 @@ def test_wrong_weights_leave_everything_as_it_was():
         (lambda: fl.TripletMargin(-1), ValueError, r"margin must be in \[0, inf\); got -1"),
         (lambda: fl.TripletMargin(np.nan), ValueError, "margin must be in"),
         (lambda: fl.TripletMargin("1"), TypeError, "margin must be a real number"),
+        (lambda: fl.TripletMargin(p=0.5), ValueError, r"p must be in \[1, inf\); got 0.5"),
+        (lambda: fl.TripletMargin(swap=1), TypeError, "swap must be True or False; got 1"),
         (lambda: fl.Contrastive(0), ValueError, r"temperature must be in \(0, inf\); got 0"),
         (lambda: fl.Contrastive(True), TypeError, "temperature must be a real number"),
         (lambda: fl.Contrastive(chunk_size=0), ValueError, "chunk_size must be at least 1"),
@@ -444,7 +419,7 @@ def test_wrong_parameters(make, error, message):
 
 
 @pytest.mark.parametrize(
-    "loss", [fl.TripletMargin(2), fl.Contrastive(0.1, 100), fl.Contrastive()], ids=repr
+    "loss", [fl.TripletMargin(2, 3, True), fl.Contrastive(0.1, 100), fl.Contrastive()], ids=repr
 )
 def test_objects(loss):
     assert pickle.loads(pickle.dumps(loss)) == loss == eval(repr(loss), vars(fl))
@@ -453,7 +428,7 @@ def test_objects(loss):
     for name in vars(loss):
         with pytest.raises(AttributeError):
             setattr(loss, name, 1.0)
-    assert type(loss).__module__ == "fastloss.losses.metric_learning"
+    assert type(loss).__module__.startswith("fastloss.losses.metric_learning")
 
 
 # ---- contrast ----------------------------------------------------------------------------------

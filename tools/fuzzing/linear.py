@@ -151,7 +151,7 @@ def run_other(case: Case, name: str) -> None:
     sizes = {"n": n, "d": draw.choice((1, 2, 3, 16, 17)), "k": draw.between(1, 5)}
     methods = [method for method in dir(cls) if not method.startswith("_")]
     methods = [method for method in methods if inspect.isfunction(getattr(cls, method))]
-    if callable(made):
+    if any("__call__" in vars(base) for base in cls.__mro__):
         methods.append("__call__")
     case.inputs |= {"loss": made}
     for method in methods:
@@ -181,6 +181,10 @@ def _of_constructor(draw: Draw, cls: Any) -> dict[str, Any]:
             found[key] = parameters.inside(draw, ranges[key])
         elif key in _WORDS:
             found[key] = draw.choice(_WORDS[key])
+        elif isinstance(default, bool):
+            found[key] = draw.chance(50)
+        elif default is inspect.Parameter.empty:
+            found[key] = draw.choice(_kinds())
         else:
             found[key] = draw.choice((None, 1, 2, 0.1, 0.0, 1000, default))
     return found
@@ -194,12 +198,20 @@ _WORDS = {
 }
 
 
+def _kinds() -> tuple[str, ...]:
+    from fastloss.losses.adversarial import _KINDS
+
+    return tuple(_KINDS)
+
+
 def _given(
     case: Case, made: Any, signature: Any, sizes: dict[str, int], dtype: np.dtype[Any], flavour: str
 ) -> dict[str, Any]:
     """Arrays for the parameters that have no default, and some of the others."""
     draw, n, d, k = case.draw, sizes["n"], sizes["d"], sizes["k"]
-    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "y_true": (n,), "y_pred": (n,)}
+    ranked = draw.chance(50) and "first" in signature.parameters  # pairs of elements, not of rows
+    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "labels": (n,), "y_pred": (n,)}
+    shapes["y_true"] = (n, d) if ranked else (n,)
     found: dict[str, Any] = {}
     groups = arrays.numbers(draw, arrays.WEIGHTS, (1,), np.dtype(int), "anywhere") % (n + 1)
     groups = np.append(groups, n - groups)
@@ -216,8 +228,9 @@ def _given(
             found[name] = groups
         elif isinstance(made, Survival) and name == "y_true":
             found[name] = _times(draw, made, n)
-        elif name == "y_true":
-            found[name] = arrays.numbers(draw, arrays.WEIGHTS, shape, np.dtype(int), "anywhere") % k
+        elif name in ("y_true", "labels"):
+            kinds = arrays.numbers(draw, arrays.WEIGHTS, shape, np.dtype(int), "anywhere") % k
+            found[name] = 2 * (kinds % 2) - 1 if "first" in signature.parameters else kinds
         else:
             found[name] = arrays.numbers(draw, REAL, shape, dtype, flavour)
         if draw.chance(3):
