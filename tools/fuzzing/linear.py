@@ -183,8 +183,6 @@ def _of_constructor(draw: Draw, cls: Any) -> dict[str, Any]:
             found[key] = draw.choice(_WORDS[key])
         elif isinstance(default, bool):
             found[key] = draw.chance(50)
-        elif default is inspect.Parameter.empty:
-            found[key] = draw.choice(_kinds())
         else:
             found[key] = draw.choice((None, 1, 2, 0.1, 0.0, 1000, default))
     return found
@@ -196,12 +194,6 @@ _WORDS = {
     "distribution": tuple(survival._DISTRIBUTIONS),
     "ties": hazards._TIES,
 }
-
-
-def _kinds() -> tuple[str, ...]:
-    from fastloss.losses.adversarial import _KINDS
-
-    return tuple(_KINDS)
 
 
 def _given(
