@@ -248,15 +248,16 @@ def _add_pairs(
     """
     count, size = score.shape
     total, slopes = np.zeros(count), np.zeros((order, count, size))
-    step = max(1, min(ROWS, MOST // size))
+    step, half = max(1, min(ROWS, MOST // size)), score / 2  # of which no difference overflows
     for start in range(0, rows, step):
         i, j = slice(start, min(start + step, rows)), slice(start, size)
         # which of two is the better one, each pair once
         weight = grade[:, i, None] - grade[:, None, j]
         weight[:, :, : i.stop - start] *= np.tri(i.stop - start, k=-1).T
         sign = np.sign(weight)
-        x = score[:, i, None] - score[:, None, j]
-        x *= sign  # how far it is ahead
+        x = half[:, i, None] - half[:, None, j]
+        x *= sign  # how far it is ahead, halved
+        x *= 2
         if sigma != 1:
             x *= sigma
         if apart is None:

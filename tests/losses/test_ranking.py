@@ -154,6 +154,15 @@ def test_a_score_that_is_no_number_spoils_its_query_alone(loss):
 
 
 @every_loss
+def test_scores_as_far_apart_as_they_can_be(loss):
+    far = np.finfo(float).max
+    value, grad = loss.value_and_grad([1, 0, 0, 2], [far, -far, far, -far], groups=[2, 2])
+    assert value == np.inf and np.abs(grad[:2]).max() < 1e-300 and grad[2] == -grad[3] > 0
+    value, grad = loss.value_and_grad([1, 1, 0], [far, -far, 0.0], groups=[3])
+    assert value > 1e306 and np.isfinite(grad).all()
+
+
+@every_loss
 def test_any_layout_and_out(loss):
     y, z = documents()
     grad, hess = loss.grad_and_hess(y, z, groups=GROUPS)

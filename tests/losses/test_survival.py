@@ -282,20 +282,6 @@ def test_cox_of_xgboost():
     np.testing.assert_allclose(step, -grad / hess, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("ties", ["breslow", "efron"])
-def test_cox_of_statsmodels(ties):
-    phreg = pytest.importorskip("statsmodels.duration.hazard_regression")
-    n, rng = 200, np.random.default_rng(0)
-    time, failed = rng.integers(1, 40, n).astype(float), rng.integers(0, 2, n)
-    X = rng.normal(size=(n, 3))
-    model, coef = phreg.PHReg(time, X, failed, ties=ties), np.array([0.5, -1.0, 0.2])
-    value, grad = fl.CoxPH(ties).value_and_grad(
-        np.stack([time, failed], axis=1), X @ coef, reduction="sum"
-    )
-    assert value == pytest.approx(-model.loglike(coef), rel=1e-10)
-    np.testing.assert_allclose(X.T @ grad, -model.score(coef), rtol=1e-8)
-
-
 # ---- what they promise -------------------------------------------------------------------------
 
 
