@@ -159,7 +159,7 @@ def test_scores_as_far_apart_as_they_can_be(loss):
     value, grad = loss.value_and_grad([1, 0, 0, 2], [far, -far, far, -far], groups=[2, 2])
     assert value == np.inf and np.abs(grad[:2]).max() < 1e-300 and grad[2] == -grad[3] > 0
     value, grad = loss.value_and_grad([1, 1, 0], [far, -far, 0.0], groups=[3])
-    assert value == np.inf and np.isfinite(grad).all()
+    assert value > 1e306 and np.isfinite(grad).all()
 
 
 @every_loss
