@@ -62,8 +62,8 @@ def test_triplets_at_the_ends_of_float32(scale):
 @pytest.mark.parametrize("swap", [False, True])
 @pytest.mark.parametrize("p", [1, 1.5, 2, 8])
 def test_triplets_of_any_distance(p, swap, dtype):
-    check_triplets(embeddings(3, 20), 1.0, dtype, p, swap)
-    check_triplets(embeddings(2, 3), 1e30, dtype, p, swap)
+    check_triplets(embeddings(2, 5), 1.0, dtype, p, swap)
+    check_triplets(embeddings(1, 2), 1e30, dtype, p, swap)
 
 
 @pytest.mark.parametrize("p", [1, 3])
@@ -285,7 +285,7 @@ def test_results_beyond_the_cache_are_the_same(d):
 @pytest.mark.parametrize("p", [1, 2, 2.5])
 def test_triplets_as_torch_has_them(p, swap):
     torch = pytest.importorskip("torch", reason="torch is a peer, not a requirement")
-    arrays = embeddings(200, 10)
+    arrays = embeddings(20, 600)
     tensors = [torch.from_numpy(a.copy()).requires_grad_() for a in arrays]
     theirs = torch.nn.functional.triplet_margin_loss(*tensors, margin=0.7, p=p, eps=0, swap=swap)
     theirs.backward()

@@ -171,8 +171,8 @@ class CosineEmbedding(PairLoss):
     """Cosine embedding loss: similar rows point the same way, the others at most a margin of it.
 
     Lengths are those of torch without the 1e-12 that it adds to their squares. A row of zeros has
-    the cosine 0 with every row, and the gradient 0. On the kink, where the
-    cosine is the margin, the gradient is 0.
+    the cosine 0 with every row, and the gradient 0. On the kink, where the cosine is the margin,
+    the gradient is 0.
 
     Parameters
     ----------
@@ -202,8 +202,8 @@ class CosineEmbedding(PairLoss):
 
     References
     ----------
-    Wang et al., "Learning Fine-Grained Image Similarity with Deep Ranking" (2014), for losses of
-    similarities with margins; PyTorch's ``CosineEmbeddingLoss`` for this one.
+    Bromley et al., "Signature Verification using a 'Siamese' Time Delay Neural Network" (1993),
+    which compares cosines with 1 and -1; PyTorch's ``CosineEmbeddingLoss``, with the margin.
 
     Examples
     --------
@@ -270,9 +270,8 @@ class CosineEmbedding(PairLoss):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The loss of each row, and its derivative by the cosine distance; 0 if it is absent."""
         y, present = _targets(y_true, weights.shape, "rows"), weights != 0
-        sign = -_HINGE.grad(
-            y, np.zeros(len(y)), sample_weight=present, reduction="none"
-        )  # checks y
+        zeros = np.zeros(len(y))  # where the hinge loss falls towards y, once that is checked
+        sign = -_HINGE.grad(y, zeros, sample_weight=present, reduction="none")
         distance = np.empty(len(y))
         for part in _parts(arrays[0], dtype):
             first, second = (a[part].astype(dtype, copy=False) for a in arrays)
