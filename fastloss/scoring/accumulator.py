@@ -47,6 +47,7 @@ class Accumulator:
     clustered: bool
     _width: int  # columns that are summed, before the weights
     _pairs: list[tuple[int, int]]  # whose products are summed too
+    _maxima: list[int]  # columns, of which the largest number is kept too
 
     def __init__(self) -> None:
         self._grouped: bool | None = None  # until the first part
@@ -258,7 +259,7 @@ class Accumulator:
         sums = None
         if state["sums"] is not None:
             n_terms = result._width + 1 + len(result._pairs)
-            sums = ExactSums.from_json(state["sums"], len(labels), n_terms)
+            sums = ExactSums.from_json(state["sums"], len(labels), n_terms, len(result._maxima))
         elif labels:
             raise ValueError("there are labels, and no sums")
         if grouped is not None:

@@ -18,11 +18,12 @@ from fastloss.scoring.columns import (
     sums_of_parts,
 )
 from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
-from fastloss.scoring.measures import Measure
+from fastloss.scoring.measure import Measure
+from fastloss.scoring.part import Part
 
 if TYPE_CHECKING:
     from fastloss.scoring.exact import ExactSums
-    from fastloss.scoring.part import Array, Part
+    from fastloss.scoring.part import Array
 
 
 class Measured(Accumulator):
@@ -62,9 +63,14 @@ class Measured(Accumulator):
             sums = sums_in_one_pass(self.losses, y, predictions, weight, self.nan_policy, *where)
         else:
             parts = chunks(y, predictions, weight, self.nan_policy, axis)
-            sums = sums_of_parts(parts, self._columns, *where)
+            sums = sums_of_parts(parts, self._columns, *where, self._maxima)
         items = fixed_items(z, self.losses) if axis is not None else None
         self._take(groups is not None, key_names(groups), items, labels, sums)
+        if sums is not None:
+            self._keep(Part(y, z, weight, self.nan_policy, axis, "y_pred"), labels, codes)
+
+    def _keep(self, part: Part, labels: list[Any], codes: Array | None) -> None:
+        """Hold the samples that were added; of most there are sums, and that is all."""
 
     def _columns(self, part: Part) -> list[Array]:
         with np.errstate(over="ignore", invalid="ignore"):

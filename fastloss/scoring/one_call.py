@@ -9,8 +9,10 @@ from fastloss._core import DomainError
 from fastloss.losses.base import Loss
 from fastloss.scoring.comparer import Comparer
 from fastloss.scoring.comparison import Comparison
+from fastloss.scoring.measures import as_measures
 from fastloss.scoring.scorer import Scorer
 from fastloss.scoring.scores import Scores
+from fastloss.scoring.whole import Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +93,8 @@ def score(
         rows.
     losses : sequence of str or Loss
         What to compute; see `loss_names`. Metrics go by their names: ``"accuracy"``,
-        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"bias"``, ``"mean_true"``,
+        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"explained_variance"``, ``"rmsle"``,
+        ``"max_error"``, ``"median_absolute_error"``, ``"bias"``, ``"mean_true"``,
         ``"mean_pred"``; see docs/scoring.md.
     frame : object with the Arrow C stream interface
         A frame of pandas or polars, a Table, RecordBatch or RecordBatchReader of pyarrow, a
@@ -152,7 +155,9 @@ def score(
     if not of_frame and by is not None:
         raise TypeError("by names columns of a frame; for arrays pass groups=, an array of labels")
     clustered = cluster is not None
-    scorer = Scorer(given.pop("losses"), nan_policy=nan_policy, stderr=stderr, clustered=clustered)
+    measures: Any = as_measures(given.pop("losses"))
+    kind = Whole if any(measure.needs_samples for measure in measures) else Scorer
+    scorer = kind(measures, nan_policy=nan_policy, stderr=stderr, clustered=clustered)
     if of_frame:
         from fastloss.scoring.frames import parts
 

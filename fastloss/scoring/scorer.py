@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import accumulate
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -15,13 +14,11 @@ from fastloss.scoring.accumulator import (
     check_choice,
     total_of,
 )
-from fastloss.scoring.columns import (
-    can_be_fused,
-    check_rows,
-)
+from fastloss.scoring.columns import can_be_fused, check_parts, check_rows
 from fastloss.scoring.exact import ExactSums
+from fastloss.scoring.measure import Measure
 from fastloss.scoring.measured import Measured
-from fastloss.scoring.measures import Measure, as_measures
+from fastloss.scoring.measures import as_measures
 from fastloss.scoring.scores import Scores
 from fastloss.scoring.statistics import ClusterMoments, Means, Moments, by_group, means_of
 
@@ -40,9 +37,10 @@ class Scorer(Measured):
     Parameters
     ----------
     losses : sequence of str or Loss
-        What to compute; see `loss_names`. Metrics go by their names: ``"accuracy"``,
-        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"bias"``, ``"mean_true"``,
-        ``"mean_pred"``; see docs/scoring.md.
+        What to compute; see `loss_names`. Metrics go by their names, as ``"r2"``, ``"rmsle"``,
+        ``"max_error"``: see docs/scoring.md. Those that take all samples at once,
+        ``"median_absolute_error"`` and ``"d2_<loss>"`` where the best constant is not the mean,
+        are left to `score`.
     nan_policy : {"propagate", "omit", "raise"}
         A NaN in a target or a prediction makes the result NaN, has its row left out, or raises.
     stderr : bool, default=False
@@ -70,6 +68,7 @@ class Scorer(Measured):
     """
 
     _kind: ClassVar[str] = "scorer"
+    _keeps: ClassVar[bool] = False  # the samples, beside their sums
 
     def __init__(
         self,
@@ -88,12 +87,16 @@ class Scorer(Measured):
         if clustered and not stderr:
             raise ValueError("clusters matter to standard errors alone: pass stderr=True")
         check_rows(self._measures)
+        if not self._keeps:
+            check_parts(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
         self._fused = can_be_fused(self._measures)
         self._width = sum(m.n_columns for m in self._measures)
         of_samples = stderr and not clustered
-        self._pairs = second_moments(self._columns_of_means(), self._width) if of_samples else []
+        means = [k for k, m in columns_of(self._measures) if m.is_mean]
+        self._pairs = second_moments(means, self._width) if of_samples else []
+        self._maxima = [k for k, m in columns_of(self._measures) if m.is_max]
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -138,11 +141,6 @@ class Scorer(Measured):
         y, z = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
         self._add(y, {"y_pred": z}, sample_weight, groups, cluster)
 
-    def _columns_of_means(self) -> list[int]:
-        """The columns of the measures that have standard errors."""
-        firsts = [0, *accumulate(m.n_columns for m in self._measures)]
-        return [k for k, m in zip(firsts, self._measures, strict=False) if m.is_mean]
-
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def result(self) -> Scores:
         """The scores of all that was added.
@@ -161,10 +159,13 @@ class Scorer(Measured):
         elif self.stderr:
             of_all = Moments(total, self._width, self._pairs)
             of_each = Moments(sums, self._width, self._pairs) if self._grouped else None
-        values, weights, errors = self._reduce(total, of_all)
+        values, weights, errors = self._reduce(total, of_all, lambda label: 0)
         found: dict[str, Any] = {}
         if self._grouped:
-            each, each_weight, each_error = self._reduce(sums, of_each)
+            places = {label: place for place, label in enumerate(labels)}
+            each, each_weight, each_error = self._reduce(
+                sums, of_each, lambda label: places[self._group_of(label)]
+            )
             found = {
                 "groups": labels,
                 "group_values": each,
@@ -182,11 +183,29 @@ class Scorer(Measured):
             **found,
         )
 
+    def _group_of(self, label: Any) -> Hashable:
+        """The group that a label is of, under which sums are added up."""
+        return label[0] if self.clustered else label  # type: ignore[no-any-return]
+
     def _reduce(
-        self, sums: ExactSums, moments: Moments | ClusterMoments | None
-    ) -> tuple[Any, Any, Any]:
-        """Values, weights and standard errors by group; without the latter None."""
+        self,
+        sums: ExactSums,
+        moments: Moments | ClusterMoments | None,
+        place_of: Callable[[Any], int],
+    ) -> tuple[Array, Array, Array | None]:
+        """Values, weights and standard errors by group; without the latter None.
+
+        ``place_of`` says which of the groups the label of samples belongs to.
+        """
         return reduce_measures(self._measures, means_of(sums, self._width), moments)
+
+
+def columns_of(measures: Iterable[Measure]) -> Iterator[tuple[int, Measure]]:
+    """The first column of each measure, and the measure."""
+    first = 0
+    for measure in measures:
+        yield first, measure
+        first += measure.n_columns
 
 
 def reduce_measures(
@@ -195,17 +214,20 @@ def reduce_measures(
     """Values, weights and standard errors of measures by group."""
     values = np.empty((len(means.values), len(measures)))
     errors = None if moments is None else np.full(values.shape, np.nan)
-    first = 0
-    for k, measure in enumerate(measures):
+    maxima = iter(() if means.maxima is None else means.maxima.T)
+    for k, (first, measure) in enumerate(columns_of(measures)):
         own = slice(first, first + measure.n_columns)
         numbers = means.numbers
-        values[:, k] = measure.value(means.values[:, own], numbers[:, own], numbers[:, -1])
+        values[:, k] = (
+            next(maxima)
+            if measure.is_max
+            else measure.value(means.values[:, own], numbers[:, own], numbers[:, -1])
+        )
         if errors is not None and moments is not None and measure.is_mean:
             errors[:, k] = np.sqrt(moments.variance({first: 1}))
             if measure.is_root:  # the delta method: the derivative of a root
                 with np.errstate(divide="ignore", invalid="ignore"):
                     errors[:, k] /= 2 * values[:, k]
-        first += measure.n_columns
     return values, means.weights, errors
 
 

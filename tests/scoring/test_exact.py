@@ -284,7 +284,7 @@ def scorer_of_labels():
 
 
 def scorer_of_clusters():
-    scorer = fl.Scorer(["mse", "bias"], stderr=True, clustered=True)
+    scorer = fl.Scorer(["mse", "max_error"], stderr=True, clustered=True)
     scorer.update([0.0, 1, 2], [np.inf, 2, 3], groups=["a", "b", "b"], cluster=[1, 2, 3])
     return scorer
 
