@@ -19,6 +19,7 @@ from fastloss.scoring.columns import (
 )
 from fastloss.scoring.groups import codes_of, codes_of_clusters, key_names
 from fastloss.scoring.measure import Measure
+from fastloss.scoring.outputs import codes_of_outputs
 from fastloss.scoring.part import Part
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ class Measured(Accumulator):
         shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
-        if cluster is not None:
+        items = fixed_items(z, self.losses) if axis is not None else None
+        if self.multioutput is not None:
+            labels, codes = codes_of_outputs(groups, y, z, self.multioutput)
+            items = y.shape[1], "outputs"
+        elif cluster is not None:
             labels, codes = codes_of_clusters(groups, cluster, shape)
         elif groups is not None:
             labels, codes = codes_of(groups, shape)
@@ -64,7 +69,6 @@ class Measured(Accumulator):
         else:
             parts = chunks(y, predictions, weight, self.nan_policy, axis)
             sums = sums_of_parts(parts, self._columns, *where, self._maxima)
-        items = fixed_items(z, self.losses) if axis is not None else None
         self._take(groups is not None, key_names(groups), items, labels, sums)
         if sums is not None:
             self._keep(Part(y, z, weight, self.nan_policy, axis, "y_pred"), labels, codes)

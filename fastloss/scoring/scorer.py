@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from fastloss.scoring.exact import ExactSums
 from fastloss.scoring.measure import Measure
 from fastloss.scoring.measured import Measured
 from fastloss.scoring.measures import as_measures
+from fastloss.scoring.outputs import RAW, as_multioutput, averaged, labels_by_output
 from fastloss.scoring.scores import Scores
 from fastloss.scoring.statistics import ClusterMoments, Means, Moments, by_group, means_of
 
@@ -48,6 +50,8 @@ class Scorer(Measured):
     clustered : bool, default=False
         Whether samples come in clusters, which alone are independent: then standard errors are
         those of sums of clusters, of which each is kept.
+    multioutput : {"raw_values", "uniform_average"} or array_like, optional
+        What is made of the columns of targets of shape (rows, outputs), as `score` takes it.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class Scorer(Measured):
         nan_policy: str = "propagate",
         stderr: bool = False,
         clustered: bool = False,
+        multioutput: str | ArrayLike | None = None,
     ) -> None:
         super().__init__()
         self._measures = as_measures(losses)
@@ -87,6 +92,12 @@ class Scorer(Measured):
         if clustered and not stderr:
             raise ValueError("clusters matter to standard errors alone: pass stderr=True")
         check_rows(self._measures)
+        self.multioutput = as_multioutput(multioutput, self._measures)
+        if stderr and self.multioutput is not None:
+            raise ValueError(
+                "there are no standard errors with multioutput, as the outputs of a row may be "
+                "alike: score each column by itself"
+            )
         if not self._keeps:
             check_parts(self._measures)
         for measure in self._measures:
@@ -99,12 +110,16 @@ class Scorer(Measured):
         self._maxima = [k for k, m in columns_of(self._measures) if m.is_max]
 
     def _settings(self) -> dict[str, Any]:
-        return {
+        settings = {
             "losses": [measure.spec for measure in self._measures],
             "nan_policy": self.nan_policy,
             "stderr": self.stderr,
             "clustered": self.clustered,
         }
+        if self.multioutput is not None:  # what is written otherwise is as it was without it
+            weights = isinstance(self.multioutput, tuple)
+            settings["multioutput"] = [*self.multioutput] if weights else self.multioutput
+        return settings
 
     @classmethod
     def _made_with(cls, settings: dict[str, Any]) -> Self:
@@ -128,7 +143,7 @@ class Scorer(Measured):
             Of the shape of ``y_true``, or one weight per row.
         groups : array_like, optional
             The group of each sample, of the shape of ``y_true`` or of the rows: see `score`. All
-            parts have it, or none.
+            parts have it, or none. With ``multioutput`` it is of the rows.
         cluster : array_like, optional
             The cluster of each sample, as ``groups``; with ``clustered=True`` alone.
 
@@ -152,6 +167,8 @@ class Scorer(Measured):
         """
         labels, sums = self._seen()
         sums, total = total_of(sums, self._width)
+        if self.multioutput is not None:
+            return self._result_by_output(labels, sums, total)
         of_each: Moments | ClusterMoments | None = None
         of_all: Moments | ClusterMoments | None = None
         if self.clustered:
@@ -182,6 +199,44 @@ class Scorer(Measured):
             errors=None if errors is None else errors[0],
             **found,
         )
+
+    def _result_by_output(self, labels: list[Any], sums: ExactSums, total: ExactSums) -> Scores:
+        """The average over outputs; by group, by output, or by both."""
+        k = 1 + max(output for _, output in labels)
+        of_outputs = sums.folded(np.array([output for _, output in labels], np.intp), k)
+        values, weights, _ = self._reduce(of_outputs, None, itemgetter(1))
+        found: dict[str, Any] = {}
+        if self._grouped or self.multioutput == RAW:
+            places = {label: place for place, label in enumerate(labels)}
+            each, each_weight, _ = self._reduce(sums, None, places.__getitem__)
+            found = self._groups_by_output(labels, each, each_weight, sums.counts)
+        return Scores(
+            self._measures,
+            values=averaged(values, self.multioutput),
+            weight=float(weights.sum()),
+            count=int(total.counts[0]),
+            **found,
+        )
+
+    def _groups_by_output(
+        self, labels: list[Any], values: Array, weights: Array, counts: Array
+    ) -> dict[str, Any]:
+        """Scores of groups, of which each has all outputs, one after the other."""
+        keys = self._keys
+        if self.multioutput == RAW:
+            groups = labels_by_output(labels, bool(self._grouped))
+            keys = (*keys, "output") if keys or not self._grouped else ()
+        else:
+            groups = list(dict.fromkeys(group for group, _ in labels))
+            values = averaged(values.reshape(len(groups), -1, values.shape[1]), self.multioutput)
+            weights, counts = (x.reshape(len(groups), -1).sum(axis=1) for x in (weights, counts))
+        return {
+            "groups": groups,
+            "group_values": values,
+            "group_weights": weights,
+            "group_counts": counts,
+            "keys": keys,
+        }
 
     def _group_of(self, label: Any) -> Hashable:
         """The group that a label is of, under which sums are added up."""

@@ -289,6 +289,12 @@ def scorer_of_clusters():
     return scorer
 
 
+def scorer_of_outputs():
+    scorer = fl.Scorer("max_error", multioutput=[1.0, 2.0])
+    scorer.update([[0.0, 1.0]], [[1.0, 3.0]], groups=["a"])
+    return scorer
+
+
 def comparer():
     comparer = fl.Comparer(["mae", "accuracy"], ["old", "new"], nan_policy="omit")
     comparer.update([1, 0], {"old": [0.5, 0.25], "new": [0.25, 0.5]}, [1.0, 2.0])
@@ -303,7 +309,7 @@ OTHER = [None, True, -1, 1.5, 2**63, 10**30, "", "x", "1@9999", "nan", "\ud800",
          {"0": "x"}, {"losses": ["top_k_accuracy:k=inf"]}, {"a": 1}]  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [scorer_of_labels, scorer_of_clusters, comparer])
+@pytest.mark.parametrize("make", [scorer_of_labels, scorer_of_clusters, scorer_of_outputs, comparer])
 def test_whatever_is_in_bytes_only_value_errors_come_out(make):
     message = make().to_bytes()
     kind = type(make())
