@@ -46,11 +46,12 @@ class Explained(Measure):
 
     def columns(self, part: Part) -> list[Array]:
         (loss,) = self.losses
+        own = part.values(loss)  # which refuses what are no numbers
         y = np.asarray(part.y_true, np.float64)
         if self._of_squares:
-            return [part.values(loss), y, *_square(y)]
+            return [own, y, *_square(y)]
         constant = replace(part, y_true=y, y_pred=np.broadcast_to(self.constant, y.shape))
-        return [part.values(loss), y, constant.values(loss)]
+        return [own, y, constant.values(loss)]
 
     def value(self, means: Array, numbers: Array, weights: Array) -> Array:
         (loss,) = self.losses

@@ -54,10 +54,8 @@ class Measured(Accumulator):
         shape = y.shape if axis is None else z.shape[:axis] + z.shape[axis + 1 :]
         labels: list[Any] = [None]
         codes = None
-        items = fixed_items(z, self.losses) if axis is not None else None
         if self.multioutput is not None:
             labels, codes = codes_of_outputs(groups, y, z, self.multioutput)
-            items = y.shape[1], "outputs"
         elif cluster is not None:
             labels, codes = codes_of_clusters(groups, cluster, shape)
         elif groups is not None:
@@ -69,6 +67,9 @@ class Measured(Accumulator):
         else:
             parts = chunks(y, predictions, weight, self.nan_policy, axis)
             sums = sums_of_parts(parts, self._columns, *where, self._maxima)
+        items = fixed_items(z, self.losses) if axis is not None else None
+        if self.multioutput is not None:
+            items = y.shape[1], "outputs"
         self._take(groups is not None, key_names(groups), items, labels, sums)
         if sums is not None:
             self._keep(Part(y, z, weight, self.nan_policy, axis, "y_pred"), labels, codes)

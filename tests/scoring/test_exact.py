@@ -309,7 +309,9 @@ OTHER = [None, True, -1, 1.5, 2**63, 10**30, "", "x", "1@9999", "nan", "\ud800",
          {"0": "x"}, {"losses": ["top_k_accuracy:k=inf"]}, {"a": 1}]  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [scorer_of_labels, scorer_of_clusters, scorer_of_outputs, comparer])
+@pytest.mark.parametrize(
+    "make", [scorer_of_labels, scorer_of_clusters, scorer_of_outputs, comparer]
+)
 def test_whatever_is_in_bytes_only_value_errors_come_out(make):
     message = make().to_bytes()
     kind = type(make())

@@ -122,7 +122,7 @@ def test_frames_have_a_column_of_outputs():
     ([1.0, np.nan, 0.0], {}, "finite weights"),
     ([[1.0]], {}, "finite weights"),
     ("raw_values", {"stderr": True}, "no standard errors with multioutput"),
-    ("raw_values", {"groups": np.zeros(K)}, r"groups must have y_true's shape \(301,\); got \(3,\)"),
+    ("raw_values", {"groups": [1, 2, 3]}, r"groups must have y_true.s shape \(301,\); got"),
 ])  # fmt: skip
 def test_errors(multioutput, options, message):
     with pytest.raises(ValueError, match=message):
