@@ -48,6 +48,7 @@ def score(
     stderr: bool = False,
     cluster: Any = None,
     multioutput: Literal["raw_values", "uniform_average"] | ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> Scores: ...
 
 
@@ -79,6 +80,7 @@ def score(
     stderr: bool = False,
     cluster: Any = None,
     multioutput: Any = None,
+    where: Any = None,
 ) -> Scores:
     """Compute many losses in one pass over the data.
 
@@ -122,6 +124,9 @@ def score(
         with these weights, one for each column. "raw_values" has the scores of the columns as
         those of groups too, 0, 1, ..., or as a last key of the groups. By default all elements are
         samples of one score.
+    where : array_like of bool, optional
+        Of arrays, which samples count, of a shape that ``sample_weight`` may have; the others have
+        weight 0.
 
     Returns
     -------
@@ -172,6 +177,8 @@ def score(
         raise TypeError("by names columns of a frame; for arrays pass groups=, an array of labels")
     if of_frame and multioutput is not None:
         raise TypeError("multioutput is for arrays, of shape (rows, outputs)")
+    if of_frame and where is not None:
+        raise TypeError("where is for arrays; of a frame pass the rows that count")
     clustered = cluster is not None
     measures: Any = as_measures(given.pop("losses"))
     kind = Whole if any(measure.needs_samples for measure in measures) else Scorer
@@ -182,7 +189,8 @@ def score(
 
         _add(scorer, parts(**given, sample_weight=sample_weight, by=by, cluster=cluster))
     else:
-        scorer.update(**given, sample_weight=sample_weight, groups=groups, cluster=cluster)
+        more = {"groups": groups, "cluster": cluster, "where": where}
+        scorer.update(**given, sample_weight=sample_weight, **more)
     return scorer.result()
 
 

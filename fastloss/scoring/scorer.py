@@ -132,6 +132,7 @@ class Scorer(Measured):
         sample_weight: ArrayLike | None = None,
         groups: Any = None,
         cluster: Any = None,
+        where: ArrayLike | None = None,
     ) -> None:
         """Add a part of the data. Several threads may do so at once.
 
@@ -146,6 +147,9 @@ class Scorer(Measured):
             parts have it, or none. With ``multioutput`` it is of the rows.
         cluster : array_like, optional
             The cluster of each sample, as ``groups``; with ``clustered=True`` alone.
+        where : array_like of bool, optional
+            Which samples count, of a shape that ``sample_weight`` may have; the others have
+            weight 0.
 
         Raises
         ------
@@ -154,7 +158,7 @@ class Scorer(Measured):
             those of the parts before; nothing is added then.
         """
         y, z = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
-        self._add(y, {"y_pred": z}, sample_weight, groups, cluster)
+        self._add(y, {"y_pred": z}, sample_weight, groups, cluster, where)
 
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def result(self) -> Scores:
