@@ -132,7 +132,9 @@ cdef class BaseLoss:
         float or ndarray
         """
         if where is not None:
-            sample_weight = Masked(sample_weight, where)
+            return self.run_method(
+                VALUE, y_true, y_pred, Masked(sample_weight, where), reduction, nan_policy, out,
+                "exact")
         return self.run_method(
             VALUE, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
@@ -149,7 +151,9 @@ cdef class BaseLoss:
             Of the shape of ``y_pred``.
         """
         if where is not None:
-            sample_weight = Masked(sample_weight, where)
+            return self.run_method(
+                GRAD, y_true, y_pred, Masked(sample_weight, where), reduction, nan_policy, out,
+                "exact")
         return self.run_method(
             GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
@@ -166,7 +170,9 @@ cdef class BaseLoss:
         grad : ndarray
         """
         if where is not None:
-            sample_weight = Masked(sample_weight, where)
+            return self.run_method(
+                VALUE_GRAD, y_true, y_pred, Masked(sample_weight, where), reduction, nan_policy, out,
+                "exact")
         return self.run_method(
             VALUE_GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
@@ -191,7 +197,9 @@ cdef class BaseLoss:
             First and second derivative of the reduced loss by each element of ``y_pred``.
         """
         if where is not None:
-            sample_weight = Masked(sample_weight, where)
+            return self.run_method(
+                GRAD_HESS, y_true, y_pred, Masked(sample_weight, where), reduction, nan_policy, out,
+                hessian)
         return self.run_method(
             GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
 
