@@ -167,6 +167,7 @@ class BaseLoss:
         reduction: Literal["mean", "sum"] = "mean",
         nan_policy: str = "propagate",
         out: None = None,
+        where: ArrayLike | None = None,
     ) -> float: ...
     @overload
     def __call__(
@@ -178,6 +179,7 @@ class BaseLoss:
         reduction: Literal["none"],
         nan_policy: str = "propagate",
         out: _Array | None = None,
+        where: ArrayLike | None = None,
     ) -> _Array: ...
     @overload
     def __call__(
@@ -189,6 +191,7 @@ class BaseLoss:
         reduction: str,
         nan_policy: str = "propagate",
         out: _Array | None = None,
+        where: ArrayLike | None = None,
     ) -> float | _Array: ...
     def grad(
         self,
@@ -199,6 +202,7 @@ class BaseLoss:
         reduction: str = "mean",
         nan_policy: str = "propagate",
         out: _Array | None = None,
+        where: ArrayLike | None = None,
     ) -> _Array: ...
     @overload
     def value_and_grad(
@@ -210,6 +214,7 @@ class BaseLoss:
         reduction: Literal["mean", "sum"] = "mean",
         nan_policy: str = "propagate",
         out: _Array | None = None,
+        where: ArrayLike | None = None,
     ) -> tuple[float, _Array]: ...
     @overload
     def value_and_grad(
@@ -221,6 +226,7 @@ class BaseLoss:
         reduction: Literal["none"],
         nan_policy: str = "propagate",
         out: _Pair | None = None,
+        where: ArrayLike | None = None,
     ) -> tuple[_Array, _Array]: ...
     @overload
     def value_and_grad(
@@ -232,6 +238,7 @@ class BaseLoss:
         reduction: str,
         nan_policy: str = "propagate",
         out: _Array | _Pair | None = None,
+        where: ArrayLike | None = None,
     ) -> tuple[float | _Array, _Array]: ...
     def grad_and_hess(
         self,
@@ -243,6 +250,7 @@ class BaseLoss:
         nan_policy: str = "propagate",
         out: _Pair | None = None,
         hessian: Literal["exact", "majorant"] | float = "exact",
+        where: ArrayLike | None = None,
     ) -> tuple[_Array, _Array]: ...
     def _derivatives(
         self,
@@ -289,6 +297,7 @@ class BaseOptimizer:
     def _check_takes_rows(self, name: str, group: int) -> None: ...
 
 def input_array(given: Any, name: str) -> NDArray[Any]: ...
+def masked_weight(sample_weight: Any, where: Any, shape: tuple[int, ...]) -> NDArray[Any]: ...
 def output_array(out: Any, array: Any, name: str) -> NDArray[Any]: ...
 def softmax(x: ArrayLike, *, axis: int = -1, out: _Array | None = None) -> _Array: ...
 def log_softmax(x: ArrayLike, *, axis: int = -1, out: _Array | None = None) -> _Array: ...

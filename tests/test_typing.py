@@ -23,6 +23,7 @@ GOOD = """
     loss = fl.Huber(delta=1.5)
 
     assert_type(loss(y, p), float)
+    assert_type(loss(y, p, where=y < 1), float)
     assert_type(loss([1, 0], [0.5, 0.5], sample_weight=[1, 2], reduction="sum"), float)
     assert_type(loss(y, p, reduction="none", out=out), Array)
 

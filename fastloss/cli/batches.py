@@ -15,7 +15,7 @@ from fastloss.cli.per_row import Rows, row_columns
 from fastloss.cli.plan import Plan
 from fastloss.losses import DomainError
 from fastloss.scoring import Comparer, Scorer
-from fastloss.scoring.measures import Measure
+from fastloss.scoring.measure import Measure
 from fastloss.scoring.tables import Batch
 
 T = TypeVar("T")

@@ -12,7 +12,8 @@ import click
 
 from fastloss.cli.errors import Failure
 from fastloss.losses import Loss, get_loss
-from fastloss.scoring.measures import Measure, as_measure
+from fastloss.scoring.measure import Measure
+from fastloss.scoring.measures import as_measure
 
 
 class Command(click.Command):

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastloss.scoring import Comparison, Scores
 from fastloss.scoring.labels import parts_of
-from fastloss.scoring.measures import Measure
+from fastloss.scoring.measure import Measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

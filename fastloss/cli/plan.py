@@ -14,7 +14,8 @@ from fastloss.cli.outcome import column_name, fields_of
 from fastloss.losses import Loss
 from fastloss.losses.rows import RowLoss
 from fastloss.scoring import Comparer, Scorer
-from fastloss.scoring.measures import Accuracy, Measure, OfLoss
+from fastloss.scoring.measure import Measure
+from fastloss.scoring.measures import Accuracy, OfLoss
 from fastloss.scoring.tables import Label, class_labels, split_columns
 from fastloss.tables import Options, Source, names_in, open_sources
 

@@ -45,8 +45,10 @@ class Accumulator:
 
     _kind: ClassVar[str]  # what bytes say they are of
     clustered: bool
+    multioutput: Any = None  # how outputs are put together, if there are several
     _width: int  # columns that are summed, before the weights
     _pairs: list[tuple[int, int]]  # whose products are summed too
+    _maxima: list[int]  # columns, of which the largest number is kept too
 
     def __init__(self) -> None:
         self._grouped: bool | None = None  # until the first part
@@ -137,11 +139,12 @@ class Accumulator:
         if type(other) is not type(self):
             raise TypeError(f"other must be a {type(self).__name__}; got {type(other).__name__}")
         mine, theirs = self._settings(), other._settings()
-        for name in mine:
-            if mine[name] != theirs[name]:
+        for name in {**mine, **theirs}:
+            one, another = mine.get(name), theirs.get(name)
+            if one != another:
                 raise ValueError(
                     f"only a {type(self).__name__} of the same {name} can be merged: "
-                    f"{mine[name]} and {theirs[name]}"
+                    f"{one} and {another}"
                 )
         with _lock:
             grouped, keys, items = other._grouped, other._keys, other._items
@@ -258,7 +261,7 @@ class Accumulator:
         sums = None
         if state["sums"] is not None:
             n_terms = result._width + 1 + len(result._pairs)
-            sums = ExactSums.from_json(state["sums"], len(labels), n_terms)
+            sums = ExactSums.from_json(state["sums"], len(labels), n_terms, len(result._maxima))
         elif labels:
             raise ValueError("there are labels, and no sums")
         if grouped is not None:
@@ -273,10 +276,12 @@ class Accumulator:
         if len({*labels}) < len(labels):
             raise ValueError("a label is there twice")
         groups = labels
-        if self.clustered:
+        if self.clustered or self.multioutput is not None:
             if not all(isinstance(label, tuple) and len(label) == 2 for label in labels):
-                raise ValueError("the labels are not pairs of a group and a cluster")
+                raise ValueError("the labels are not pairs of a group and a cluster or an output")
             groups = [label[0] for label in labels]  # type: ignore[index]
+        if self.multioutput is not None:
+            _check_outputs(labels, groups, state["items"])
         if any((group is None) == bool(state["grouped"]) for group in groups):
             raise ValueError("there are labels of groups where there are none, or the other way")
         n_keys = {len(parts_of(group)) for group in groups}
@@ -287,6 +292,13 @@ class Accumulator:
         except TypeError as error:
             raise ValueError(f"the labels have no order: {error}") from error
         return labels
+
+
+def _check_outputs(labels: list[Any], groups: list[Hashable], items: Any) -> None:
+    """An error unless there are as many outputs as it is said, of each group."""
+    count = items[0] if items is not None else 0
+    if {*labels} != {(group, j) for group in groups for j in range(min(count, len(labels)))}:
+        raise ValueError("the labels are not those of all outputs of each group")
 
 
 def check_choice(name: str, given: object, choices: tuple[object, ...]) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from fastloss._core import DomainError, PointwiseLoss, column_sums, score_sums
 from fastloss.losses.links import real_array
 from fastloss.losses.rows import RowLoss
-from fastloss.scoring.exact import ExactSums
-from fastloss.scoring.measures import Accuracy, Measure, OfLoss
+from fastloss.scoring.exact import ExactSums, maxima_by
+from fastloss.scoring.measure import Measure
+from fastloss.scoring.measures import Accuracy, OfLoss, Root
 from fastloss.scoring.part import Part
 
 if TYPE_CHECKING:
@@ -132,26 +133,41 @@ def sums_of_parts(
     codes: Array | None,
     n_groups: int,
     pairs: Sequence[Pair],
+    maxima: Sequence[int],
 ) -> ExactSums | None:
     """The sums over all parts; None if there are no samples.
 
     Of some samples there is a part for each model, and the columns of one after those of the other.
+    ``maxima`` are columns of which the largest numbers are found too.
     """
     total = None
     everywhere = np.arange(n_groups)
     for rows, models in parts:
-        found = sums_of_columns(
-            [column for part in models for column in _named(columns, part, rows)],
-            _named(partial(Part.weights, others=models[1:]), models[0], rows),
-            None if codes is None else _flat(codes if rows is None else codes[rows]),
-            n_groups,
-            pairs,
-        )
+        numbers = [column for part in models for column in _named(columns, part, rows)]
+        weight = _named(partial(Part.weights, others=models[1:]), models[0], rows)
+        places = None if codes is None else _flat(codes if rows is None else codes[rows])
+        found = sums_of_columns(numbers, weight, places, n_groups, pairs)
+        if maxima:
+            found.maxima = _maxima([numbers[k] for k in maxima], weight, places, n_groups)
         if total is None:
             total = found
         else:
             total.add(found, everywhere)
     return total
+
+
+def _maxima(
+    columns: Sequence[Array], weight: Array | None, codes: Array | None, n_groups: int
+) -> Array:
+    """The largest numbers of columns by group, of the samples that count."""
+    each = np.stack([column.reshape(-1) for column in columns], axis=-1)
+    places = np.zeros(len(each), np.intp) if codes is None else codes
+    if weight is not None:
+        counts = weight.reshape(-1) != 0
+        each, places = each[counts], places[counts]
+    if codes is None:
+        return np.asarray(each.max(axis=0, initial=-np.inf, keepdims=True))
+    return maxima_by(places, each, n_groups)
 
 
 def _named(of: Callable[[Part], T], part: Part, rows: slice | None) -> T:
@@ -172,7 +188,19 @@ def _flat(array: Array) -> Array:
 
 def can_be_fused(measures: Sequence[Measure]) -> bool:
     """Whether the values of samples need not be written down."""
-    return all(type(m) is OfLoss and isinstance(m.losses[0], PointwiseLoss) for m in measures)
+    return all(
+        type(m) in (OfLoss, Root) and isinstance(m.losses[0], PointwiseLoss) for m in measures
+    )
+
+
+def check_parts(measures: Sequence[Measure]) -> None:
+    """Raise an error for measures that no sums make up."""
+    for measure in measures:
+        if measure.needs_samples:
+            raise ValueError(
+                f"{measure.spec} cannot be found in parts, of which sums alone are kept: it takes "
+                "all samples at once, as fastloss.score() does"
+            )
 
 
 def check_rows(measures: Sequence[Measure]) -> None:

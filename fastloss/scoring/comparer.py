@@ -17,10 +17,7 @@ from fastloss.scoring.accumulator import (
     check_choice,
     total_of,
 )
-from fastloss.scoring.columns import (
-    can_be_fused,
-    check_rows,
-)
+from fastloss.scoring.columns import can_be_fused, check_parts, check_rows
 from fastloss.scoring.comparison import Comparison, Differences, holm
 from fastloss.scoring.measured import Measured
 from fastloss.scoring.measures import as_measures
@@ -87,12 +84,19 @@ class Comparer(Measured):
         self.nan_policy = nan_policy
         self.clustered = bool(clustered)
         check_rows(self._measures)
+        check_parts(self._measures)
         self._fused = can_be_fused(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
         self._each = sum(measure.n_columns for measure in self._measures)
         self._width = self._each * len(self.models)  # columns: those of one model after the other
         self._pairs = [] if clustered else self._paired()
+        self._maxima = [
+            first + model * self._each
+            for first, measure in zip(self._firsts(), self._measures, strict=True)
+            if measure.is_max
+            for model in range(len(self.models))
+        ]
 
     def _paired(self) -> list[tuple[int, int]]:
         """Products of the same column of two models, and with the weights."""
@@ -221,7 +225,12 @@ class Comparer(Measured):
         numbers = means.numbers[:, :-1].reshape(shape)
         of_model, weights = means.values.reshape(shape), means.numbers[:, -1:]
         values = []
+        maxima = means.maxima
         for first, measure in zip(self._firsts(), self._measures, strict=True):
+            if measure.is_max and maxima is not None:  # those of one measure after another's
+                own_maxima, maxima = np.split(maxima, [len(self.models)], axis=1)
+                values.append(own_maxima)
+                continue
             own = slice(first, first + measure.n_columns)
             values.append(measure.value(of_model[..., own], numbers[..., own], weights))
         return np.stack(values, axis=-1), means.weights

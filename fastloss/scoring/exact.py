@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class ExactSums:
         The sums of terms that are infinite or NaN, if there were any.
     counts : ndarray of int64, shape (n_groups,)
         Rows whose weight is not 0.
+    maxima : ndarray, shape (n_groups, n_maxima), or None
+        The largest of other numbers of the rows, -inf of none: no order of adding matters either.
     """
 
     digits: NDArray[np.int64]
@@ -41,6 +43,7 @@ class ExactSums:
     special: NDArray[np.float64] | None
     counts: NDArray[np.int64]
     added: int = 0  # how often, since digits had 32 bits
+    maxima: NDArray[np.float64] | None = None
 
     def with_counts(self) -> ExactSums:
         """The same and a last term, the counts: the sum of weights that are 1."""
@@ -51,12 +54,12 @@ class ExactSums:
         counts[:, 0, place - result.first + 1] = self.counts << shift >> BITS
         digits = np.concatenate([result.digits, counts], axis=1)
         special = self.special if self.special is None else np.pad(self.special, ((0, 0), (0, 1)))
-        return ExactSums(digits, result.first, special, self.counts)
+        return replace(result, digits=digits, special=special)
 
     def take(self, terms: list[int]) -> ExactSums:
         """Some of the terms."""
         special = None if self.special is None else self.special[:, terms]
-        return ExactSums(self.digits[:, terms], self.first, special, self.counts)
+        return replace(self, digits=self.digits[:, terms], special=special)
 
     def spread(self, first: int, stop: int) -> ExactSums:
         """The same sums with digits for the places from ``first`` to ``stop`` at least."""
@@ -65,12 +68,13 @@ class ExactSums:
         if not before + after:
             return self
         digits = np.pad(self.digits, ((0, 0), (0, 0), (before, after)))
-        return ExactSums(digits, self.first - before, self.special, self.counts)
+        return replace(self, digits=digits, first=self.first - before)
 
     def copy(self) -> ExactSums:
         """The same in memory of its own."""
-        special = None if self.special is None else self.special.copy()
-        return ExactSums(self.digits.copy(), self.first, special, self.counts.copy(), self.added)
+        special, maxima = (x if x is None else x.copy() for x in (self.special, self.maxima))
+        digits, counts = self.digits.copy(), self.counts.copy()
+        return ExactSums(digits, self.first, special, counts, self.added, maxima)
 
     def add(self, other: ExactSums, groups: NDArray[np.intp]) -> None:
         """Add other sums to those of the groups that ``groups`` says, each of them once."""
@@ -83,6 +87,9 @@ class ExactSums:
             self.counts = np.pad(self.counts, (0, more))
             if self.special is not None:
                 self.special = np.pad(self.special, ((0, more), (0, 0)))
+            if self.maxima is not None:
+                none = np.full((more, self.maxima.shape[1]), -np.inf)
+                self.maxima = np.concatenate([self.maxima, none])
         start = other.first - self.first
         self.digits[groups, :, start : start + places] += other.digits
         self.counts[groups] += other.counts
@@ -91,6 +98,8 @@ class ExactSums:
                 self.special = np.zeros(self.digits.shape[:2])
             with np.errstate(invalid="ignore"):
                 self.special[groups] += other.special
+        if self.maxima is not None and other.maxima is not None:
+            self.maxima[groups] = np.maximum(self.maxima[groups], other.maxima)
         self.added += 1 + other.added
         if self.added >= ROOM:
             self.carry()
@@ -107,24 +116,31 @@ class ExactSums:
 
     def groups(self, order: NDArray[np.intp]) -> ExactSums:
         """Some of the groups."""
-        special = None if self.special is None else self.special[order]
-        return ExactSums(self.digits[order], self.first, special, self.counts[order], self.added)
+        special, maxima = (x if x is None else x[order] for x in (self.special, self.maxima))
+        digits, counts = self.digits[order], self.counts[order]
+        return ExactSums(digits, self.first, special, counts, self.added, maxima)
 
     def to_json(self) -> dict[str, Any]:
         """As lists of text and integers; the same for the same sums, however they were made."""
         numbers, one = self.units()
         special: Any = None if self.special is None else self.special.ravel().tolist()
+        maxima: Any = None if self.maxima is None else self.maxima.ravel().tolist()
         return {
             "shape": list(numbers.shape),
             # in units of 2**-1074, without the zeros at the end
             "sums": [_to_text(number * ((1 << ONE) // one)) for number in numbers.flat],
             "special": special and {i: str(x) for i, x in enumerate(special) if x != 0},
             "counts": self.counts.tolist(),
+            **({} if maxima is None else {"maxima": [*map(repr, maxima)]}),
         }
 
     @classmethod
-    def from_json(cls, found: Any, n_groups: int, n_terms: int) -> ExactSums:
-        """The opposite; a ValueError if they are not sums of so many groups and terms."""
+    def from_json(cls, found: Any, n_groups: int, n_terms: int, n_maxima: int = 0) -> ExactSums:
+        """The opposite; a ValueError if they are not of so many groups, terms and maxima."""
+        maxima = None
+        if n_maxima and isinstance(found, dict):
+            maxima = _maxima_of_json(found.get("maxima"), n_groups, n_maxima)
+            found = {name: value for name, value in found.items() if name != "maxima"}
         _check_json(found, n_groups, n_terms)
         pairs = [*map(_of_text, found["sums"])]
         first = min((zeros for number, zeros in pairs if number), default=ONE) // BITS
@@ -143,7 +159,8 @@ class ExactSums:
             for place, text in found["special"].items():
                 special.flat[int(place)] = float(text)
         counts = np.array(found["counts"], np.int64)
-        result = cls(digits.reshape(n_groups, n_terms, places), first, special, counts)
+        digits = digits.reshape(n_groups, n_terms, places)
+        result = cls(digits, first, special, counts, maxima=maxima)
         result.carry()
         return result
 
@@ -164,7 +181,10 @@ class ExactSums:
             return found
 
         special = None if self.special is None else sums(self.special)
-        return ExactSums(sums(self.digits), self.first, special, sums(self.counts))
+        maxima = None
+        if self.maxima is not None:
+            maxima = maxima_by(places, self.maxima, n)
+        return ExactSums(sums(self.digits), self.first, special, sums(self.counts), 0, maxima)
 
     def units(self) -> tuple[NDArray[Any], int]:
         """The sums as integers, and the integer that is 1."""
@@ -183,6 +203,24 @@ class ExactSums:
             odd = self.special != 0  # so is NaN
             found[odd] = self.special[odd]
         return found
+
+
+def maxima_by(places: NDArray[np.intp], each: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """The largest of the rows of each place, of so many; of none -inf."""
+    found = np.full((n, each.shape[1]), -np.inf)
+    np.maximum.at(found, places, each)
+    return found
+
+
+def _maxima_of_json(found: Any, n_groups: int, n_maxima: int) -> NDArray[np.float64]:
+    """Maxima that `to_json` wrote, or a ValueError."""
+    if not (
+        isinstance(found, list)
+        and len(found) == n_groups * n_maxima
+        and all(isinstance(text, str) and len(text) < 40 for text in found)
+    ):
+        raise ValueError(f"the maxima are not {n_groups * n_maxima} numbers")
+    return np.array([*map(float, found)]).reshape(n_groups, n_maxima)
 
 
 def _check_json(found: Any, n_groups: int, n_terms: int) -> None:

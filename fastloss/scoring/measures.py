@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastloss._core import DomainError
 from fastloss.domains import REAL
-from fastloss.losses.base import Loss, OfMean, as_loss, loss_class, loss_names
-from fastloss.losses.classification import Brier
+from fastloss.losses.base import Loss, as_loss, loss_class, loss_names
+from fastloss.losses.constants import quantile
 from fastloss.losses.links import real_array
-from fastloss.losses.regression import SquaredError
+from fastloss.losses.regression import SquaredError, SquaredLogError
 from fastloss.losses.rows import RowLoss
-from fastloss.scoring.exact import quotients
+from fastloss.scoring.explained import ExplainedVariance, explained
+from fastloss.scoring.measure import Measure, OfSamples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,54 +23,6 @@ if TYPE_CHECKING:
     from fastloss.scoring.part import Part
 
     Array = NDArray[Any]
-
-
-class Measure:
-    """A score: columns of numbers, a row each, and what it makes of their means.
-
-    Attributes
-    ----------
-    spec, name : str
-        With its parameters, and without.
-    n_columns : int
-    is_mean : bool
-        Whether it is the mean of its only column, or the root of that: it has a standard error.
-    is_root : bool
-    is_ordered : bool
-        Whether one value is better than another.
-    larger_is_better : bool
-    losses : tuple of Loss
-        Those that look at the samples.
-    of_rows : bool or None
-        Whether predictions are rows; None: either.
-    """
-
-    spec: str
-    n_columns = 1
-    is_mean = True
-    is_root = False
-    is_ordered = True
-    larger_is_better = False
-    losses: tuple[Loss, ...] = ()
-    of_rows: bool | None = None
-
-    @property
-    def name(self) -> str:
-        return self.spec.partition(":")[0]
-
-    def classes_of(self, losses: Iterable[Loss]) -> None:
-        """Learn from the losses that are scored too which names classes have."""
-
-    def columns(self, part: Part) -> list[Array]:
-        """The numbers of each sample."""
-        raise NotImplementedError
-
-    def value(self, means: Array, numbers: Array, weights: Array) -> Array:
-        """The score, from the means of the columns along the last axis.
-
-        ``numbers`` and ``weights`` are what they are the quotients of, as integers.
-        """
-        return means[..., 0]
 
 
 class OfLoss(Measure):
@@ -89,6 +41,22 @@ class OfLoss(Measure):
             return np.sqrt(means[..., 0]) if self.is_root else means[..., 0]
 
 
+class Root(Measure):
+    """The root of the mean of a loss."""
+
+    is_root = True
+
+    def __init__(self, spec: str, loss: Loss) -> None:
+        self.spec, self.losses = spec, (loss,)
+
+    def columns(self, part: Part) -> list[Array]:
+        return [part.values(self.losses[0])]
+
+    def value(self, means: Array, numbers: Array, weights: Array) -> Array:
+        with np.errstate(invalid="ignore"):  # of negative weights
+            return np.sqrt(means[..., 0])
+
+
 class Mean(Measure):
     """The mean of the targets, of the predictions, or of what these are more."""
 
@@ -104,6 +72,44 @@ class Mean(Measure):
         if self.spec == "bias":
             return [np.subtract(z, y, dtype=np.float64)]
         return [y if self.spec == "mean_true" else z]
+
+
+class MaxError(Measure):
+    """The largest absolute error."""
+
+    is_mean = False
+    is_max = True
+    of_rows = False
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+
+    def columns(self, part: Part) -> list[Array]:
+        return [_absolute_error(part)]
+
+
+class MedianAbsoluteError(OfSamples):
+    """The median of the absolute errors, by weight."""
+
+    of_rows = False
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+
+    def columns(self, part: Part) -> list[Array]:
+        return [_absolute_error(part)]
+
+    def samples(self, part: Part) -> Array:
+        return _absolute_error(part).reshape(-1)
+
+    def of_samples(self, mean: float, samples: Array, weight: Array | None, part: Part) -> float:
+        return quantile(samples, 0.5, weight)
+
+
+def _absolute_error(part: Part) -> Array:
+    part.check_gaps()
+    y, z = real_array(part.y_true, "y_true"), real_array(part.y_pred, part.name)
+    return np.abs(np.subtract(z, y, dtype=np.float64))
 
 
 class Accuracy(Measure):
@@ -165,89 +171,29 @@ class Accuracy(Measure):
             raise DomainError("y_true", place, y[place], domain, self.spec)
 
 
-class Explained(Measure):
-    """D2: 1 less a loss over that of the best constant; of squares R2.
-
-    With c any constant, m the mean target and l the loss, the loss of the best constant is
-    mean(l(y, c)) - l(m, c) + l(m, link(m)): the losses whose best constant is the mean are this far
-    from their least. Of squares it is found from sums that are exact. Where targets are constant a
-    perfect prediction has 1, and any other 0.
-    """
-
-    is_mean = False
-    larger_is_better = True
-    of_rows = False
-
-    def __init__(self, spec: str, loss: Loss) -> None:
-        if not isinstance(loss, OfMean) or loss._root:
-            raise ValueError(
-                f"{spec}: the best constant of {loss.spec} is not the mean of the targets, so that "
-                f"it cannot be found from sums; optimal_constant() sorts or searches"
-            )
-        self.spec, self.losses = spec, (loss,)
-        self._of_squares = isinstance(loss, (SquaredError, Brier))
-        self.n_columns = 4 if self._of_squares else 3
-        domain = loss.y_domain
-        middle = 0.5 if domain.high == 1 else 1.0 if domain.low == 0 else 0.0
-        self.constant = float(loss.link(middle))
-
-    def columns(self, part: Part) -> list[Array]:
-        (loss,) = self.losses
-        y = np.asarray(part.y_true, np.float64)
-        if self._of_squares:
-            return [part.values(loss), y, *_square(y)]
-        constant = replace(part, y_true=y, y_pred=np.broadcast_to(self.constant, y.shape))
-        return [part.values(loss), y, constant.values(loss)]
-
-    def value(self, means: Array, numbers: Array, weights: Array) -> Array:
-        (loss,) = self.losses
-        own, mean = means[..., 0], means[..., 1]
-        if self._of_squares:
-            squares = (numbers[..., 2] + numbers[..., 3]) * weights - numbers[..., 1] ** 2
-            least = quotients(squares, weights**2)
-        else:
-            least = self._least(loss, mean, means[..., 2])
-        usable = np.isfinite(means).all(axis=-1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            explained = np.where(least > 0, 1 - own / least, np.where(own == 0, 1.0, 0.0))
-        return np.where(usable, explained, np.nan)
-
-    def _least(self, loss: Loss, mean: Array, of_constant: Array) -> Array:
-        """The loss of the best constant; 0 where rounding is all that there is of it."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            best = loss.link(mean)
-        usable = np.isfinite(mean) & np.isfinite(best)
-        m = np.where(usable, mean, loss.inverse_link(self.constant))
-        at_constant = _each(loss, m, np.full(m.shape, self.constant))
-        at_best = _each(loss, m, np.where(usable, best, self.constant))
-        least = of_constant - at_constant + at_best
-        size = np.abs(of_constant) + np.abs(at_constant) + np.abs(at_best)
-        return np.where(usable & (least > 64 * np.finfo(float).eps * size), least, 0.0)
-
-
-def _square(y: Array) -> tuple[Array, Array]:
-    """Squares, and what their rounding took off (Dekker 1971)."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        square = y * y
-        high = 134217729.0 * y
-        high = high - (high - y)
-        low = y - high
-        rest = ((high * high - square) + 2 * high * low) + low * low
-    return square, np.where(np.isfinite(rest), rest, 0.0)
-
-
-def _each(loss: Loss, y: Array, z: Array) -> Array:
-    return loss(y, z, reduction="none")
-
-
 METRICS = {
+    "rmsle": "root of `msle`, the mean squared logarithmic error",
+    "max_error": "largest absolute error",
+    "median_absolute_error": "median of the absolute errors; of all samples at once, not in parts",
     "accuracy": "share of the classes that are right; `accuracy:threshold=0.5` of probabilities",
     "top_k_accuracy": "share of the classes among the `k=2` largest predictions of their rows",
     "r2": "1 less the squared error over that of the mean target",
-    "d2_<loss>": "the same of a loss whose best constant is the mean, as `d2_poisson_deviance`",
+    "d2_<loss>": "the same of any loss and its best constant, as `d2_poisson_deviance`; if that is "
+    "not the mean, not in parts",
+    "explained_variance": "1 less the variance of the residuals over that of the targets",
     "bias": "mean of prediction less target",
     "mean_true": "mean target",
     "mean_pred": "mean prediction",
+}
+PLAIN: dict[str, Callable[[str], Measure]] = {  # those that have no parameters
+    "rmsle": lambda spec: Root(spec, SquaredLogError()),
+    "max_error": MaxError,
+    "median_absolute_error": MedianAbsoluteError,
+    "r2": lambda spec: explained(spec, SquaredError()),
+    "explained_variance": ExplainedVariance,
+    "bias": Mean,
+    "mean_true": Mean,
+    "mean_pred": Mean,
 }
 
 
@@ -256,14 +202,11 @@ def as_measure(given: Any) -> Measure:
     if not isinstance(given, str):
         return given if isinstance(given, Measure) else OfLoss(as_loss(given))
     name, _, rest = given.partition(":")
-    if name in ("bias", "mean_true", "mean_pred"):
+    if name in PLAIN:
         _options(given, rest, ())
-        return Mean(name)
-    if name == "r2":
-        _options(given, rest, ())
-        return Explained("r2", as_loss("mse"))
+        return PLAIN[name](name)
     if name.startswith("d2_"):
-        return Explained(given, as_loss(given.removeprefix("d2_")))
+        return explained(given, as_loss(given.removeprefix("d2_")))
     if name == "accuracy":
         threshold = _options(given, rest, ("threshold",)).get("threshold", 0.5)
         return Accuracy(given, threshold=REAL.parameter(f"{given}: threshold", threshold))

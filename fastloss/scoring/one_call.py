@@ -9,8 +9,10 @@ from fastloss._core import DomainError
 from fastloss.losses.base import Loss
 from fastloss.scoring.comparer import Comparer
 from fastloss.scoring.comparison import Comparison
+from fastloss.scoring.measures import as_measures
 from fastloss.scoring.scorer import Scorer
 from fastloss.scoring.scores import Scores
+from fastloss.scoring.whole import Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +47,8 @@ def score(
     nan_policy: str = "propagate",
     stderr: bool = False,
     cluster: Any = None,
+    multioutput: Literal["raw_values", "uniform_average"] | ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> Scores: ...
 
 
@@ -75,6 +79,8 @@ def score(
     nan_policy: str = "propagate",
     stderr: bool = False,
     cluster: Any = None,
+    multioutput: Any = None,
+    where: Any = None,
 ) -> Scores:
     """Compute many losses in one pass over the data.
 
@@ -91,7 +97,8 @@ def score(
         rows.
     losses : sequence of str or Loss
         What to compute; see `loss_names`. Metrics go by their names: ``"accuracy"``,
-        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"bias"``, ``"mean_true"``,
+        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"explained_variance"``, ``"rmsle"``,
+        ``"max_error"``, ``"median_absolute_error"``, ``"bias"``, ``"mean_true"``,
         ``"mean_pred"``; see docs/scoring.md.
     frame : object with the Arrow C stream interface
         A frame of pandas or polars, a Table, RecordBatch or RecordBatchReader of pyarrow, a
@@ -112,6 +119,14 @@ def score(
     cluster : array_like, or names of columns, optional
         The cluster of each sample, as a user or a day, given as groups are: with ``stderr=True``,
         if only samples of different clusters are independent.
+    multioutput : {"raw_values", "uniform_average"} or array_like, optional
+        Of arrays of shape (rows, outputs): the score of each column, then their average, plain or
+        with these weights, one for each column. "raw_values" has the scores of the columns as
+        those of groups too, 0, 1, ..., or as a last key of the groups. By default all elements are
+        samples of one score.
+    where : array_like of bool, optional
+        Of arrays, which samples count, of a shape that ``sample_weight`` may have; the others have
+        weight 0.
 
     Returns
     -------
@@ -142,6 +157,15 @@ def score(
     May        0.164252  0.025       2      2
     (missing)  0.510826   0.16       1      1
     all        0.279777   0.07       3      3
+
+    Two outputs:
+
+    >>> y, p = [[0.5, 1], [-1, 1], [7, -6]], [[0, 2], [-1, 2], [8, -5]]
+    >>> fl.score(y, p, ["r2", "rmse"], multioutput="raw_values")
+    output        r2      rmse  weight  count
+    0       0.965438  0.645497       3      3
+    1       0.908163         1       3      3
+    all     0.936801  0.822749       6      6
     """
     of_frame = bool(data) and y_true is not None  # the first of arrays would be y_true itself
     given = {"y_true": y_true, "y_pred": y_pred, "losses": losses}
@@ -151,14 +175,22 @@ def score(
         raise TypeError("groups is for arrays; of a frame pass by=, the names of its columns")
     if not of_frame and by is not None:
         raise TypeError("by names columns of a frame; for arrays pass groups=, an array of labels")
+    if of_frame and multioutput is not None:
+        raise TypeError("multioutput is for arrays, of shape (rows, outputs)")
+    if of_frame and where is not None:
+        raise TypeError("where is for arrays; of a frame pass the rows that count")
     clustered = cluster is not None
-    scorer = Scorer(given.pop("losses"), nan_policy=nan_policy, stderr=stderr, clustered=clustered)
+    measures: Any = as_measures(given.pop("losses"))
+    kind = Whole if any(measure.needs_samples for measure in measures) else Scorer
+    options: Any = {"nan_policy": nan_policy, "stderr": stderr, "multioutput": multioutput}
+    scorer = kind(measures, clustered=clustered, **options)
     if of_frame:
         from fastloss.scoring.frames import parts
 
         _add(scorer, parts(**given, sample_weight=sample_weight, by=by, cluster=cluster))
     else:
-        scorer.update(**given, sample_weight=sample_weight, groups=groups, cluster=cluster)
+        more = {"groups": groups, "cluster": cluster, "where": where}
+        scorer.update(**given, sample_weight=sample_weight, **more)
     return scorer.result()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import accumulate
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -15,13 +15,12 @@ from fastloss.scoring.accumulator import (
     check_choice,
     total_of,
 )
-from fastloss.scoring.columns import (
-    can_be_fused,
-    check_rows,
-)
+from fastloss.scoring.columns import can_be_fused, check_parts, check_rows
 from fastloss.scoring.exact import ExactSums
+from fastloss.scoring.measure import Measure
 from fastloss.scoring.measured import Measured
-from fastloss.scoring.measures import Measure, as_measures
+from fastloss.scoring.measures import as_measures
+from fastloss.scoring.outputs import RAW, as_multioutput, averaged, labels_by_output
 from fastloss.scoring.scores import Scores
 from fastloss.scoring.statistics import ClusterMoments, Means, Moments, by_group, means_of
 
@@ -40,9 +39,10 @@ class Scorer(Measured):
     Parameters
     ----------
     losses : sequence of str or Loss
-        What to compute; see `loss_names`. Metrics go by their names: ``"accuracy"``,
-        ``"top_k_accuracy:k=2"``, ``"r2"``, ``"d2_<loss>"``, ``"bias"``, ``"mean_true"``,
-        ``"mean_pred"``; see docs/scoring.md.
+        What to compute; see `loss_names`. Metrics go by their names, as ``"r2"``, ``"rmsle"``,
+        ``"max_error"``: see docs/scoring.md. Those that take all samples at once,
+        ``"median_absolute_error"`` and ``"d2_<loss>"`` where the best constant is not the mean,
+        are left to `score`.
     nan_policy : {"propagate", "omit", "raise"}
         A NaN in a target or a prediction makes the result NaN, has its row left out, or raises.
     stderr : bool, default=False
@@ -50,6 +50,8 @@ class Scorer(Measured):
     clustered : bool, default=False
         Whether samples come in clusters, which alone are independent: then standard errors are
         those of sums of clusters, of which each is kept.
+    multioutput : {"raw_values", "uniform_average"} or array_like, optional
+        What is made of the columns of targets of shape (rows, outputs), as `score` takes it.
 
     Examples
     --------
@@ -70,6 +72,7 @@ class Scorer(Measured):
     """
 
     _kind: ClassVar[str] = "scorer"
+    _keeps: ClassVar[bool] = False  # the samples, beside their sums
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class Scorer(Measured):
         nan_policy: str = "propagate",
         stderr: bool = False,
         clustered: bool = False,
+        multioutput: str | ArrayLike | None = None,
     ) -> None:
         super().__init__()
         self._measures = as_measures(losses)
@@ -88,20 +92,34 @@ class Scorer(Measured):
         if clustered and not stderr:
             raise ValueError("clusters matter to standard errors alone: pass stderr=True")
         check_rows(self._measures)
+        self.multioutput = as_multioutput(multioutput, self._measures)
+        if stderr and self.multioutput is not None:
+            raise ValueError(
+                "there are no standard errors with multioutput, as the outputs of a row may be "
+                "alike: score each column by itself"
+            )
+        if not self._keeps:
+            check_parts(self._measures)
         for measure in self._measures:
             measure.classes_of(self.losses)
         self._fused = can_be_fused(self._measures)
         self._width = sum(m.n_columns for m in self._measures)
         of_samples = stderr and not clustered
-        self._pairs = second_moments(self._columns_of_means(), self._width) if of_samples else []
+        means = [k for k, m in columns_of(self._measures) if m.is_mean]
+        self._pairs = second_moments(means, self._width) if of_samples else []
+        self._maxima = [k for k, m in columns_of(self._measures) if m.is_max]
 
     def _settings(self) -> dict[str, Any]:
-        return {
+        settings = {
             "losses": [measure.spec for measure in self._measures],
             "nan_policy": self.nan_policy,
             "stderr": self.stderr,
             "clustered": self.clustered,
         }
+        if self.multioutput is not None:  # what is written otherwise is as it was without it
+            weights = isinstance(self.multioutput, tuple)
+            settings["multioutput"] = [*self.multioutput] if weights else self.multioutput
+        return settings
 
     @classmethod
     def _made_with(cls, settings: dict[str, Any]) -> Self:
@@ -114,6 +132,7 @@ class Scorer(Measured):
         sample_weight: ArrayLike | None = None,
         groups: Any = None,
         cluster: Any = None,
+        where: ArrayLike | None = None,
     ) -> None:
         """Add a part of the data. Several threads may do so at once.
 
@@ -125,9 +144,12 @@ class Scorer(Measured):
             Of the shape of ``y_true``, or one weight per row.
         groups : array_like, optional
             The group of each sample, of the shape of ``y_true`` or of the rows: see `score`. All
-            parts have it, or none.
+            parts have it, or none. With ``multioutput`` it is of the rows.
         cluster : array_like, optional
             The cluster of each sample, as ``groups``; with ``clustered=True`` alone.
+        where : array_like of bool, optional
+            Which samples count, of a shape that ``sample_weight`` may have; the others have
+            weight 0.
 
         Raises
         ------
@@ -136,12 +158,7 @@ class Scorer(Measured):
             those of the parts before; nothing is added then.
         """
         y, z = input_array(y_true, "y_true"), input_array(y_pred, "y_pred")
-        self._add(y, {"y_pred": z}, sample_weight, groups, cluster)
-
-    def _columns_of_means(self) -> list[int]:
-        """The columns of the measures that have standard errors."""
-        firsts = [0, *accumulate(m.n_columns for m in self._measures)]
-        return [k for k, m in zip(firsts, self._measures, strict=False) if m.is_mean]
+        self._add(y, {"y_pred": z}, sample_weight, groups, cluster, where)
 
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def result(self) -> Scores:
@@ -154,6 +171,8 @@ class Scorer(Measured):
         """
         labels, sums = self._seen()
         sums, total = total_of(sums, self._width)
+        if self.multioutput is not None:
+            return self._result_by_output(labels, sums, total)
         of_each: Moments | ClusterMoments | None = None
         of_all: Moments | ClusterMoments | None = None
         if self.clustered:
@@ -161,10 +180,13 @@ class Scorer(Measured):
         elif self.stderr:
             of_all = Moments(total, self._width, self._pairs)
             of_each = Moments(sums, self._width, self._pairs) if self._grouped else None
-        values, weights, errors = self._reduce(total, of_all)
+        values, weights, errors = self._reduce(total, of_all, lambda label: 0)
         found: dict[str, Any] = {}
         if self._grouped:
-            each, each_weight, each_error = self._reduce(sums, of_each)
+            places = {label: place for place, label in enumerate(labels)}
+            each, each_weight, each_error = self._reduce(
+                sums, of_each, lambda label: places[self._group_of(label)]
+            )
             found = {
                 "groups": labels,
                 "group_values": each,
@@ -182,11 +204,67 @@ class Scorer(Measured):
             **found,
         )
 
+    def _result_by_output(self, labels: list[Any], sums: ExactSums, total: ExactSums) -> Scores:
+        """The average over outputs; by group, by output, or by both."""
+        k = 1 + max(output for _, output in labels)
+        of_outputs = sums.folded(np.array([output for _, output in labels], np.intp), k)
+        values, weights, _ = self._reduce(of_outputs, None, itemgetter(1))
+        found: dict[str, Any] = {}
+        if self._grouped or self.multioutput == RAW:
+            places = {label: place for place, label in enumerate(labels)}
+            each, each_weight, _ = self._reduce(sums, None, places.__getitem__)
+            found = self._groups_by_output(labels, each, each_weight, sums.counts)
+        return Scores(
+            self._measures,
+            values=averaged(values, self.multioutput),
+            weight=float(weights.sum()),
+            count=int(total.counts[0]),
+            **found,
+        )
+
+    def _groups_by_output(
+        self, labels: list[Any], values: Array, weights: Array, counts: Array
+    ) -> dict[str, Any]:
+        """Scores of groups, of which each has all outputs, one after the other."""
+        keys = self._keys
+        if self.multioutput == RAW:
+            groups = labels_by_output(labels, bool(self._grouped))
+            keys = (*keys, "output") if keys or not self._grouped else ()
+        else:
+            groups = list(dict.fromkeys(group for group, _ in labels))
+            values = averaged(values.reshape(len(groups), -1, values.shape[1]), self.multioutput)
+            weights, counts = (x.reshape(len(groups), -1).sum(axis=1) for x in (weights, counts))
+        return {
+            "groups": groups,
+            "group_values": values,
+            "group_weights": weights,
+            "group_counts": counts,
+            "keys": keys,
+        }
+
+    def _group_of(self, label: Any) -> Hashable:
+        """The group that a label is of, under which sums are added up."""
+        return label[0] if self.clustered else label  # type: ignore[no-any-return]
+
     def _reduce(
-        self, sums: ExactSums, moments: Moments | ClusterMoments | None
-    ) -> tuple[Any, Any, Any]:
-        """Values, weights and standard errors by group; without the latter None."""
+        self,
+        sums: ExactSums,
+        moments: Moments | ClusterMoments | None,
+        place_of: Callable[[Any], int],
+    ) -> tuple[Array, Array, Array | None]:
+        """Values, weights and standard errors by group; without the latter None.
+
+        ``place_of`` says which of the groups the label of samples belongs to.
+        """
         return reduce_measures(self._measures, means_of(sums, self._width), moments)
+
+
+def columns_of(measures: Iterable[Measure]) -> Iterator[tuple[int, Measure]]:
+    """The first column of each measure, and the measure."""
+    first = 0
+    for measure in measures:
+        yield first, measure
+        first += measure.n_columns
 
 
 def reduce_measures(
@@ -195,17 +273,20 @@ def reduce_measures(
     """Values, weights and standard errors of measures by group."""
     values = np.empty((len(means.values), len(measures)))
     errors = None if moments is None else np.full(values.shape, np.nan)
-    first = 0
-    for k, measure in enumerate(measures):
+    maxima = iter(() if means.maxima is None else means.maxima.T)
+    for k, (first, measure) in enumerate(columns_of(measures)):
         own = slice(first, first + measure.n_columns)
         numbers = means.numbers
-        values[:, k] = measure.value(means.values[:, own], numbers[:, own], numbers[:, -1])
+        values[:, k] = (
+            next(maxima)
+            if measure.is_max
+            else measure.value(means.values[:, own], numbers[:, own], numbers[:, -1])
+        )
         if errors is not None and moments is not None and measure.is_mean:
             errors[:, k] = np.sqrt(moments.variance({first: 1}))
             if measure.is_root:  # the delta method: the derivative of a root
                 with np.errstate(divide="ignore", invalid="ignore"):
                     errors[:, k] /= 2 * values[:, k]
-        first += measure.n_columns
     return values, means.weights, errors
 
 

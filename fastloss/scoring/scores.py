@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fastloss.scoring.labels import Keys
-    from fastloss.scoring.measures import Measure
+    from fastloss.scoring.measure import Measure
 
 
 class Scores:

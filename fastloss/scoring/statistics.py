@@ -33,11 +33,14 @@ class Means:
     weights : ndarray, shape (n_groups,)
     numbers : ndarray of int, shape (n_groups, n_columns + 1)
         The sums of the columns, and of the weights last, in units of one size.
+    maxima : ndarray, shape (n_groups, n_maxima), or None
+        NaN of groups without samples.
     """
 
     values: Floats
     weights: Floats
     numbers: Array
+    maxima: Floats | None
 
 
 def means_of(sums: ExactSums, n_columns: int) -> Means:
@@ -52,7 +55,10 @@ def means_of(sums: ExactSums, n_columns: int) -> Means:
         special = np.zeros(rounded.shape) if sums.special is None else sums.special
         far = np.isinf(totals) & (special[:, :-1] == 0)
         means[far] = quotients(numbers[:, :-1], numbers[:, -1:])[far]
-    return Means(means, weights, numbers)
+    maxima = sums.maxima
+    if maxima is not None:
+        maxima = np.where(maxima == -np.inf, np.nan, maxima)
+    return Means(means, weights, numbers, maxima)
 
 
 class Moments:

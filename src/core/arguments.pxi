@@ -155,10 +155,58 @@ cdef inline int check_pair(cnp.ndarray y, cnp.ndarray z) except -1:
     return type_num
 
 
+cdef class Masked:
+    """Weights, or None, and a mask of what counts, in place of weights."""
+
+    cdef object weight, where
+
+    def __cinit__(self, weight, where):
+        self.weight, self.where = weight, where
+
+
+cdef cnp.ndarray mask_of(object given, tuple shapes):
+    """A mask of one of these shapes."""
+    cdef cnp.ndarray mask = as_array(given, "where")
+    if cnp.PyArray_TYPE(mask) != cnp.NPY_BOOL:
+        raise TypeError(f"where must be an array of booleans; got dtype {mask.dtype}")
+    if shape_of(mask) not in shapes:
+        wanted = " or ".join(map(str, dict.fromkeys(shapes)))
+        raise ValueError(f"where must have shape {wanted}; got {shape_of(mask)}")
+    return mask
+
+
+cdef cnp.ndarray masked(cnp.ndarray weight, cnp.ndarray mask):
+    """Weights, 0 where the mask is False; without weights the mask, whose 1 and 0 are such."""
+    cdef int i
+    if weight is None:
+        return mask
+    i = cnp.PyArray_NDIM(weight) - cnp.PyArray_NDIM(mask)
+    if i > 0:
+        mask = mask.reshape(shape_of(mask) + (1,) * i)
+    elif i < 0:
+        weight = weight.reshape(shape_of(weight) + (1,) * -i)
+    return np.where(mask, weight, np.zeros((), weight.dtype))
+
+
+def masked_weight(sample_weight, where, tuple shape):
+    """Weights of samples of a shape, or of its first axis alone, that are 0 where a mask is False."""
+    cdef cnp.ndarray weight = None
+    mask = mask_of(where, (shape, shape[:1]))
+    if sample_weight is not None:
+        weight = as_array(sample_weight, "sample_weight")
+        if shape_of(weight) not in (shape, shape[:1]):
+            raise ValueError(
+                f"sample_weight must have shape {shape} or {shape[:1]}; got {shape_of(weight)}")
+    return masked(weight, mask)
+
+
 cdef cnp.ndarray check_weight(object given, cnp.ndarray y):
     cdef cnp.ndarray w
     if given is None:
         return None
+    if type(given) is Masked:
+        w = check_weight((<Masked>given).weight, y)
+        return masked(w, mask_of((<Masked>given).where, (shape_of(y), shape_of(y)[:1])))
     w = as_array(given, "sample_weight")
     compute_type(w, "sample_weight")
     if same_shape(w, y):

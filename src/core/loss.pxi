@@ -102,7 +102,7 @@ cdef class BaseLoss:
         raise TypeError(f"this {type(self).__name__} was not initialised")
 
     def __call__(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
-                 nan_policy="propagate", out=None):
+                 nan_policy="propagate", out=None, where=None):
         """Compute the loss.
 
         Parameters
@@ -122,16 +122,24 @@ cdef class BaseLoss:
             Where the result of ``reduction="none"`` is written: a writeable array of float32 or
             float64, whichever is computed in, with any strides. It may be ``y_pred`` itself, if
             that is contiguous and of the dtype computed in.
+        where : array_like of bool, optional
+            Which samples count, of a shape that ``sample_weight`` may have: the others are as if
+            they were not there, as those of weight 0 are. Beside weights, it takes an array of them
+            for the time of the call.
 
         Returns
         -------
         float or ndarray
         """
+        if where is not None:
+            return self.run_method(
+                VALUE, y_true, y_pred, Masked(sample_weight, where), reduction, nan_policy, out,
+                "exact")
         return self.run_method(
             VALUE, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
     def grad(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
-             nan_policy="propagate", out=None):
+             nan_policy="propagate", out=None, where=None):
         """Compute the derivative of the reduced loss by ``y_pred``.
 
         Parameters are those of calling the loss. With ``reduction="none"`` the derivative is
@@ -142,11 +150,15 @@ cdef class BaseLoss:
         ndarray
             Of the shape of ``y_pred``.
         """
+        if where is not None:
+            return self.run_method(
+                GRAD, y_true, y_pred, Masked(sample_weight, where), reduction, nan_policy, out,
+                "exact")
         return self.run_method(
             GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
     def value_and_grad(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
-                       nan_policy="propagate", out=None):
+                       nan_policy="propagate", out=None, where=None):
         """Compute the loss and its derivative by ``y_pred`` in one pass.
 
         Parameters are those of calling the loss; ``out`` is the array for the gradient (with
@@ -157,11 +169,15 @@ cdef class BaseLoss:
         value : float, or ndarray with ``reduction="none"``
         grad : ndarray
         """
+        if where is not None:
+            return self.run_method(
+                VALUE_GRAD, y_true, y_pred, Masked(sample_weight, where), reduction, nan_policy, out,
+                "exact")
         return self.run_method(
             VALUE_GRAD, y_true, y_pred, sample_weight, reduction, nan_policy, out, "exact")
 
     def grad_and_hess(self, y_true, y_pred, *, sample_weight=None, reduction="mean",
-                      nan_policy="propagate", out=None, hessian="exact"):
+                      nan_policy="propagate", out=None, hessian="exact", where=None):
         """Compute the gradient and the diagonal of the Hessian in one pass.
 
         Parameters are those of calling the loss, and these.
@@ -180,6 +196,10 @@ cdef class BaseLoss:
         grad, hess : ndarray
             First and second derivative of the reduced loss by each element of ``y_pred``.
         """
+        if where is not None:
+            return self.run_method(
+                GRAD_HESS, y_true, y_pred, Masked(sample_weight, where), reduction, nan_policy, out,
+                hessian)
         return self.run_method(
             GRAD_HESS, y_true, y_pred, sample_weight, reduction, nan_policy, out, hessian)
 

@@ -181,6 +181,10 @@ cdef cnp.ndarray check_row_weight(object given, cnp.ndarray z, int axis):
     cdef cnp.ndarray w
     if given is None:
         return None
+    if type(given) is Masked:
+        w = check_row_weight((<Masked>given).weight, z, axis)
+        rows = rows_shape(z, axis)
+        return masked(w, mask_of((<Masked>given).where, (rows, rows[:1])))
     w = as_array(given, "sample_weight")
     compute_type(w, "sample_weight")
     if has_rows_shape(w, z, axis) or cnp.PyArray_NDIM(w) == 1 and cnp.PyArray_NDIM(z) > 2 and (

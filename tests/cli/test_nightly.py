@@ -628,6 +628,23 @@ def test_metrics(scores):
     assert found == close(right | {"weight": 1000.0, "count": 1000})
 
 
+def test_metrics_of_errors(scores, failure):
+    data = columns_of(1000)
+    save(data, "data.csv")
+    names = ["rmsle", "max_error", "explained_variance"]
+    found = scores("data.csv", *COLUMNS, *[w for name in names for w in ("--loss", name)])
+    y, p = data["y"], data["p"]
+    right = {
+        "rmsle": np.sqrt(np.mean((np.log1p(y) - np.log1p(p)) ** 2)),
+        "max_error": abs(y - p).max(),
+        "explained_variance": 1 - np.var(y - p) / np.var(y),
+    }
+    assert found == close(right | {"weight": 1000.0, "count": 1000})
+    for name in ("median_absolute_error", "d2_mae"):
+        message = failure("score", "data.csv", *COLUMNS, "--loss", name)
+        assert message.startswith(f"{name} cannot be found in parts")
+
+
 def test_metrics_of_labels(scores):
     rng = np.random.default_rng(0)
     y, p = rng.integers(0, 3, 300), rng.dirichlet(np.ones(3), 300)
@@ -663,7 +680,7 @@ def test_bounds_of_metrics(command):
         ("accuracy:k=2", "accuracy:k=2: there is no parameter 'k'; it has: threshold"),
         ("accuracy:threshold=x", "accuracy:threshold=x: expected threshold=NUMBER; got"),
         ("r2:k=2", "r2:k=2: there is no parameter 'k'; it has: none"),
-        ("d2_mae", "d2_mae: the best constant of mae is not the mean of the targets"),
+        ("d2_rmse", "d2_rmse: rmse is a root"),
         ("top_k_accuracy", "it needs one column of classes, and one of predictions for each"),
     ],
 )

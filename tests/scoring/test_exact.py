@@ -284,8 +284,14 @@ def scorer_of_labels():
 
 
 def scorer_of_clusters():
-    scorer = fl.Scorer(["mse", "bias"], stderr=True, clustered=True)
+    scorer = fl.Scorer(["mse", "max_error"], stderr=True, clustered=True)
     scorer.update([0.0, 1, 2], [np.inf, 2, 3], groups=["a", "b", "b"], cluster=[1, 2, 3])
+    return scorer
+
+
+def scorer_of_outputs():
+    scorer = fl.Scorer("max_error", multioutput=[1.0, 2.0])
+    scorer.update([[0.0, 1.0]], [[1.0, 3.0]], groups=["a"])
     return scorer
 
 
@@ -303,7 +309,9 @@ OTHER = [None, True, -1, 1.5, 2**63, 10**30, "", "x", "1@9999", "nan", "\ud800",
          {"0": "x"}, {"losses": ["top_k_accuracy:k=inf"]}, {"a": 1}]  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [scorer_of_labels, scorer_of_clusters, comparer])
+@pytest.mark.parametrize(
+    "make", [scorer_of_labels, scorer_of_clusters, scorer_of_outputs, comparer]
+)
 def test_whatever_is_in_bytes_only_value_errors_come_out(make):
     message = make().to_bytes()
     kind = type(make())

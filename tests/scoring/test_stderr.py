@@ -339,7 +339,8 @@ def test_there_may_be_many_columns():
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("d2_mae", "mean"), ("top_k_accuracy:k=0", "at least 1"), ("accuracy:k=2", "no parameter"),
+    ("d2_rmse", "is a root"), ("rmsle:a=1", "no parameter"),
+    ("top_k_accuracy:k=0", "at least 1"), ("accuracy:k=2", "no parameter"),
     ("top_k_accuracy:k=inf", "an integer"), ("accuracy:threshold=nan", "threshold must be in"),
     ("accuracy:threshold=-inf", "threshold must be in"),
     ("r2:a=1", "no parameter"),

@@ -38,7 +38,7 @@ def _single() -> tuple[Any, ...]:
     for name in pointwise_names():
         try:
             of_losses.append(as_measure(f"d2_{name}").spec)
-        except ValueError:  # its best constant is not the mean
+        except ValueError:  # it is a root
             continue
     return (*found, *(names + of_losses) * 6)
 
