@@ -1,8 +1,8 @@
 """The losses, and what makes them from their names.
 
 `loss_names` lists those that `get_loss` makes; each has the methods of `Loss`. Losses of other
-signatures (`Adversarial`, `Contrastive`, `KMeansLoss`, `LinearCrossEntropy`, `TripletMargin`) say
-themselves what they take.
+signatures (`Adversarial`, `CTC`, `Contrastive`, `KMeansLoss`, `LinearCrossEntropy`,
+`TripletMargin`) say themselves what they take.
 
 Examples
 --------
@@ -63,6 +63,7 @@ from fastloss.losses.regression import (
     TweedieDeviance,
 )
 from fastloss.losses.robust import Cauchy, GemanMcClure, GeneralRobust, Welsch
+from fastloss.losses.sequences import CTC
 from fastloss.losses.similarity import (
     CosineDistance,
     Dice,
@@ -72,6 +73,7 @@ from fastloss.losses.similarity import (
 )
 
 __all__ = [
+    "CTC",
     "AbsoluteError",
     "AbsolutePercentageError",
     "Adversarial",

@@ -195,7 +195,10 @@ def _given(
 ) -> dict[str, Any]:
     """Arrays for the parameters that have no default, and some of the others."""
     draw, n, d, k = case.draw, sizes["n"], sizes["d"], sizes["k"]
-    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "y_true": (n,)}
+    of_sequences = "y_pred" in signature.parameters
+    shapes: dict[str, tuple[int, ...]] = {"W": (d, k), "b": (k,), "centers": (k, d), "y_true": (n,)}
+    if of_sequences:
+        shapes |= {"y_true": (n, k), "y_pred": (d, n, k + 1)}
     found: dict[str, Any] = {}
     for name, parameter in signature.parameters.items():
         if parameter.default is not inspect.Parameter.empty:
@@ -203,10 +206,16 @@ def _given(
                 found[name] = draw.choice(("mean", "sum", "none"))
             elif name == "sample_weight":
                 found[name] = weights(case, (n,), dtype)
-            continue
+            elif name.endswith("_lengths") and draw.chance(50):
+                most = d if name == "input_lengths" else k
+                lengths = arrays.numbers(draw, arrays.WEIGHTS, (n,), np.dtype(int), "anywhere")
+                found[name] = lengths % (most + (2 if draw.chance(5) else 1))
+            if name != "b" or draw.chance(30):
+                continue
         shape = shapes.get(name, (n, d))
         if name == "y_true":
             found[name] = arrays.numbers(draw, arrays.WEIGHTS, shape, np.dtype(int), "anywhere") % k
+            found[name] += of_sequences  # not the blank
         else:
             found[name] = arrays.numbers(draw, REAL, shape, dtype, flavour)
         if draw.chance(3):
