@@ -273,7 +273,7 @@ class _Batch:
     def _align(self, y: NDArray[Any], target_lengths: ArrayLike | None) -> None:
         """Labels in one piece, and where those of each sequence lie."""
         n = len(self.weights)
-        if y.dtype.kind not in "iub" and y.size:
+        if not _integers(y):
             raise TypeError(f"y_true must hold classes as integers; got dtype {y.dtype}")
         if y.ndim == 2 and len(y) == n:
             counts = _lengths(
@@ -357,6 +357,11 @@ class _Batch:
         )
 
 
+def _integers(array: NDArray[Any]) -> bool:
+    """Whether it holds integers, or comes of a list of nothing."""
+    return array.dtype.kind in "iub" or array.dtype.kind == "f" and array.size == 0
+
+
 def _lengths(given: ArrayLike | None, name: str, n: int, most: int, what: str) -> Integers:
     """How many of each sequence count: of each as many as there are, if nothing is given."""
     if given is None:
@@ -366,7 +371,7 @@ def _lengths(given: ArrayLike | None, name: str, n: int, most: int, what: str) -
         raise ValueError(
             f"{name} must have shape ({n},), as y_pred has N = {n}; got {lengths.shape}"
         )
-    if lengths.dtype.kind not in "iub" and n:
+    if not _integers(lengths):
         raise TypeError(f"{name} must hold integers; got dtype {lengths.dtype}")
     bad = (lengths < 0) | (lengths > most)
     if bad.any():

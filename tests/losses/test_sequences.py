@@ -372,6 +372,7 @@ def test_objects():
         ({"y_pred": np.zeros((40, 6, 9), complex)}, TypeError, "y_pred must hold real"),
         ({"y_true": np.ones((5, 8), int)}, ValueError, r"N = 6 as in y_pred.*got \(5, 8\)"),
         ({"y_true": np.ones((6, 8))}, TypeError, "classes as integers; got dtype float64"),
+        ({"y_true": np.empty((6, 0), "U1")}, TypeError, "classes as integers; got dtype <U1"),
         ({"y_true": np.full((6, 8), 9)}, ValueError, r"y_true\[0, 0\] = 9 is not a class from 0"),
         ({"y_true": np.zeros((6, 8), int)}, ValueError, r"y_true\[0, 0\] = 0 is the blank"),
         ({"y_true": np.ones(5, int)}, ValueError, "target_lengths add up to, 12; got 5"),

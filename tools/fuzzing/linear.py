@@ -179,6 +179,8 @@ def _of_constructor(draw: Draw, cls: Any) -> dict[str, Any]:
             found[key] = parameters.inside(draw, ranges[key])
         elif default is inspect.Parameter.empty:
             found[key] = draw.choice(_kinds())
+        elif isinstance(default, bool):
+            found[key] = draw.chance(50)
         else:
             found[key] = draw.choice((None, 1, 2, 0.1, 0.0, 1000, default))
     return found
