@@ -5,6 +5,7 @@ import pickle
 import mpmath
 import numpy as np
 import pytest
+from isa import OTHERS, result_on
 from mpmath import mp, mpf
 
 import fastloss as fl
@@ -140,6 +141,22 @@ def test_states_whose_ratio_is_out_of_range(blank):
     check(z, [1, 2, 3, 4, 5] * 5)
     check(z * 100, [1, 2, 3, 4, 5] * 2)
     check(np.random.default_rng(0).normal(size=(60, 6)) * 500, [1, 2, 3, 4, 5] * 4, logits=True)
+
+
+def check_some():
+    labels = [1, 2, 3, 3, 16, 2, 1, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4]
+    with mpmath.workdps(50):
+        for dtype in DTYPES:
+            for logits in (False, True):
+                check(frames(35, 17, dtype), labels, logits)
+        check(frames(9, 3) * 1e-9, [1, 2])
+        check(frames(30, 3, spread=300), [1, 2, 1, 2], logits=True)
+    return True
+
+
+@pytest.mark.parametrize("isa", OTHERS)
+def test_other_instruction_sets(isa):
+    assert result_on(isa, check_some)
 
 
 @pytest.mark.parametrize("size", [1e5, 1e12, 1e15, 1e38, 1e280])
