@@ -155,7 +155,7 @@ class LinearCrossEntropy:
         b: ArrayLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        reduction: Literal["mean", "sum"] = "mean",
+        reduction: str = "mean",
     ) -> tuple[float, Array | None, Array, Array | None]:
         """Compute the loss and its derivatives by X, W and b.
 
