@@ -89,6 +89,19 @@ def separate_outputs(
     arrays: list[NDArray[Any]],
     dtype: np.dtype[np.floating[Any]],
 ) -> tuple[_Array, ...]: ...
+def gradient_place(out: Any, array: Any, name: str) -> NDArray[Any]: ...
+def ctc(
+    z: NDArray[Any],
+    grad: NDArray[Any] | None,
+    labels: NDArray[np.int64],
+    spans: NDArray[np.int64],
+    factors: NDArray[np.float64],
+    order: NDArray[np.int64],
+    blank: int,
+    logits: bool,
+    forgiving: bool,
+    seconds: float,
+) -> NDArray[np.float64]: ...
 def triplet_margin(
     margin: float,
     p: float,

@@ -115,6 +115,25 @@ cdef extern from "kernels/rows.h":
 
 ctypedef void (*RowsFn)(const fl_rows*) noexcept nogil
 
+# Sequences of frames: see sequence.h.
+cdef extern from "kernels/sequence.h":
+    ctypedef struct fl_sequence:
+        const void* z
+        bint logits
+        Py_ssize_t frames, all, classes, z_frame, z_class
+        const int64_t* label
+        Py_ssize_t labels
+        int64_t blank
+        bint forgiving
+        double factor
+        void* grad
+        Py_ssize_t grad_frame
+        double* memory
+    Py_ssize_t fl_sequence_room(
+        Py_ssize_t frames, Py_ssize_t labels, Py_ssize_t classes, bint with_grad) noexcept nogil
+
+ctypedef double (*SequenceFn)(const fl_sequence*) noexcept nogil
+
 # A block of triplets of rows: anchors, and rows that are to be near to and far from them.
 cdef struct Triplets:
     Py_ssize_t n, k
@@ -241,6 +260,7 @@ cdef struct KernelTable:
     RowsFn rows[2]
     LinearKernel linear[2]
     TripletsFn triplets[2]
+    SequenceFn ctc[2]
     PenaltyFn penalties[2][PENALTY_MAPS]
     GroupKernel groups[2]
     RuleKernel rules[MAX_RULES]

@@ -56,7 +56,11 @@ def calls():
     for kind in (fl.TripletHard, fl.TripletSemiHard, fl.SupervisedContrastive, fl.Circle):
         yield kind.__name__, kind().grad, embedded
     labels = {"X": X, "W": np.ones((3, 2)), "b": np.ones(2), "y_true": np.array([0, 1, 0, 1])}
+    labels |= {"sample_weight": np.ones(4)}
     yield "LinearCrossEntropy", fl.LinearCrossEntropy(), labels
+    sequences = {"y_true": np.ones((2, 3), int), "y_pred": np.zeros((7, 2, 4))}
+    sequences |= {"input_lengths": np.array([7, 5]), "target_lengths": np.array([3, 2])}
+    yield "CTC", fl.CTC(), sequences | {"sample_weight": np.ones(2)}
     for name in ("__call__", "assign", "value_and_grad"):
         yield name, getattr(fl.KMeansLoss(), name), {"X": X, "centers": X[:2]}
     adversarial = fl.Adversarial("hinge")

@@ -85,6 +85,10 @@ GOOD = """
     assert_type(fl.MarginRanking().grad(x, x, x), tuple[Array, Array])
     assert_type(fl.SupervisedContrastive()([0, 0, 1], x), float)
     assert_type(fl.Circle().value_and_grad([0, 0, 1], x), tuple[float, Array])
+    ctc, layer = fl.CTC(from_logits=True), fl.LinearCrossEntropy()
+    assert_type(ctc([[1]], np.ones((3, 1, 2)), reduction="sum"), float)
+    assert_type(ctc.value_and_grad([[1]], np.ones((3, 1, 2)), [3], [1]), tuple[float, Array])
+    assert_type(layer([0, 1, 1], x, x.T, sample_weight=y), float)
     params: dict[str, Array] = {"w": y, "b": p}
     opt = fl.optim.Adam(params, lr=lambda step: 0.1 / (1 + step), max_norm=1.0)
     assert_type(opt.step({"w": y, "b": p}), bool)

@@ -1,7 +1,7 @@
 """The losses, and what makes them from their names.
 
 `loss_names` lists those that `get_loss` makes; each has the methods of `Loss`. Losses of other
-signatures (those of embeddings, rankings and survival, `Adversarial`, `KMeansLoss`,
+signatures (those of embeddings, rankings and survival, `Adversarial`, `CTC`, `KMeansLoss`,
 `LinearCrossEntropy`) say themselves what they take.
 
 Examples
@@ -79,6 +79,7 @@ from fastloss.losses.regression import (
     TweedieDeviance,
 )
 from fastloss.losses.robust import Cauchy, GemanMcClure, GeneralRobust, Welsch
+from fastloss.losses.sequences import CTC
 from fastloss.losses.similarity import (
     CosineDistance,
     Dice,
@@ -91,6 +92,7 @@ from fastloss.losses.survival import AFT
 
 __all__ = [
     "AFT",
+    "CTC",
     "AbsoluteError",
     "AbsolutePercentageError",
     "Adversarial",

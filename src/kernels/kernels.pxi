@@ -11,6 +11,10 @@ cdef extern from "kernels/rowwise.h" nogil:
     void fl_rows_f32(const fl_rows*) noexcept
     void fl_rows_f64(const fl_rows*) noexcept
 
+cdef extern from "kernels/ctc.h" nogil:
+    double fl_ctc_f32(const fl_sequence*) noexcept
+    double fl_ctc_f64(const fl_sequence*) noexcept
+
 cdef extern from "kernels/linear.h" nogil:
     void fl_times_f32(
         const fl_matrix*, const void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, void*) noexcept

@@ -52,6 +52,8 @@ cdef void fill_rows() noexcept:
     kernels.rows[1] = fl_rows_f64
     kernels.triplets[0] = triplets_float
     kernels.triplets[1] = triplets_double
+    kernels.ctc[0] = fl_ctc_f32
+    kernels.ctc[1] = fl_ctc_f64
 
 
 cdef void fill_linear() noexcept:

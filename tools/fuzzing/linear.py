@@ -201,9 +201,7 @@ def _given(
 ) -> dict[str, Any]:
     """Arrays for the parameters that have no default, and some of the others."""
     draw, n, d, k = case.draw, sizes["n"], sizes["d"], sizes["k"]
-    ranked = draw.chance(50) and "first" in signature.parameters  # pairs of elements, not of rows
-    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "labels": (n,), "y_pred": (n,)}
-    shapes["y_true"] = (n, d) if ranked else (n,)
+    shapes = _shapes(draw, made, signature, sizes)
     found: dict[str, Any] = {}
     groups = arrays.numbers(draw, arrays.WEIGHTS, (1,), np.dtype(int), "anywhere") % (n + 1)
     groups = np.append(groups, n - groups)
@@ -214,7 +212,12 @@ def _given(
             elif name == "sample_weight":
                 count = len(groups) if isinstance(made, Ranking) else n
                 found[name] = weights(case, (count,), dtype)
-            continue
+            elif name.endswith("_lengths") and draw.chance(50):
+                most = d if name == "input_lengths" else k
+                lengths = arrays.numbers(draw, arrays.WEIGHTS, (n,), np.dtype(int), "anywhere")
+                found[name] = lengths % (most + (2 if draw.chance(5) else 1))
+            if name != "b" or draw.chance(30):
+                continue
         shape = shapes.get(name, (n, d))
         if name == "groups":
             found[name] = groups
@@ -222,6 +225,7 @@ def _given(
             found[name] = _times(draw, made, n)
         elif name in ("y_true", "labels"):
             kinds = arrays.numbers(draw, arrays.WEIGHTS, shape, np.dtype(int), "anywhere") % k
+            kinds += isinstance(made, losses.CTC)  # not the blank
             found[name] = 2 * (kinds % 2) - 1 if "first" in signature.parameters else kinds
         else:
             found[name] = arrays.numbers(draw, REAL, shape, dtype, flavour)
@@ -229,9 +233,19 @@ def _given(
             found[name] = odd_array(case, shape)
         elif draw.chance(10):
             found[name] = arrays.laid(draw, found[name])[0]
-    if "b" in found and draw.chance(30):
-        found["b"] = None
     return found
+
+
+def _shapes(
+    draw: Draw, made: Any, signature: Any, sizes: dict[str, int]
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of parameters that are not of n rows and d columns."""
+    n, d, k = sizes["n"], sizes["d"], sizes["k"]
+    shapes = {"W": (d, k), "b": (k,), "centers": (k, d), "labels": (n,), "y_pred": (n,)}
+    if isinstance(made, losses.CTC):
+        return {"y_true": (n, k), "y_pred": (d, n, k + 1)}
+    ranked = draw.chance(50) and "first" in signature.parameters  # pairs of elements, not of rows
+    return shapes | {"y_true": (n, d) if ranked else (n,)}
 
 
 def _times(draw: Draw, made: Survival, n: int) -> np.ndarray[Any, Any]:

@@ -239,6 +239,19 @@ FL_INLINE R FN(exp_kernel)(R x, R lo)
     return p * FN(real)(half << MANT) * FN(real)((n - half) << MANT);
 }
 
+/* exp(x) = (p + *tail) 2^n, with p near 1 returned: n is a whole number, and may be out of range */
+FL_INLINE R FN(exp_parts)(R x, R *tail, R *n)
+{
+    R rh, rl, q, p;
+    U reduced = FN(exp_reduce)(x, 0, &rh, &rl);
+    R r = rh - rl, r2 = r * r;
+    q = r + r2 * EXP_Q(r, r2);
+    p = 1 + q;
+    *tail = q - (p - 1);
+    *n = FN(real)(reduced) - (C(1.5) * TWO_MANT + 2 * BIAS);
+    return p;
+}
+
 /* (exp(x + lo) - 1) / 2 as a sum, that returned and *tail, for x from EXPM1_MIN
    to EXP_MAX; halved, 2^n is finite */
 FL_INLINE R FN(expm1_half)(R x, R lo, R *tail)
