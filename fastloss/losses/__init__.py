@@ -28,15 +28,19 @@ from fastloss.losses.classification import (
 )
 from fastloss.losses.clustering import KMeansLoss
 from fastloss.losses.linear import LinearCrossEntropy
-from fastloss.losses.metric_learning import Contrastive, TripletMargin
-from fastloss.losses.multiclass import (
-    CrossEntropy,
+from fastloss.losses.margins import (
     MultiClassHinge,
     MultiClassPerceptron,
+    MultiLabelMargin,
+    MultiMargin,
+)
+from fastloss.losses.metric_learning import Contrastive, TripletMargin
+from fastloss.losses.multiclass import (
+    NLL,
+    CrossEntropy,
+    MultiClassBrier,
     MultiLabelLogistic,
-    PolyLoss,
     SoftmaxCrossEntropy,
-    SoftmaxFocal,
     sigmoid,
 )
 from fastloss.losses.regression import (
@@ -63,12 +67,18 @@ from fastloss.losses.regression import (
     TweedieDeviance,
 )
 from fastloss.losses.robust import Cauchy, GemanMcClure, GeneralRobust, Welsch
+from fastloss.losses.sets import Dice, Tversky
 from fastloss.losses.similarity import (
     CosineDistance,
-    Dice,
     JensenShannon,
     KLDivergence,
     ListwiseSoftmax,
+)
+from fastloss.losses.softmax_losses import (
+    GeneralizedCrossEntropy,
+    PolyLoss,
+    SoftmaxFocal,
+    SymmetricCrossEntropy,
 )
 
 __all__ = [
@@ -92,6 +102,7 @@ __all__ = [
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
+    "GeneralizedCrossEntropy",
     "Hinge",
     "Huber",
     "JensenShannon",
@@ -104,9 +115,13 @@ __all__ = [
     "Logistic",
     "Loss",
     "ModifiedHuber",
+    "MultiClassBrier",
     "MultiClassHinge",
     "MultiClassPerceptron",
     "MultiLabelLogistic",
+    "MultiLabelMargin",
+    "MultiMargin",
+    "NLL",
     "Perceptron",
     "Poisson",
     "PoissonDeviance",
@@ -122,7 +137,9 @@ __all__ = [
     "SquaredHinge",
     "SquaredLogError",
     "SymmetricAbsolutePercentageError",
+    "SymmetricCrossEntropy",
     "TripletMargin",
+    "Tversky",
     "Tweedie",
     "TweedieDeviance",
     "Welsch",
