@@ -15,7 +15,6 @@ SOFTMAX = [
     fl.SoftmaxFocal(gamma=0.5),
     fl.SoftmaxFocal(gamma=0.0),
     fl.PolyLoss(),
-    fl.SoftmaxFocal(label_smoothing=0.1),
     fl.PolyLoss(epsilon=2.0, label_smoothing=0.1),
     fl.GeneralizedCrossEntropy(),
     fl.SymmetricCrossEntropy(),
