@@ -14,7 +14,7 @@ from fastloss._core import BaseLoss, DomainError
 from fastloss.domains import SIGNS
 from fastloss.losses.base import Loss, Pointwise, as_loss
 from fastloss.losses.classification import Perceptron
-from fastloss.losses.multiclass import MultiClassPerceptron
+from fastloss.losses.margins import MultiClassPerceptron
 from fastloss.losses.rows import RowLoss
 from fastloss.losses.similarity import ListwiseSoftmax
 from fastloss.losses.together import Together
@@ -36,6 +36,8 @@ _INSTEAD = {
     "kl_divergence": "softmax_cross_entropy",
     "log_loss": "logistic",
     "msle": "mse, with log1p of the targets,",
+    "multiclass_brier": "softmax_cross_entropy",
+    "nll": "softmax_cross_entropy",
     "poisson_deviance": "poisson",
     "rmse": "mse, which has the same minimum,",
     "tweedie_deviance": "tweedie",

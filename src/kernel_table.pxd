@@ -95,12 +95,12 @@ cdef struct ExactKernel:
 # Blocks of rows: see rows.h.
 cdef extern from "kernels/rows.h":
     int FL_ROOM, FL_ROWS, FL_FEW
-    int FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY
-    int FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN
-    int FL_MULTI_LABEL, FL_DICE, FL_GAUSSIAN
+    int FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY, FL_POWER
+    int FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_BRIER, FL_COSINE
+    int FL_MULTI_LABEL, FL_TVERSKY, FL_GAUSSIAN, FL_MULTI_MARGIN, FL_MULTI_LABEL_MARGIN, FL_MARGIN
     ctypedef struct fl_rows:
         int loss
-        double a
+        double a, a2, a3
         const double* weight
         const double* positive
         bint log, curved

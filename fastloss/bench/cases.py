@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastloss.domains import REAL, UNIT, Domain
-from fastloss.losses import Logistic, get_loss, loss_names
+from fastloss.domains import NONPOSITIVE, REAL, UNIT, Domain
+from fastloss.losses import Logistic, MultiLabelMargin, get_loss, loss_names
 from fastloss.losses.base import loss_class
 from fastloss.losses.rows import RowLoss
 
@@ -146,12 +146,17 @@ class Case(Task):
 
     def _rows(self, rng: np.random.Generator) -> tuple[Array, Array]:
         loss = self.loss
-        z = self._distributions(rng) if loss.z_domain == UNIT else 3 * self._numbers(rng)
+        probabilities = loss.z_domain in (UNIT, NONPOSITIVE)
+        z = self._distributions(rng) if probabilities else 3 * self._numbers(rng)
+        if loss.z_domain == NONPOSITIVE:
+            z = np.log(z)
         if self.target == "labels":  # as many of each class
             y = rng.permutation(self.rows) % self.classes
             return y.reshape(self.shape[0], *self.shape[2:]), z
         if self.target == "numbers":
             return self._numbers(rng)[:, 0], np.abs(z) + 0.5
+        if isinstance(loss, MultiLabelMargin):  # about three of the labels of a row
+            return (rng.random(self.shape) < 3 / self.classes).astype(self.dtype), z
         return (self._numbers if loss.y_domain == REAL else self._distributions)(rng), z
 
     def _numbers(self, rng: np.random.Generator) -> Array:

@@ -12,7 +12,7 @@ from fastloss.linear_model.proximal import fista, prox_newton
 from fastloss.linear_model.smoothing import NARROW, Smoothed, distance, has_kink
 from fastloss.losses.base import Loss
 from fastloss.losses.classification import Perceptron
-from fastloss.losses.multiclass import MultiClassPerceptron
+from fastloss.losses.margins import MultiClassPerceptron
 from fastloss.optim.base import optimizer_names
 
 if TYPE_CHECKING:

@@ -32,6 +32,12 @@ from fastloss.losses.classification import (
 from fastloss.losses.clustering import KMeansLoss
 from fastloss.losses.hazards import CoxPH
 from fastloss.losses.linear import LinearCrossEntropy
+from fastloss.losses.margins import (
+    MultiClassHinge,
+    MultiClassPerceptron,
+    MultiLabelMargin,
+    MultiMargin,
+)
 from fastloss.losses.metric_learning import (
     Circle,
     Contrastive,
@@ -43,13 +49,11 @@ from fastloss.losses.metric_learning import (
     TripletSemiHard,
 )
 from fastloss.losses.multiclass import (
+    NLL,
     CrossEntropy,
-    MultiClassHinge,
-    MultiClassPerceptron,
+    MultiClassBrier,
     MultiLabelLogistic,
-    PolyLoss,
     SoftmaxCrossEntropy,
-    SoftmaxFocal,
     sigmoid,
 )
 from fastloss.losses.ranking import LambdaRank, PairwiseLogistic
@@ -80,30 +84,36 @@ from fastloss.losses.regression import (
 )
 from fastloss.losses.robust import Cauchy, GemanMcClure, GeneralRobust, Welsch
 from fastloss.losses.sequences import CTC
+from fastloss.losses.sets import Dice, Tversky
 from fastloss.losses.similarity import (
     CosineDistance,
-    Dice,
     JensenShannon,
     KLDiv,
     KLDivergence,
     ListwiseSoftmax,
 )
+from fastloss.losses.softmax_losses import (
+    GeneralizedCrossEntropy,
+    PolyLoss,
+    SoftmaxFocal,
+    SymmetricCrossEntropy,
+)
 from fastloss.losses.survival import AFT
 
 __all__ = [
     "AFT",
-    "CTC",
     "AbsoluteError",
     "AbsolutePercentageError",
     "Adversarial",
     "BinaryKL",
     "Brier",
+    "CTC",
     "Cauchy",
     "Circle",
     "Contrastive",
     "CosineDistance",
-    "CoxPH",
     "CosineEmbedding",
+    "CoxPH",
     "CrossEntropy",
     "Dice",
     "DomainError",
@@ -117,6 +127,7 @@ __all__ = [
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
+    "GeneralizedCrossEntropy",
     "Hinge",
     "HingeEmbedding",
     "Huber",
@@ -134,9 +145,13 @@ __all__ = [
     "Loss",
     "MarginRanking",
     "ModifiedHuber",
+    "MultiClassBrier",
     "MultiClassHinge",
     "MultiClassPerceptron",
     "MultiLabelLogistic",
+    "MultiLabelMargin",
+    "MultiMargin",
+    "NLL",
     "PairwiseLogistic",
     "Perceptron",
     "Poisson",
@@ -156,9 +171,11 @@ __all__ = [
     "SquaredLogError",
     "SupervisedContrastive",
     "SymmetricAbsolutePercentageError",
+    "SymmetricCrossEntropy",
     "TripletHard",
     "TripletMargin",
     "TripletSemiHard",
+    "Tversky",
     "Tweedie",
     "TweedieDeviance",
     "Welsch",

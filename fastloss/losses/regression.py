@@ -682,5 +682,5 @@ class GaussianNLL(RowLoss):
         mean = constants.mean(y, w)
         return np.array([mean, constants.mean((y - mean) ** 2, w)])
 
-    def _row_kernel(self) -> tuple[str, float]:
+    def _row_kernel(self) -> tuple[str, *tuple[float, ...]]:
         return self._kernel_name, math.log(2 * math.pi) / 2 if self.full else 0.0

@@ -58,6 +58,8 @@ class RowLoss(Loss, _core.RowLoss):
     _kernel_name: ClassVar[str]  # of src/kernels/rows.h
     _takes: ClassVar[tuple[str, ...]] = ("labels",)  # and, or: targets, numbers
     _relevances: ClassVar[bool] = False  # the targets are the softmax of y_true
+    _one_hot: ClassVar[bool] = False  # the kernel takes labels as targets
+    _logarithms: ClassVar[bool] = False  # the predictions are those of probabilities
     _item: ClassVar[str] = "class"  # what a row of y_pred holds
     _items: ClassVar[str] = "classes"
     _columns: ClassVar[tuple[str, ...]] = ()  # which ones, if there are always as many
@@ -78,6 +80,15 @@ class RowLoss(Loss, _core.RowLoss):
         """(-inf, inf)"""
         return REAL
 
+    def _set(self, **parameters: Any) -> None:
+        named = parameters.get("classes") is not None
+        if named and parameters.get("ignore_index") is not None:
+            raise ValueError(
+                "ignore_index is for classes that are numbered; among names of classes leave out "
+                'gaps, as None, with nan_policy="omit"'
+            )
+        super()._set(**parameters)
+
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__ and "_kernel_name" not in cls.__dict__ and is_own(cls):
             cls._kernel_name = cls.__name__
@@ -91,9 +102,10 @@ class RowLoss(Loss, _core.RowLoss):
             return None if value is None else _distinct(name, value)
         if domain is LABEL and value is None:
             return None
+        integer = domain in (LABEL, AXIS) or domain.integer
+        if integer and isinstance(value, float) and value.is_integer():  # as get_loss reads it
+            value = int(value)
         if domain in (LABEL, AXIS):
-            if isinstance(value, float) and value.is_integer():  # as get_loss reads it
-                value = int(value)
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise TypeError(f"{name} must be an integer; got {value!r}")
             number = int(value)
@@ -222,9 +234,9 @@ class RowLoss(Loss, _core.RowLoss):
         """The best row for targets of numbers, a row each, and weights or None."""
         raise NotImplementedError(f"{type(self).__name__} has no best constant row that is known")
 
-    def _row_kernel(self) -> tuple[str, float]:
-        """The kernel to run and its parameter."""
-        return self._kernel_name, 0.0
+    def _row_kernel(self) -> tuple[str, *tuple[float, ...]]:
+        """The kernel to run and its parameters, at most three."""
+        return (self._kernel_name,)
 
     @classmethod
     def _notes(cls) -> str:
@@ -235,7 +247,7 @@ class RowLoss(Loss, _core.RowLoss):
             targets=cls._targets,
             predictions=cls._predictions,
             given=", with p = exp(z)/sum(exp(z)),"
-            if "p" in re.findall(r"\w+", cls.definition)
+            if "p" in {*re.findall(r"\w+", cls.definition)} - {*cls._ranges}
             else "",
             weighted=", weighted by the weights of their classes too"
             * ("class_weight" in cls._ranges),

@@ -1,4 +1,4 @@
-"""Losses of how far two rows are apart: distributions, vectors, sets, rankings."""
+"""Losses of how far two rows are apart: distributions, vectors, rankings."""
 
 from __future__ import annotations
 
@@ -189,48 +189,3 @@ class ListwiseSoftmax(RowLoss):
     y_domain = REAL
     _targets = "a relevance q for each item, (-inf, inf), of y_pred's shape"
     _predictions = "scores, (-inf, inf)"
-
-
-class Dice(RowLoss):
-    """Soft Dice loss: one less the overlap of two fuzzy sets.
-
-    A row is a set: memberships of its elements. Binary masks of n images are n rows; of several
-    classes, given as one mask each, every class of every image is a row, as in
-    ``y_pred.reshape(n, classes, -1)``, and the mean is the macro average. Of two empty sets the
-    loss, its gradient and its Hessian are 0 if ``smooth`` is 0.
-
-    Parameters
-    ----------
-    smooth : float, default=0.0
-        In [0, inf): what is added to numerator and denominator.
-    axis : int, default=-1
-        The axis along which the elements of a set lie.
-
-    References
-    ----------
-    Milletari, Navab and Ahmadi, "V-Net: Fully Convolutional Neural Networks for Volumetric Medical
-    Image Segmentation" (2016), arXiv:1606.04797, with sums instead of sums of squares below.
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> fl.Dice()([[1.0, 1.0, 0.0, 0.0]], [[1.0, 0.0, 0.0, 0.0]]).__round__(4)
-    0.3333
-    """
-
-    name = "dice"
-    definition = "1 - (2*dot(q, z) + smooth)/(total(q) + total(z) + smooth)"
-    _item, _items = "element", "elements"
-    _takes = ("targets",)
-    y_domain = UNIT
-    z_domain = UNIT
-    _targets = "memberships q in [0, 1], of y_pred's shape"
-    _predictions = "memberships, [0, 1]"
-    _ranges = {"smooth": NONNEGATIVE, "axis": AXIS}
-    smooth: float
-
-    def __init__(self, smooth: float = 0.0, axis: int = -1) -> None:
-        self._set(smooth=smooth, axis=axis)
-
-    def _row_kernel(self) -> tuple[str, float]:
-        return self._kernel_name, self.smooth

@@ -174,6 +174,7 @@ def _replaces(other: Any, loss: Any) -> bool:
     """Whether another loss is of the same targets, and of raw scores that mean the predictions."""
     return (
         other._link is not IDENTITY
+        and not other.z_domain.bounded
         and not _refusal(other)
         and isinstance(other, RowLoss) == isinstance(loss, RowLoss)
         and other.y_domain == loss.y_domain

@@ -3,9 +3,11 @@
 
 KERNELS = {
     "SoftmaxCrossEntropy": FL_CROSS_ENTROPY, "SoftmaxFocal": FL_FOCAL, "PolyLoss": FL_POLY,
-    "CrossEntropy": FL_CROSS_ENTROPY_OF_PROBABILITIES, "KLDivergence": FL_KL,
-    "JensenShannon": FL_JENSEN_SHANNON, "CosineDistance": FL_COSINE, "Margin": FL_MARGIN,
-    "MultiLabelLogistic": FL_MULTI_LABEL, "Dice": FL_DICE, "GaussianNLL": FL_GAUSSIAN,
+    "GeneralizedCrossEntropy": FL_POWER, "CrossEntropy": FL_CROSS_ENTROPY_OF_PROBABILITIES,
+    "KLDivergence": FL_KL, "JensenShannon": FL_JENSEN_SHANNON, "MultiClassBrier": FL_BRIER,
+    "CosineDistance": FL_COSINE, "Margin": FL_MARGIN, "MultiMargin": FL_MULTI_MARGIN,
+    "MultiLabelMargin": FL_MULTI_LABEL_MARGIN, "MultiLabelLogistic": FL_MULTI_LABEL,
+    "Tversky": FL_TVERSKY, "GaussianNLL": FL_GAUSSIAN,
 }
 
 
@@ -13,14 +15,14 @@ cdef class RowLoss(BaseLoss):
     """A loss of rows: of the scores of several classes, say."""
 
     cdef int kernel
-    cdef double parameter
+    cdef double[3] numbers          # the kernel's parameters
     cdef dict vectors               # those of class_weight, label_weight and pos_weight given
     cdef double smoothing
     cdef bint ignores
     cdef int64_t ignored
     cdef int axis
     cdef Py_ssize_t size            # of a row; 0: any
-    cdef bint takes_labels, takes_numbers, takes_vectors, listwise, log, has_majorant
+    cdef bint takes_labels, takes_numbers, takes_vectors, listwise, one_hot, log, has_majorant
     cdef Range y_range[2]           # per dtype
     cdef Range z_range[2]
     cdef object y_text, z_text, classes
@@ -29,8 +31,10 @@ cdef class RowLoss(BaseLoss):
     def _bind(self, parameters):
         """Tie the face to its kernel; the constructor's last step."""
         self.mapping = parameters
-        kernel, self.parameter = self._row_kernel()
+        kernel, *numbers = self._row_kernel()
         self.kernel = KERNELS[kernel]
+        for i, number in enumerate(numbers):
+            self.numbers[i] = number
         self.vectors = {
             name: np.array(parameters[name], np.float64, ndmin=1)
             for name in ("class_weight", "label_weight", "pos_weight")
@@ -47,7 +51,8 @@ cdef class RowLoss(BaseLoss):
         self.takes_numbers = "numbers" in self._takes
         self.takes_vectors = "targets" in self._takes
         self.listwise = self._relevances
-        self.log = parameters.get("log_probabilities", False)
+        self.one_hot = self._one_hot
+        self.log = parameters.get("log_probabilities", parameters.get("logits", self._logarithms))
         self.has_majorant = self.majorant is not None
         for i, dtype in enumerate((np.float32, np.float64)):
             self.y_range[i] = range_of(self.y_domain, dtype, 0)
@@ -336,7 +341,7 @@ cdef list set_loss(
     """What a started job computes; a list of what has to live as long, if anything has."""
     cdef list keep = None
     job.block.loss = loss.kernel
-    job.block.a = loss.parameter
+    job.block.a, job.block.a2, job.block.a3 = loss.numbers[0], loss.numbers[1], loss.numbers[2]
     job.mode = mode
     job.block.curved = curvature.curved
     job.floored, job.floor = curvature.floored, curvature.floor
@@ -347,7 +352,7 @@ cdef list set_loss(
     job.ignores = loss.ignores
     job.ignored = loss.ignored
     job.smoothing = loss.smoothing
-    job.soft = targets == VECTORS or loss.smoothing != 0
+    job.soft = targets == VECTORS or loss.smoothing != 0 or targets == LABELS and loss.one_hot
     job.block.log = loss.log
     job.listwise = loss.listwise
     job.y_range, job.z_range = loss.y_range[job.dtype], loss.z_range[job.dtype]

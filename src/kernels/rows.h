@@ -10,18 +10,18 @@
 #define FL_FEW 128            /* classes up to which a vector holds several rows */
 
 enum {
-    FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY,        /* of a softmax */
-    FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN,
-    FL_MULTI_LABEL, FL_DICE, FL_GAUSSIAN
+    FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY, FL_POWER,      /* of a softmax */
+    FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_BRIER, FL_COSINE,
+    FL_MULTI_LABEL, FL_TVERSKY, FL_GAUSSIAN, FL_MULTI_MARGIN, FL_MULTI_LABEL_MARGIN, FL_MARGIN
 };
 
 typedef struct {
     int loss;                 /* a function of the label's probability */
-    double a;                 /* its parameter */
+    double a, a2, a3;         /* its parameters */
     const double *weight;     /* of the labels, or NULL */
     const double *positive;   /* of their positive part, or NULL */
     int log;                  /* logits: grad takes log-probabilities instead; probabilities: z
-                                 are their logarithms */
+                                 are their logarithms; sets: z are logits */
     int curved;               /* hess takes what boosting divides by instead: not negative */
     ptrdiff_t n, k;           /* rows, classes */
     const void *z, *q;        /* predictions; targets, a row or a number for each row, or NULL */

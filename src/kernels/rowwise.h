@@ -227,7 +227,7 @@ MAP(js_grad, f / 2 * RS(log_to_mean)(z, q))
 MAP(js_hess, RS(unless_0)(q, f / 2 * (q / (z + q)) / z))
 MAP(log_z, FN(log)(z))
 
-/* -log z of the label */
+/* -log z of the label; z are logarithms if b->log */
 static void RS(label_entropy)(const fl_rows *b)
 {
     ptrdiff_t bytes = b->n * b->k * (ptrdiff_t)sizeof(R);
@@ -236,14 +236,14 @@ static void RS(label_entropy)(const fl_rows *b)
     if (b->hess) memset(b->hess, 0, (size_t)bytes);
     EACH(r, b->n) p[r] = ((const R *)b->z)[r * b->k + b->label[r]];
     if (b->value) {
-        RS(map_piece)(RS(log_z), p, p, p, b->n, logs);
-        EACH(r, b->n) ((R *)b->value)[r] = -logs[r];
+        if (!b->log) RS(map_piece)(RS(log_z), p, p, p, b->n, logs);
+        EACH(r, b->n) ((R *)b->value)[r] = -(b->log ? p[r] : logs[r]);
     }
     if (b->grad) EACH(r, b->n) {
         ptrdiff_t at = r * b->k + b->label[r];
         R f = ((const R *)b->scale)[r];
-        ((R *)b->grad)[at] = -f / p[r];
-        if (b->hess) ((R *)b->hess)[at] = f / p[r] / p[r];
+        ((R *)b->grad)[at] = b->log ? -f : -f / p[r];
+        if (b->hess) ((R *)b->hess)[at] = b->log ? 0 : f / p[r] / p[r];
     }
 }
 
@@ -291,6 +291,22 @@ static void RS(jensen_shannon)(const fl_rows *b)
     }
     if (b->hess) RS(map_rows)(RS(js_hess), b, b->hess);
     if (b->grad) RS(map_rows)(RS(js_grad), b, b->grad);
+}
+
+MAP(distance, (z - q) * (z - q))
+MAP(brier_grad, 2 * f * (z - q))
+MAP(brier_hess, 2 * f + 0 * (z - q))
+
+/* sum (z - q)^2 */
+static void RS(brier)(const fl_rows *b)
+{
+    double sums[FL_ROWS];
+    if (b->value) {
+        RS(sum_map)(RS(distance), b, sums);
+        RS(put_values)(b, sums);
+    }
+    if (b->hess) RS(map_rows)(RS(brier_hess), b, b->hess);
+    if (b->grad) RS(map_rows)(RS(brier_grad), b, b->grad);
 }
 
 /* ---- the angle between two vectors --------------------------------------------------------------
@@ -553,60 +569,9 @@ static void RS(cosine)(const fl_rows *b)
     }
 }
 
-/* ---- sets ------------------------------------------------------------------------------------ */
+#include "sets.h"
 
-MAP(in_both, z *q)
-MAP(in_any, z + q)
-MAP(in_one, z *(1 - q) + q * (1 - z))
-
-/* The derivatives of a row whose sum is so small that those of other elements, or products, leave the
-   range of numbers: of z and q, times a power of 2. */
-FL_NOINLINE void RS(dice_of_little)(const fl_rows *b, ptrdiff_t r, double whole)
-{
-    ptrdiff_t K = b->k;
-    const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
-    double up = 0x1p600, f = ((const R *)b->scale)[r], overlap;
-    whole *= up;
-    overlap = b->a * up / whole * up;
-    EACH(k, K) overlap += 2 * (z[k] * up) * (q[k] * up / whole);
-    EACH(k, K) {
-        double d = (overlap - 2 * (q[k] * up)) / whole * f;
-        if (b->hess) ((R *)b->hess)[r * K + k] = (R)(d == 0 ? 0 : -2 * d / whole * up);
-        if (b->grad) ((R *)b->grad)[r * K + k] = (R)d;
-    }
-}
-
-/* 1 - (2 z.q + a) / (sum z + sum q + a); 0, and flat, if nothing is there */
-static void RS(dice)(const fl_rows *b)
-{
-    double both[FL_ROWS], one[FL_ROWS], any[FL_ROWS], least = sizeof(R) == 4 ? 1e-15 : 1e-150;
-    ptrdiff_t K = b->k;
-    RS(sum_map)(RS(in_both), b, both);
-    RS(sum_map)(RS(in_one), b, one);
-    RS(sum_map)(RS(in_any), b, any);
-    EACH(r, b->n) {
-        const R *restrict q = (const R *)b->q + r * K;
-        R *restrict g = b->grad ? (R *)b->grad + r * K : NULL;
-        R *restrict h = b->hess ? (R *)b->hess + r * K : NULL;
-        double whole = any[r] + b->a, f = ((const R *)b->scale)[r];
-        if (b->value) ((R *)b->value)[r] = (R)(whole == 0 ? 0 : one[r] / whole);
-        if (whole != 0 && whole < least) {
-            RS(dice_of_little)(b, r, whole);
-            continue;
-        }
-        double inverse = whole == 0 ? 0 : 1 / whole;
-        R overlap = whole == 0 ? 1 : (R)((2 * both[r] + b->a) * inverse);
-        R first = (R)(f * inverse), second = (R)(2 * f * inverse * inverse);
-        if (b->hess) EACH(k, K) {
-            R d = 2 * q[k] - overlap;
-            h[k] = RS(unless_0)(d, second * d);
-        }
-        if (b->grad) EACH(k, K) {
-            R d = overlap - 2 * q[k];
-            g[k] = RS(unless_0)(d, first * d);
-        }
-    }
-}
+/* ---- several labels -------------------------------------------------------------------------- */
 
 /* What each label weighs, for the elements of a piece; 1 if nothing is said. */
 static void RS(tile)(const double *w, ptrdiff_t rows, ptrdiff_t K, R *restrict f)
@@ -737,37 +702,15 @@ static void RS(gaussian_nll)(const fl_rows *b)
     EACH(r, n) hs[2 * r] = m[r], hs[2 * r + 1] = s[r];
 }
 
-/* ---- scores ------------------------------------------------------------------------------------ */
-
-/* max(0, margin + max of the others - own); a kink has the gradient 0, of equal others the first
-   counts */
-static void RS(margin)(const fl_rows *b, ptrdiff_t r)
-{
-    ptrdiff_t K = b->k, y = b->label[r], best = -1;
-    const R *z = (const R *)b->z + r * K;
-    R *g = b->grad ? (R *)b->grad + r * K : NULL, f = ((const R *)b->scale)[r];
-    R before = RS(max)(z, y), after = RS(max)(z + y + 1, K - y - 1);
-    R m = after > before ? after : before, loss = (R)b->a + (m - z[y]);
-    int nan = 0;
-    EACH(k, K) nan |= z[k] != z[k];
-    loss = nan ? (R)NAN : loss < 0 ? 0 : loss;
-    if (b->value) ((R *)b->value)[r] = loss;
-    if (b->hess) EACH(k, K) ((R *)b->hess)[r * K + k] = b->curved ? f : 0;
-    if (!g) return;
-    for (ptrdiff_t k = 0; k < K && best < 0; k++) if (k != y && z[k] == m) best = k;
-    memset(g, 0, (size_t)K * sizeof(R));
-    if (loss != loss) EACH(k, K) g[k] = loss;
-    else if (loss > 0 && best >= 0) {
-        g[y] = -f;
-        g[best] = f;
-    }
-}
+#include "margins.h"
+#include "softmax_terms.h"
 
 /* A block of rows, of any loss. */
 static void FN(rows)(const fl_rows *b)
 {
     if (b->loss < FL_CROSS_ENTROPY_OF_PROBABILITIES) {
-        FN(softmax)(b);
+        if (b->q && (b->loss == FL_FOCAL || b->loss == FL_POLY)) RS(softmax_terms)(b);
+        else FN(softmax)(b);
         return;
     }
     switch (b->loss) {
@@ -779,8 +722,11 @@ static void FN(rows)(const fl_rows *b)
     case FL_JENSEN_SHANNON: RS(jensen_shannon)(b); break;
     case FL_COSINE: RS(cosine)(b); break;
     case FL_MULTI_LABEL: RS(multi_label)(b); break;
-    case FL_DICE: RS(dice)(b); break;
+    case FL_BRIER: RS(brier)(b); break;
+    case FL_TVERSKY: RS(tversky)(b); break;
     case FL_GAUSSIAN: RS(gaussian_nll)(b); break;
+    case FL_MULTI_MARGIN: RS(multi_margin)(b); break;
+    case FL_MULTI_LABEL_MARGIN: EACH(r, b->n) RS(multi_label_margin)(b, r); break;
     default: EACH(r, b->n) RS(margin)(b, r);
     }
 }

@@ -90,9 +90,10 @@ typedef struct {
 
 /* A loss L(u) of u = log p of the label has the gradient c (p_k - [k is the label]), c = -dL/du,
    and the Hessian's diagonal c p_k (1 - p_k) - dc (p_k - [k is the label])^2, dc = dc/du. */
-FL_INLINE void RS(of_label)(int loss, double a, R nll, R p, R rest, R *value, R *c, R *dc)
+FL_INLINE void RS(of_label)(
+    int loss, double a, double a2, R nll, R p, R rest, R *value, R *c, R *dc)
 {
-    R b = (R)a;
+    R b = (R)a, b2 = (R)a2;
     *value = nll;
     *c = 1;
     *dc = 0;
@@ -104,10 +105,16 @@ FL_INLINE void RS(of_label)(int loss, double a, R nll, R p, R rest, R *value, R 
         *c = power * (1 + b * t);
         t = b * (power / safe) * p * (nll - 2 - (b - 1) * t);
         *dc = ((p > 0) & (b > 0)) ? t : 0;
-    } else if (loss == FL_POLY) {       /* nll + a (1 - p) */
-        *value = nll + b * rest;
-        *c = 1 + b * p;
+    } else if (loss == FL_POLY) {       /* a2 nll + a (1 - p) */
+        R part = b2 * nll;
+        *value = (b2 == 0 ? 0 : part) + b * rest;
+        *c = b2 + b * p;
         *dc = b * p;
+    } else if (loss == FL_POWER) {      /* (1 - p^a) / a */
+        R power = b < (R)1e-37 ? (R)1e-37 : b, t = -(power * nll), part = FN(expm1)(t) / -power;
+        *value = t > (R)-1e-30 ? nll : part;
+        *c = FN(exp_neg)(t);
+        *dc = power * *c;
     }
 }
 
@@ -118,7 +125,7 @@ static inline void RS(pad)(R *v, ptrdiff_t n)
 }
 
 FL_INLINE void RS(finish_label)(
-    RS(state) *s, int loss, double a, const R *scale, ptrdiff_t n, int hess, int curved)
+    RS(state) *s, int loss, double a, double a2, const R *scale, ptrdiff_t n, int hess, int curved)
 {
     R rest[FL_ROWS], nll[FL_ROWS];
     for (ptrdiff_t i = 0; i < (n & -16); i++) {      /* two loops: shorter chains run better */
@@ -132,7 +139,7 @@ FL_INLINE void RS(finish_label)(
     }
     for (ptrdiff_t i = 0; i < (n & -16); i++) {
         R o = s->others[i] * s->p[i], p = s->own[i] * s->p[i], f = scale[i], c, dc;
-        RS(of_label)(loss, a, nll[i], p, o, &s->loss[i], &c, &dc);
+        RS(of_label)(loss, a, a2, nll[i], p, o, &s->loss[i], &c, &dc);
         s->factor[i] = f * c * s->p[i];
         s->label[i] = 0 - f * c * o;
         if (hess) {
@@ -170,11 +177,12 @@ FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, const R *scale, ptrd
         }
     } else {
         int hess = b->hess != NULL, curved = b->curved;
-        if (b->loss == FL_FOCAL && curved) RS(finish_label)(s, FL_FOCAL, b->a, scale, n, hess, 1);
-        else if (b->loss == FL_FOCAL) RS(finish_label)(s, FL_FOCAL, b->a, scale, n, hess, 0);
-        else if (b->loss == FL_POLY && curved) RS(finish_label)(s, FL_POLY, b->a, scale, n, hess, 1);
-        else if (b->loss == FL_POLY) RS(finish_label)(s, FL_POLY, b->a, scale, n, hess, 0);
-        else RS(finish_label)(s, FL_CROSS_ENTROPY, 0, scale, n, hess, 0);
+        double a = b->a, a2 = b->a2;
+        if (b->loss == FL_FOCAL && curved) RS(finish_label)(s, FL_FOCAL, a, a2, scale, n, hess, 1);
+        else if (b->loss == FL_FOCAL) RS(finish_label)(s, FL_FOCAL, a, a2, scale, n, hess, 0);
+        else if (b->loss == FL_POLY) RS(finish_label)(s, FL_POLY, a, a2, scale, n, hess, curved);
+        else if (b->loss == FL_POWER) RS(finish_label)(s, FL_POWER, a, a2, scale, n, hess, curved);
+        else RS(finish_label)(s, FL_CROSS_ENTROPY, 0, 1, scale, n, hess, 0);
     }
 }
 

@@ -127,8 +127,9 @@ def test_losses_of_rows_that_cannot_be_objectives():
         with pytest.raises(ValueError, match="one for each row"):
             fastloss.lightgbm.objective(name)
     for bridge in (fastloss.lightgbm, fastloss.xgboost):
-        with pytest.raises(ValueError, match="; softmax_cross_entropy is what to train with"):
-            bridge.objective("cross_entropy")
+        for name in ("cross_entropy", "nll", "multiclass_brier"):
+            with pytest.raises(ValueError, match="; softmax_cross_entropy is what to train with"):
+                bridge.objective(name)
     with pytest.raises(ValueError, match=r"predictions are in \(-inf, 0\]"):
         fastloss.xgboost.objective(fl.KLDivergence(log_probabilities=True))
     with pytest.raises(ValueError, match="hessian must be a floor"):

@@ -78,8 +78,14 @@ def test_a_constant_of_rows_of_classes():
         fl.SoftmaxCrossEntropy(),
         fl.SoftmaxCrossEntropy([1, 2, 3, 4], 0.1, ignore_index=2),
         fl.SoftmaxFocal(2.0, [1, 2, 3, 1]),
+        fl.SoftmaxFocal(2.0, [1, 2, 3, 1], label_smoothing=0.1),
         fl.PolyLoss(epsilon=2.0),
+        fl.GeneralizedCrossEntropy(),
+        fl.GeneralizedCrossEntropy(q=1.0),
+        fl.SymmetricCrossEntropy(alpha=6.0, beta=0.1),
         fl.CrossEntropy(),
+        fl.NLL(),
+        fl.MultiClassBrier(),
     ]
     for loss in losses:
         row = loss.optimal_constant(y, WEIGHTS, n_classes=4)
@@ -87,8 +93,10 @@ def test_a_constant_of_rows_of_classes():
         for size in (1e-6, 1e-3, 0.1):
             for _ in range(20):
                 other = row + size * RNG.normal(size=4)
-                if isinstance(loss, fl.CrossEntropy):
+                if isinstance(loss, (fl.CrossEntropy, fl.MultiClassBrier)):
                     other = np.abs(other) / np.abs(other).sum()
+                if isinstance(loss, fl.NLL):
+                    other = fl.log_softmax(other)
                 value = loss(y, np.tile(other, (N, 1)), sample_weight=WEIGHTS)
                 assert value >= best - 4 * np.spacing(best)
     shares = np.bincount(y, minlength=5) / N

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 from oracle import FUNCTIONS, Jet, exp, jet, log, log1p
-from row_samples import CE, SOFTMAX, both_dtypes, data, every_loss, typical
+from row_samples import CE, LOSSES, SOFTMAX, both_dtypes, data, every_loss, typical
 
 import fastloss as fl
 
@@ -18,7 +18,7 @@ KS = (1, 2, 3, 4, 5, 7, 10, 16, 31, 100, 128, 129, 1000, 4096, 4097, 10_000)
 def exact(loss, z, target, places):
     """Value, and gradient and Hessian's diagonal at some places of a row, to 60 digits."""
     size = len(z)
-    uses_p = "p" in re.findall(r"\w+", loss.definition)
+    uses_p = "p" in {*re.findall(r"\w+", loss.definition)} - {*loss.parameters}
     with mp.workdps(60 + int(max(z) - min(z)) * uses_p):
         q = Vector(mpf(float(t)) for t in target) if np.ndim(target) else None
         smoothing = mpf(loss.parameters.get("label_smoothing", 0.0))
@@ -32,9 +32,11 @@ def exact(loss, z, target, places):
         for k in places:
             x = Jet(plain[k], mpf(1), mpf(0), mpf(0))
             row = Vector(x if i == k else jet(v) for i, v in enumerate(plain))
-            if loss.parameters.get("log_probabilities"):
+            if isinstance(loss, fl.KLDivergence) and loss.log_probabilities:
                 row = Vector(exp(x) if i == k else jet(e) for i, e in enumerate(exps))
-            env = {"q": q, "z": row, "y": target, "pi": mp.pi, **VECTORS, **names}
+            if loss.parameters.get("logits"):
+                row = Vector(1 / (1 + exp(-v)) for v in row)
+            env = {"q": q, "z": row, "y": target, "K": size, "pi": mp.pi, **VECTORS, **names}
             if uses_p:
                 rest = mpmath.fsum(e for i, e in enumerate(exps) if i != k)
                 up = exp(x)
@@ -76,6 +78,9 @@ class Vector(list):
     def __rsub__(self, other):
         return self.zip(other, lambda a, b: b - a)
 
+    def __pow__(self, other):
+        return self.zip(other, lambda a, b: a**b)
+
     def __neg__(self):
         return self * -1
 
@@ -104,6 +109,7 @@ VECTORS = {
     "softmax": softmax,
     "others": lambda a, y: [x for k, x in enumerate(a) if k != y],
     "highest": max,
+    "range": range,
 }
 
 
@@ -161,9 +167,17 @@ def subtracted(loss, y, z):
     if isinstance(loss, fl.MultiLabelLogistic):
         up = 1 / (1 + np.exp(-z))
         return 0, np.maximum(loss.pos_weight * y * (1 - up), (1 - y) * up) / len(z), 0
-    if isinstance(loss, fl.Dice):
-        whole = y.sum() + z.sum() + loss.smooth
-        return 0, 2 / whole, 4 / whole**2
+    if isinstance(loss, (fl.Dice, fl.Tversky)):
+        alpha, beta = (loss.parameters.get(name, 0.5) for name in ("alpha", "beta"))
+        z = 1 / (1 + np.exp(-z)) if loss.logits else z
+        both, most = (y * z).sum(), max(1, alpha, beta)
+        whole = both + alpha * (z.sum() - both) + beta * (y.sum() - both) + loss.smooth / 2
+        return 0, most / whole, (most / whole) ** 2
+    if isinstance(loss, (fl.MultiMargin, fl.MultiLabelMargin)):
+        far = 1 + np.ptp(z)  # times the number of pairs, over that of classes
+        if isinstance(loss, fl.MultiLabelMargin):
+            return y.sum() * far, y.sum(), 0
+        return far**loss.p, far ** (loss.p - 1), 0
     if isinstance(loss, fl.GaussianNLL):
         t, v = (z[0] - y) ** 2 / z[1], z[1]
         terms = np.array([0, max(1, t) / v]), np.array([0, max(1, 2 * t) / v**2])
@@ -248,6 +262,45 @@ def test_every_number_of_classes_and_rows(n, k, dtype):
     value, grad = CE.value_and_grad(soft, z)
     np.testing.assert_allclose(value, values.mean(), rtol=30 * eps)
     np.testing.assert_allclose(grad, grads / n, rtol=60 * eps, atol=2 * eps / n)
+
+
+@both_dtypes
+@pytest.mark.parametrize("k", [2, 3, 18])
+@pytest.mark.parametrize(
+    "loss",
+    [fl.SoftmaxFocal(), fl.SoftmaxFocal(0.5), fl.PolyLoss(2.0), fl.NLL(), fl.MultiClassBrier()],
+    ids=lambda loss: loss.spec,
+)
+def test_soft_targets(loss, k, dtype):
+    """Also of rows that one class has nearly all of, and of targets of 0."""
+    label, z = typical(loss, 6, k, dtype)
+    q = np.random.default_rng(k).dirichlet(np.ones(k), 6).astype(dtype)
+    q[2:4] = np.eye(k)[label[2:4]]
+    if loss.name in ("softmax_focal", "poly"):
+        z[3, label[3]] += 20
+    values, grads = loss.value_and_grad(q, z, reduction="none")
+    hess = loss.grad_and_hess(q, z, reduction="none")[1]
+    bound = 2 * (8 + float(np.ptp(z, axis=1).max())) * float(np.finfo(dtype).eps)
+    for r in range(6):
+        value, grad, second = exact(loss, z[r], q[r], range(k))
+        assert abs(values[r] - value) <= bound * abs(value) + 1e-60
+        term = 0 if q[r].max() == 1 else max(abs(float(x)) for x in grad)
+        assert (abs(grads[r] - grad) <= bound * np.maximum(np.abs(grad), term) + 1e-60).all()
+        term = 3 if loss.name in ("softmax_focal", "poly") else 0
+        assert (abs(hess[r] - second) <= bound * np.maximum(np.abs(second), term)).all()
+
+
+@both_dtypes
+@pytest.mark.parametrize("loss", [x for x in LOSSES if x._takes == ("labels", "targets")], ids=repr)
+def test_one_hot_targets_are_labels(loss, dtype):
+    y, z = typical(loss, 20, 5, dtype)
+    if "class_weight" in loss.parameters:
+        loss = type(loss)(**{**loss.parameters, "class_weight": (1, 2, 0.25, 0.5, 3)})
+    eps = float(np.finfo(dtype).eps)
+    for method in ("value_and_grad", "grad_and_hess"):
+        got, want = (getattr(loss, method)(t, z) for t in (np.eye(5)[y], y))
+        for a, b in zip(got, want, strict=True):
+            np.testing.assert_allclose(a, b, rtol=200 * eps, atol=8 * eps)
 
 
 @pytest.mark.parametrize("k", [100_000])
@@ -403,6 +456,85 @@ def test_parity_of_the_others_with_torch(dtype):
         value, grad = loss.value_and_grad(targets, predictions)
         assert value == pytest.approx(theirs.item(), rel=tolerance)
         np.testing.assert_allclose(grad, leaf.grad.numpy(), rtol=5 * tolerance, atol=tolerance)
+
+
+@both_dtypes
+def test_parity_of_margins_with_torch(dtype):
+    torch = pytest.importorskip("torch", reason="torch is a peer, not a requirement")
+    F = torch.nn.functional
+    y, z = data(40, 6, dtype)
+    weight = np.linspace(0.5, 2, 6).astype(dtype)
+    held = np.random.default_rng(0).random((40, 6)) < 0.4
+    lists = np.full((40, 6), -1)  # torch has lists of labels, which a -1 ends
+    for row, labels in zip(lists, held, strict=True):
+        row[: labels.sum()] = np.flatnonzero(labels)
+    pairs = [
+        (fl.MultiMargin(p, margin, weight), y, lambda x, y, p=p, margin=margin: F.multi_margin_loss(
+            x, y, p, margin, torch.from_numpy(weight), reduction="sum"))
+        for p in (1, 2) for margin in (1.0, 0.25)
+    ] + [(fl.MultiLabelMargin(), held, lambda x, y: F.multilabel_margin_loss(
+        x, torch.from_numpy(lists), reduction="sum"))]  # fmt: skip
+    tolerance = 1e-5 if dtype is np.float32 else 1e-12
+    for loss, targets, function in pairs:
+        leaf = torch.from_numpy(z.copy()).requires_grad_()
+        theirs = function(leaf, torch.from_numpy(targets))
+        theirs.backward()
+        value, grad = loss.value_and_grad(targets, z, reduction="sum")
+        assert value == pytest.approx(theirs.item(), rel=tolerance)
+        np.testing.assert_allclose(grad, leaf.grad.numpy(), rtol=5 * tolerance, atol=tolerance)
+
+
+@both_dtypes
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_parity_of_nll_with_torch(smoothing, dtype):
+    torch = pytest.importorskip("torch", reason="torch is a peer, not a requirement")
+    y, z = typical(fl.NLL(), 40, 6, dtype)
+    y[3], weight = -100, np.linspace(0.5, 2, 6).astype(dtype)
+    leaf = torch.from_numpy(z.copy()).requires_grad_()
+    loss = fl.NLL(weight, smoothing, ignore_index=-100)
+    if smoothing:  # nll_loss has none: cross_entropy of what is normalized has another gradient
+        theirs = torch.nn.functional.cross_entropy(
+            leaf, torch.from_numpy(y), torch.from_numpy(weight), label_smoothing=smoothing
+        )
+    else:
+        theirs = torch.nn.functional.nll_loss(leaf, torch.from_numpy(y), torch.from_numpy(weight))
+        theirs.backward()
+        np.testing.assert_allclose(loss.grad(y, z), leaf.grad.numpy(), rtol=1e-5, atol=1e-9)
+    assert loss(y, z) == pytest.approx(theirs.item(), rel=1e-5 if dtype is np.float32 else 1e-12)
+
+
+def test_parity_of_soft_poly_loss_with_optax():
+    optax = pytest.importorskip("optax", reason="optax is a peer, not a requirement")
+    z = data(30, 5, np.float32)[1]
+    q = np.random.default_rng(0).dirichlet(np.ones(5), 30).astype(np.float32)
+    theirs = optax.losses.poly_loss_cross_entropy(z, q, epsilon=2.0)
+    np.testing.assert_allclose(fl.PolyLoss(2.0)(q, z, reduction="none"), theirs, rtol=2e-5)
+
+
+def test_parity_with_keras():
+    """CategoricalFocalCrossentropy(from_logits=True), CategoricalHinge,
+    CategoricalGeneralizedCrossEntropy and Tversky, as Keras 3 has them in
+    keras/src/losses/losses.py, in NumPy and without its epsilons."""
+    y, z = data(30, 5)
+    q = 0.9 * np.eye(5)[y] + 0.1 / 5
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    focal = (0.25 * (1 - p) ** 2.0 * -q * np.log(p)).sum(1)
+    for ours in (
+        fl.SoftmaxFocal()(q, z, reduction="none"),
+        fl.SoftmaxFocal(label_smoothing=0.1)(y, z, reduction="none"),
+    ):
+        np.testing.assert_allclose(0.25 * ours, focal, rtol=1e-12)
+    hot = np.eye(5)[y]  # the hinge takes 0 to be the score of a class where all others are negative
+    hinge = np.maximum(((1 - hot) * p).max(1) - (hot * p).sum(1) + 1, 0)
+    np.testing.assert_allclose(fl.MultiClassHinge()(y, p, reduction="none"), hinge, rtol=1e-13)
+    power = (1 - (hot * p).sum(1) ** 0.5) / 0.5
+    ours = fl.GeneralizedCrossEntropy(q=0.5)(y, np.log(p), reduction="none")
+    np.testing.assert_allclose(ours, power, rtol=1e-12)
+    mask = data(30, 5, seed=1)[1] > 0
+    both, only_true, only_pred = ((a * b).sum() for a, b in ((mask, p), (mask, 1 - p), (~mask, p)))
+    tversky = 1 - both / (both + 0.3 * only_true + 0.7 * only_pred)
+    ours = fl.Tversky(alpha=0.7, beta=0.3)(mask.reshape(1, -1), p.reshape(1, -1))
+    assert ours == pytest.approx(tversky, rel=1e-13)
 
 
 def test_softmax_functions():

@@ -379,7 +379,7 @@ def test_wrong_arguments():
     with pytest.raises(
         ValueError, match=r"y_true must hold a class for each row, .*; got \(4, 3\)"
     ):
-        fl.SoftmaxFocal()(np.eye(3)[y], z)
+        fl.MultiClassHinge()(np.eye(3)[y], z)
     with pytest.raises(ValueError, match="out is for reduction"):
         CE(y, z, out=z)
     with pytest.raises(ValueError, match="out must be a writeable"):

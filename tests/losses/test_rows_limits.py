@@ -50,6 +50,37 @@ def test_a_row_that_makes_no_sense_is_nan_alone(bad, k):
     assert np.isnan(CE([0], np.full((1, k), -np.inf)))
 
 
+def test_tversky_is_dice_and_jaccard():
+    rng = np.random.default_rng(0)
+    masks, p = rng.integers(0, 2, (6, 30)), rng.random((6, 30))
+    for name in ("value_and_grad", "grad_and_hess"):
+        dice, same = (getattr(x, name)(masks, p) for x in (fl.Dice(0.5), fl.Tversky(smooth=0.25)))
+        for a, b in zip(dice, same, strict=True):
+            np.testing.assert_array_equal(a, b)
+    both = np.minimum(masks, p > 0.5).sum(1)
+    jaccard = 1 - both / np.maximum(masks, p > 0.5).sum(1)
+    ours = fl.Tversky(alpha=1.0, beta=1.0)(masks, p > 0.5, reduction="none")
+    np.testing.assert_allclose(ours, jaccard, rtol=1e-14)
+
+
+@both_dtypes
+def test_sets_of_logits(dtype):
+    rng = np.random.default_rng(0)
+    masks, z = rng.integers(0, 2, (6, 30)), (10 * rng.normal(size=(6, 30))).astype(dtype)
+    z[0, :2], masks[0, :2] = (np.inf, -np.inf), (1, 0)
+    ours = fl.Dice(logits=True)(masks, z, reduction="none")
+    expected = fl.Dice()(masks, fl.sigmoid(z), reduction="none")
+    np.testing.assert_allclose(ours, expected, rtol=8 * np.finfo(dtype).eps)
+    assert all(np.isfinite(x).all() for x in fl.Dice(logits=True).grad_and_hess(masks, z))
+    far = np.full((1, 3), -700 if dtype is np.float64 else -80, dtype)  # next to nothing is there
+    loss = fl.Tversky(beta=1.0, logits=True)
+    assert loss([[0, 0, 0]], far) == 1 and (loss.grad([[0, 0, 0]], far) == 0).all()
+    grad = loss.grad(
+        [[1, 0, 0]], far
+    )  # where both, in z alone and in q alone: e, 2 e, 1 for e = exp(z)
+    np.testing.assert_allclose(grad[0, 0], -fl.sigmoid(far[0, 0]), rtol=1e-5)
+
+
 def test_two_empty_sets_are_alike():
     loss, nothing = fl.Dice(), np.zeros((1, 4))
     assert loss(nothing, nothing) == 0
@@ -130,6 +161,47 @@ def test_a_margin_is_left_where_scores_dwarf_it(dtype):
     np.testing.assert_array_equal(value, [1, 1])
     np.testing.assert_array_equal(grad, [[-1, 1, 0], [0, 1, -1]])
     np.testing.assert_array_equal(fl.MultiClassPerceptron()([0, 2], z, reduction="none"), [0, 0])
+    value, grad = fl.MultiMargin().value_and_grad([0, 2], z, reduction="none")
+    np.testing.assert_allclose(value, [1 / 3, 1 / 3], rtol=1e-6)
+    np.testing.assert_allclose(grad, np.array([[-1, 1, 0], [0, 1, -1]]) / 3, rtol=1e-6)
+    value = fl.MultiLabelMargin()([[1, 0, 0], [0, 0, 1]], z, reduction="none")
+    np.testing.assert_allclose(value, [1 / 3, 1 / 3], rtol=1e-6)
+
+
+@both_dtypes
+def test_scores_that_make_no_sense_spoil_their_row_alone(dtype):
+    z = data(6, 5, dtype)[1]
+    y = np.array([0, 1, 2, 3, 4, 0])
+    z[1, 1] = z[2, 0] = np.nan
+    z[3, 3], z[4, 4] = np.inf, -np.inf  # far above all others, and far below
+    hot = np.eye(5)[y]
+    for loss, targets in (
+        (fl.MultiMargin(), y),
+        (fl.MultiMargin(2), y),
+        (fl.MultiLabelMargin(), hot),
+    ):
+        values, grads = loss.value_and_grad(targets, z, reduction="none")
+        assert np.isnan(values[1:3]).all() and np.isnan(grads[1:3]).all()
+        assert values[3] == 0 and values[4] == np.inf
+        assert np.isfinite(values[[0, 5]]).all() and (grads[3] == 0).all()
+    for loss in (fl.SoftmaxFocal(), fl.PolyLoss()):
+        values, grads = loss.value_and_grad(0 * hot, z, reduction="none")
+        np.testing.assert_array_equal(np.isnan(values), [False, True, True, True, False, False])
+        assert np.isnan(grads[1:4]).all() and (grads[[0, 4, 5]] == 0).all()
+    assert np.isnan(fl.MultiMargin()([0], np.array([[np.nan]], dtype)))
+    assert fl.MultiMargin()([0], np.array([[np.inf]], dtype)) == 0
+
+
+def test_bounded_losses_of_impossible_classes():
+    z = np.array([[0.0, -np.inf, 1.0]])
+    assert fl.GeneralizedCrossEntropy(q=0.5)([1], z) == 2
+    assert fl.SymmetricCrossEntropy(alpha=0.0)([1], z) == pytest.approx(4, rel=1e-15)
+    assert fl.SymmetricCrossEntropy()([1], z) == np.inf
+    for loss in (fl.GeneralizedCrossEntropy(), fl.SymmetricCrossEntropy(), fl.PolyLoss()):
+        assert all(np.isfinite(x).all() for x in loss.grad_and_hess([1], z))
+    nearly = fl.GeneralizedCrossEntropy(q=1e-300)
+    for y in (0, 2):
+        assert nearly([y], z) == pytest.approx(CE([y], z), rel=1e-14)
 
 
 def test_a_normal_distribution_without_variance():  # torch#49807

@@ -169,7 +169,12 @@ def test_missing_targets_of_rows():
         ("y", "p0", "softmax_cross_entropy", "it needs a column for each class"),
         ("y", "p0,p1,p2", "kl_divergence", "it needs a column of targets for each of predictions"),
         ("y,w", "p0,p1,p2", "softmax_cross_entropy", "of classes, or a column of targets for each"),
-        ("y,w", "p0,p1", "poly", "it needs one column of classes; got --y-true y,w --y-pred p0,p1"),
+        (
+            "y,w",
+            "p0,p1",
+            "multiclass_hinge",
+            "it needs one column of classes; got --y-true y,w --y-pred p0,p1",
+        ),
         ("y", "p0,p1,p2", "gaussian_nll", "it needs columns for a mean and a variance"),
         ("y", "p0,p1,p2", "mse", "one of predictions; got --y-true y --y-pred p0,p1,p2"),
         ("y", "p0,p1", "poly", "row {row}: column 'y' = 2 is not a class from 0 to 1"),

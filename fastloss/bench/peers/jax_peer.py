@@ -108,6 +108,21 @@ def written(jax: Any) -> dict[str, Function]:
         log_p = log_softmax_of_class(z, y)
         return epsilon * (1 - exp(log_p)) - log_p
 
+    def generalized_cross_entropy(z: Any, y: Any, q: float) -> Any:
+        return -jnp.expm1(q * log_softmax_of_class(z, y)) / q
+
+    def symmetric_cross_entropy(z: Any, y: Any, alpha: float, beta: float, log_zero: float) -> Any:
+        log_p = log_softmax_of_class(z, y)
+        return -alpha * log_p - beta * log_zero * (1 - exp(log_p))
+
+    def multi_margin(z: Any, y: Any, p: int, margin: float) -> Any:
+        excess = nn.relu(margin + z - of_class(z, y)[:, None]) ** p
+        return (excess.sum(1) - margin**p) / z.shape[1]
+
+    def multilabel_margin(z: Any, y: Any) -> Any:
+        excess = nn.relu(1 + z[:, None, :] - z[:, :, None])
+        return jnp.einsum("ni,nj,nij->n", y, 1 - y, excess) / z.shape[1]
+
     def above_class(z: Any, y: Any) -> Any:  # the highest score of another class, less its own
         others = where(y[:, None] == jnp.arange(z.shape[1]), -jnp.inf, z)
         return others.max(1) - of_class(z, y)
@@ -121,6 +136,11 @@ def written(jax: Any) -> dict[str, Function]:
 
     def dice(z: Any, y: Any, smooth: float) -> Any:
         return 1 - (2 * (z * y).sum(1) + smooth) / (z.sum(1) + y.sum(1) + smooth)
+
+    def tversky(z: Any, y: Any, alpha: float, beta: float, smooth: float) -> Any:
+        both = (z * y).sum(1)
+        apart = alpha * (z.sum(1) - both) + beta * (y.sum(1) - both)
+        return apart / (both + apart + smooth)
 
     def gaussian_nll(z: Any, y: Any, full: bool) -> Any:
         loss = (log(z[:, 1]) + square(z[:, 0] - y) / z[:, 1]) / 2
@@ -170,7 +190,13 @@ def written(jax: Any) -> dict[str, Function]:
         "softmax_cross_entropy": lambda z, y: -log_softmax_of_class(z, y),
         "softmax_focal": softmax_focal,
         "poly": poly,
+        "generalized_cross_entropy": generalized_cross_entropy,
+        "symmetric_cross_entropy": symmetric_cross_entropy,
         "cross_entropy": lambda z, y: -log(of_class(z, y)),
+        "nll": lambda z, y: -of_class(z, y),
+        "multiclass_brier": lambda z, y: square(z).sum(1) - 2 * of_class(z, y) + 1,
+        "multi_margin": multi_margin,
+        "multilabel_margin": multilabel_margin,
         "multiclass_hinge": lambda z, y: nn.relu(1 + above_class(z, y)),
         "multiclass_perceptron": lambda z, y: nn.relu(above_class(z, y)),
         "multilabel_logistic": lambda z, y, **_: softplus(z) - y * z,
@@ -179,6 +205,7 @@ def written(jax: Any) -> dict[str, Function]:
         "cosine": cosine,
         "listwise_softmax": lambda z, y: -(nn.softmax(y, 1) * nn.log_softmax(z, 1)).sum(1),
         "dice": dice,
+        "tversky": tversky,
         "gaussian_nll": gaussian_nll,
     }
 

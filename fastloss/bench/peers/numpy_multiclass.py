@@ -42,6 +42,27 @@ def poly(y: Array, z: Array, m: float, new: Arrays, epsilon: float) -> Any:
     )
 
 
+@formula("generalized_cross_entropy")
+def generalized_cross_entropy(y: Array, z: Array, m: float, new: Arrays, q: float) -> Any:
+    return _of_label(
+        y, z, m, new, lambda log_p: -np.expm1(q * log_p) / q, lambda log_p: np.exp(q * log_p)
+    )
+
+
+@formula("symmetric_cross_entropy")
+def symmetric_cross_entropy(
+    y: Array, z: Array, m: float, new: Arrays, alpha: float, beta: float, log_zero: float
+) -> Any:
+    return _of_label(
+        y,
+        z,
+        m,
+        new,
+        lambda log_p: -beta * log_zero * (1 - np.exp(log_p)) - alpha * log_p,
+        lambda log_p: alpha - beta * log_zero * np.exp(log_p),
+    )
+
+
 @formula("listwise_softmax")
 def listwise_softmax(y: Array, z: Array, m: float, new: Arrays) -> Any:
     _, q, total = _softmax(y, new)
@@ -69,6 +90,32 @@ def cross_entropy(y: Array, z: Array, m: float, new: Arrays) -> Any:
         return g
 
     return lambda: -m * np.log(p).sum(), grad
+
+
+@formula("nll")
+def nll(y: Array, z: Array, m: float, new: Arrays) -> Any:
+    label = np.expand_dims(y, 1)
+
+    def grad() -> Array:
+        g = new()
+        g.fill(0)
+        np.put_along_axis(g, label, -m, 1)
+        return g
+
+    return lambda: -m * np.take_along_axis(z, label, 1).sum(), grad
+
+
+@formula("multiclass_brier")
+def multiclass_brier(y: Array, z: Array, m: float, new: Arrays) -> Any:
+    label = np.expand_dims(y, 1)
+    p = np.take_along_axis(z, label, 1)
+
+    def grad() -> Array:
+        g: Array = np.multiply(z, 2 * m, out=new())
+        np.put_along_axis(g, label, 2 * m * (p - 1), 1)
+        return g
+
+    return lambda: m * (np.vdot(z, z) - 2 * p.sum() + p.size), grad
 
 
 @formula("kl_divergence")
@@ -121,6 +168,25 @@ def dice(y: Array, z: Array, m: float, new: Arrays, smooth: float) -> Any:
     return lambda: 1 - m * overlap.sum(), grad
 
 
+@formula("tversky")
+def tversky(
+    y: Array, z: Array, m: float, new: Arrays, alpha: float, beta: float, smooth: float
+) -> Any:
+    both = np.einsum("nk,nk->n", y, z)[:, None]
+    apart = alpha * (z.sum(axis=1, keepdims=True) - both)
+    apart += beta * (y.sum(axis=1, keepdims=True) - both)
+    whole = both + apart + smooth
+    overlap = (both + smooth) / whole
+
+    def grad() -> Array:
+        g: Array = np.multiply(y, overlap * (1 - alpha - beta) - 1, out=new())
+        g += alpha * overlap
+        g *= m / whole
+        return g
+
+    return lambda: m * (apart / whole).sum(), grad
+
+
 @formula("multilabel_logistic")
 def multilabel_logistic(
     y: Array, z: Array, m: float, new: Arrays, pos_weight: float, label_weight: None
@@ -151,6 +217,22 @@ def gaussian_nll(y: Array, z: Array, m: float, new: Arrays, full: bool) -> Any:
         return g
 
     return lambda: m / 2 * (np.log(variance) + d * t).sum(), grad
+
+
+@formula("multi_margin")
+def multi_margin(y: Array, z: Array, m: float, new: Arrays, p: int, margin: float) -> Any:
+    """With p = 1."""
+    label = np.expand_dims(y, 1)
+    excess = np.subtract(z, np.take_along_axis(z, label, 1) - margin, out=new())
+    np.put_along_axis(excess, label, 0, 1)
+    m /= z.shape[1]
+
+    def grad() -> Array:
+        g: Array = np.multiply(excess > 0, m, out=new())
+        np.put_along_axis(g, label, -g.sum(axis=1, keepdims=True), 1)
+        return g
+
+    return lambda: m * excess.clip(0, np.inf).sum(), grad
 
 
 @formula("multiclass_hinge")

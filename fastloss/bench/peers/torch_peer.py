@@ -41,6 +41,8 @@ def own(torch: Any) -> dict[str, Function]:
             z, y, reduction="none", log_target=log_target
         ).mean(),
         "softmax_cross_entropy": F.cross_entropy,
+        "nll": F.nll_loss,
+        "multi_margin": F.multi_margin_loss,
     }
 
 
@@ -56,6 +58,16 @@ def composed(torch: Any) -> dict[str, Function]:
         log_p = of_class(F.log_softmax(z, 1), y)
         return (epsilon * (1 - exp(log_p)) - log_p).mean()
 
+    def generalized_cross_entropy(z: Any, y: Any, q: float) -> Any:
+        return -torch.expm1(q * of_class(F.log_softmax(z, 1), y)).mean() / q
+
+    def symmetric_cross_entropy(z: Any, y: Any, alpha: float, beta: float, log_zero: float) -> Any:
+        log_p = of_class(F.log_softmax(z, 1), y)
+        return -(alpha * log_p + beta * log_zero * (1 - exp(log_p))).mean()
+
+    def multiclass_brier(z: Any, y: Any) -> Any:
+        return (z.square().sum(1) - 2 * of_class(z, y) + 1).mean()
+
     def jensen_shannon(z: Any, y: Any) -> Any:
         log_mean = log((z + y) / 2)
         apart = z * (log(z) - log_mean) + torch.xlogy(y, y) - y * log_mean
@@ -64,6 +76,11 @@ def composed(torch: Any) -> dict[str, Function]:
     def dice(z: Any, y: Any, smooth: float) -> Any:
         overlap = (2 * (z * y).sum(1) + smooth) / (z.sum(1) + y.sum(1) + smooth)
         return 1 - overlap.mean()
+
+    def tversky(z: Any, y: Any, alpha: float, beta: float, smooth: float) -> Any:
+        both = (z * y).sum(1)
+        apart = alpha * (z.sum(1) - both) + beta * (y.sum(1) - both)
+        return (apart / (both + apart + smooth)).mean()
 
     def above_class(z: Any, y: Any) -> Any:  # the highest score of another class, less its own
         others = z.scatter(1, y.unsqueeze(1), -torch.inf).amax(1)
@@ -166,7 +183,10 @@ def composed(torch: Any) -> dict[str, Function]:
         "general_robust": general_robust,
         "softmax_focal": softmax_focal,
         "poly": poly,
+        "generalized_cross_entropy": generalized_cross_entropy,
+        "symmetric_cross_entropy": symmetric_cross_entropy,
         "cross_entropy": lambda z, y: F.nll_loss(log(z), y),
+        "multiclass_brier": multiclass_brier,
         "kl_divergence": lambda z, y: F.kl_div(log(z), y, reduction="batchmean"),
         "jensen_shannon": jensen_shannon,
         "cosine": lambda z, y: 1 - F.cosine_similarity(z, y, dim=1).mean(),
@@ -174,6 +194,7 @@ def composed(torch: Any) -> dict[str, Function]:
         "multiclass_perceptron": lambda z, y: F.relu(above_class(z, y)).mean(),
         "listwise_softmax": lambda z, y: F.cross_entropy(z, F.softmax(y, 1)),
         "dice": dice,
+        "tversky": tversky,
         "multilabel_logistic": lambda z, y, **_: F.binary_cross_entropy_with_logits(z, y),
         "gaussian_nll": lambda z, y, full: F.gaussian_nll_loss(z[:, 0], y, z[:, 1], full, 0.0),
     }
