@@ -2,7 +2,8 @@
 
 OPTIMIZERS
 
-`schedules` has learning rates that change, and ``fastloss.penalties`` penalties. `load`
+`ExponentialMovingAverage`, `StochasticWeightAverage` and `Lookahead` average the parameters of any
+of them. `schedules` has learning rates that change, and ``fastloss.penalties`` penalties. `load`
 makes the optimizer again that a method ``save`` wrote to a file; `optimizer_names` gives the names
 above.
 
@@ -60,6 +61,11 @@ from fastloss.optim.momentum import (
     Momentum as Momentum,
 )
 from fastloss.optim.muon import Muon as Muon
+from fastloss.optim.wrappers import (
+    ExponentialMovingAverage as ExponentialMovingAverage,
+    Lookahead as Lookahead,
+    StochasticWeightAverage as StochasticWeightAverage,
+)
 
 if __doc__:  # python -OO leaves none
     __doc__ = __doc__.replace(
