@@ -466,7 +466,7 @@ def test_penalties():
 
 def test_signatures():
     assert [*inspect.signature(flt.optim.Lion).parameters] == [
-        "params", "lr", "betas", "weight_decay", "state_dtype",
+        "params", "lr", "betas", "weight_decay", "state_dtype", "maximize",
     ]  # fmt: skip
     assert flt.optim.Lion.__module__ == "fastloss.torch.optim"
     assert "max_norm" not in flt.optim.Lion.__doc__
