@@ -149,12 +149,14 @@ cdef inline void split_decay(Decaying* r, double lr) noexcept nogil:
 cdef inline double next_weight(
         double t, double lr, double r, double power, double* lr_max, double* weight_sum
         ) noexcept nogil:
-    """The part that step t takes in an average weighted by t^r lr_max^power."""
-    cdef double weight
-    lr_max[0] = lr if lr > lr_max[0] else lr_max[0]
-    weight = power_of(t, r) * power_of(lr_max[0], power)
-    weight_sum[0] += weight
-    return weight / weight_sum[0] if weight_sum[0] > 0 else 0
+    """The part that step t takes in an average weighted by t^r lr_max^power. The sum of the weights
+    is in units of the last one, so that it never overflows."""
+    cdef double before = power_of((t - 1) / t, r)
+    if lr > lr_max[0]:
+        before *= power_of(lr_max[0] / lr, power)
+        lr_max[0] = lr
+    weight_sum[0] = 1 + weight_sum[0] * before
+    return 1 / weight_sum[0]
 
 
 cdef void prepare(Rule* r, double lr, double t) noexcept nogil:

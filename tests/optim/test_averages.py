@@ -60,6 +60,16 @@ def test_the_average_of_schedule_free_rules(cls):
             np.testing.assert_allclose(average["a"], sum_of_z / sum_of_weights, rtol=1e-12)
 
 
+@pytest.mark.parametrize("cls", [ScheduleFreeSGD, ScheduleFreeAdamW])
+def test_weights_beyond_all_numbers(cls):
+    p = np.ones(3)
+    opt = cls(p, lr=lambda t: 1e150 * (t + 1), r=1e5, weight_lr_power=1e3)
+    for _ in range(3):
+        opt.step(np.zeros(3))
+    opt.load_state_dict(opt.state_dict())
+    np.testing.assert_array_equal(opt.averaged(), 1)
+
+
 @pytest.mark.parametrize("cls", KEEPING)
 def test_averages_have_the_structure_and_the_dtypes_of_the_parameters(cls):
     a, b, c = (
