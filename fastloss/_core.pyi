@@ -303,6 +303,7 @@ class BaseOptimizer:
         max_norm: float | None,
         clip_value: float | None,
         nonfinite: str,
+        maximize: bool,
         step: int,
     ) -> None: ...
     def _check_idle(self) -> None: ...

@@ -10,6 +10,10 @@ TEXTS = {
     "classes": "Labels of the classes in the order of y_pred, where they are not 0, 1, 2 ...",
     "chunk_size": "Rows at a time; by default as many as make 64 MiB of numbers with all rows.",
     "class_weight": "A weight for each class, which multiplies that of the samples.",
+    "decoupled_weight_decay": (
+        "Shrink p by lr weight_decay before the step, instead of by way of the gradient."
+    ),
+    "eps_root": "Added to what the root is taken of, as in optax.",
     "ignore_index": "Rows of this class are left out, whether it is a class or not.",
     "label_smoothing": "In [0, 1]: this part of each target is spread evenly over all classes.",
     "lr": "The rate, or a function of the number of steps before this one.",

@@ -11,7 +11,8 @@ cdef enum:
     MAX_LOSSES = 128
     MAX_RULES = 32
     MAX_RULE_SIZE = 16  # numbers in the struct of a rule
-    STATES = 3          # arrays of state that a rule may have
+    STATES = 4          # arrays of state that a rule may have
+    ROUNDED_STATES = 3  # that it may have in fewer bytes
     TILE_ROWS = 64      # of a matrix, whose squares are summed together
     TILE_COLUMNS = 1024
 
@@ -204,7 +205,7 @@ cdef struct Clip:           # what happens to a gradient first: g -> factor g, c
     double factor, bound
     double trust            # factor of the rate, from the norms of an array
     bint factored           # the first state is what factors say: not for the rule to change
-    uint32_t random[STATES]     # of the first element, where state is rounded at random
+    uint32_t random[ROUNDED_STATES]     # of the first element, where state is rounded at random
 
 cdef struct Survey:         # of a block
     double squares          # sum of the squares of gradients, or of the parameters
@@ -213,7 +214,7 @@ cdef struct Survey:         # of a block
 
 ctypedef void (*PrepareFn)(void* rule, double lr, double t) noexcept nogil
 ctypedef void (*UpdateFn)(
-    const void* rule, const Clip*, void* p, const void* g, void* a, void* b, void* c,
+    const void* rule, const Clip*, void* p, const void* g, void* a, void* b, void* c, void* e,
     Py_ssize_t n, Survey*) noexcept nogil
 ctypedef double (*TrustFn)(
     const void* rule, double of_parameter, double of_direction, double n) noexcept nogil

@@ -15,7 +15,10 @@ from fastloss.optim import schedules
 
 OBJECTS = [
     *(fl.get_loss(name) for name in fl.loss_names()),
-    *(getattr(fl.optim, name)(np.zeros(3)) for name in fl.optim.optimizer_names()),
+    *(
+        cls(np.zeros((3,) * (cls._axes or 1)))
+        for cls in (getattr(fl.optim, name) for name in fl.optim.optimizer_names())
+    ),
     *(
         cls
         for module in (fl, fl.optim, fl.penalties, schedules)

@@ -27,11 +27,17 @@ from fastloss.bench.peers import PEERS
 from fastloss.bench.peers.base import GIVEN, Peer
 from fastloss.bench.peers.fastloss_peer import Fastloss
 from fastloss.bench.results import Results, Row
-from fastloss.bench.steps import LINEAR, RESNET50, steps, steps_of_list, steps_with_less_state
+from fastloss.bench.steps import (
+    LINEAR,
+    RESNET50,
+    RULES,
+    steps,
+    steps_of_list,
+    steps_with_less_state,
+)
 from fastloss.bench.timing import Effort, interleaved
 from fastloss.config import last_level_cache
 from fastloss.losses.base import pointwise_names
-from fastloss.optim import optimizer_names
 from fastloss.threads import get_num_threads, set_num_threads
 from fastloss.version import __version__
 
@@ -48,6 +54,7 @@ MAIN_RULES = ("Adam", "AdamW", "SGD")
 # those that torch has too
 SHARED_RULES = (
     *MAIN_RULES, "Adamax", "NAdam", "RAdam", "AdaGrad", "RMSprop", "Adadelta", "Adafactor",
+    "ASGD", "Rprop",
 )  # fmt: skip
 STEPPED = 25_000_000  # numbers of one large array: about those of ResNet-50
 
@@ -84,7 +91,7 @@ def full_plan() -> Plan:
         *steps_with_less_state(MAIN_RULES[:1], STEPPED),
         *steps(MAIN_RULES, LARGE, "float64"),
         *steps_of_list(MAIN_RULES[::2], RESNET50),
-        *steps_of_list(optimizer_names(), LINEAR),
+        *steps_of_list(RULES, LINEAR),
     ]
     every = [
         *sweep(pointwise_names(), METHODS, SHAPES, DTYPES),
@@ -105,7 +112,7 @@ def quick_plan() -> Plan:
         *sweep([SOFTMAX], [BOTH], [(32, 10), (1_000_000, 10)], DTYPES[:1]),
         *steps(MAIN_RULES, 1_000_000),
         *steps_with_less_state(MAIN_RULES[:1], 1_000_000),
-        *steps_of_list(optimizer_names(), LINEAR),
+        *steps_of_list(RULES, LINEAR),
     ]
     return Plan([(_ordered(cases), Effort(0.05, 3, 9))], [], False)
 

@@ -13,6 +13,8 @@ from fastloss import optim
 from fastloss.bench.cases import Array, Task
 
 STEP = "step"  # of one array
+# Rules that take arrays of any shape: those that are measured have one axis.
+RULES = tuple(name for name in optim.optimizer_names() if getattr(optim, name)._axes is None)
 # Where the default is not what people use.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {"SGD": {"momentum": 0.9}}
 

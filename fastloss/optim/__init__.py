@@ -2,8 +2,10 @@
 
 OPTIMIZERS
 
-`schedules` has learning rates that change, and ``fastloss.penalties`` penalties. `load` makes the
-optimizer again that a method ``save`` wrote to a file; `optimizer_names` gives the names above.
+`ExponentialMovingAverage`, `StochasticWeightAverage` and `Lookahead` average the parameters of any
+of them. `schedules` has learning rates that change, and ``fastloss.penalties`` penalties. `load`
+makes the optimizer again that a method ``save`` wrote to a file; `optimizer_names` gives the names
+above.
 
 Examples
 --------
@@ -26,6 +28,7 @@ from fastloss.optim.adam import (
     Adam as Adam,
     Adamax as Adamax,
     AdamW as AdamW,
+    Adan as Adan,
     NAdam as NAdam,
     RAdam as RAdam,
 )
@@ -35,6 +38,12 @@ from fastloss.optim.adaptive import (
     AdaGrad as AdaGrad,
     AdaptiveGradient as AdaptiveGradient,
     RMSprop as RMSprop,
+    Rprop as Rprop,
+)
+from fastloss.optim.averaging import (
+    ASGD as ASGD,
+    ScheduleFreeAdamW as ScheduleFreeAdamW,
+    ScheduleFreeSGD as ScheduleFreeSGD,
 )
 from fastloss.optim.base import (
     Optimizer as Optimizer,
@@ -50,6 +59,12 @@ from fastloss.optim.momentum import (
     SGD as SGD,
     Lion as Lion,
     Momentum as Momentum,
+)
+from fastloss.optim.muon import Muon as Muon
+from fastloss.optim.wrappers import (
+    ExponentialMovingAverage as ExponentialMovingAverage,
+    Lookahead as Lookahead,
+    StochasticWeightAverage as StochasticWeightAverage,
 )
 
 if __doc__:  # python -OO leaves none

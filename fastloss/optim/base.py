@@ -22,15 +22,18 @@ from fastloss.domains import NONNEGATIVE, POSITIVE, Domain
 from fastloss.optim import schedules
 from fastloss.optim.checks import (
     check_apart,
+    check_flag,
     check_keys,
     check_like,
     check_number,
     check_numbers,
     check_parameter,
     check_prox,
+    check_tuple,
     has_prox_only,
 )
 from fastloss.optim.stored import ROUNDED, check_fits, check_state_dtype, is_low, make_state
+from fastloss.optim.structure import Structure, is_grouped
 from fastloss.registry import Registry
 
 Array: TypeAlias = NDArray[np.floating[Any]]
@@ -65,6 +68,8 @@ state_dtype : {None, "bfloat16", "8bit", "float32", "float64"}
     float64, "bfloat16" or "8bit", codes of one byte with a scale for each 256 of them. What is
     kept of the state is then rounded up or down at random, so that the mean is exact: see
     docs/precision.md. Options that would amplify these errors are refused.
+maximize : bool
+    Step along the negative of the gradients. Weight decay and penalties still pull towards 0.
 """
 
 
@@ -75,6 +80,7 @@ class Common(TypedDict, total=False):
     clip_value: float | None
     nonfinite: NonFinite
     state_dtype: StateDtype | None
+    maximize: bool
 
 
 DEFAULTS: Common = {
@@ -82,6 +88,7 @@ DEFAULTS: Common = {
     "clip_value": None,
     "nonfinite": "propagate",
     "state_dtype": None,
+    "maximize": False,
 }
 
 
@@ -96,6 +103,9 @@ class Optimizer(BaseOptimizer):
     _ranges: ClassVar[Mapping[str, Domain]] = {}  # of options; NONNEGATIVE where it lacks one
     _flags: ClassVar[Collection[str]] = ()  # the options that are True or False
     _state_names: ClassVar[tuple[str, ...]]  # of the arrays of state, in the kernel's order
+    _copies: ClassVar[Collection[str]] = ()  # those that start as copies of the parameters
+    _n_betas: ClassVar[int] = 2  # how many numbers `betas` holds
+    _axes: ClassVar[int | None] = None  # how many an array must have
     _takes_prox: ClassVar[bool] = False  # of any penalty: one step size for all elements
     _takes_rows: ClassVar[bool] = False  # gradients of some rows; the others wait
     _carried_numbers: ClassVar[Mapping[str, float]] = {}  # numbers that go from step to step
@@ -170,10 +180,10 @@ class Optimizer(BaseOptimizer):
 
     def _kernel_numbers(self, options: Mapping[str, Any]) -> dict[str, float]:
         """The options as numbers under the kernel's names."""
-        fields = {}
+        fields: dict[str, float] = {}
         for key, value in options.items():
             if key == "betas":
-                fields["beta1"], fields["beta2"] = value
+                fields |= {f"beta{i}": beta for i, beta in enumerate(value, 1)}
             elif key == "penalty":
                 fields |= {name: float(getattr(value, name, 0.0)) for name in ("l1", "l2")}
             elif key != "lr":
@@ -204,39 +214,26 @@ class Optimizer(BaseOptimizer):
         if hasattr(self, "_options"):
             raise TypeError(f"this {type(self).__name__} is initialised already")
         common = self._check_common(common, options)
-        self._grouped = grouped = _is_grouped(params)
-        given = cast("Sequence[Mapping[str, Any]]", params) if grouped else [{"params": params}]
+        self._structure = structure = Structure(params)
+        self._grouped, self._keys = structure.grouped, structure.keys
+        self._members, self._names = structure.members, structure.labels
         groups = [
-            self._check_group(f"params[{k}]" if grouped else "", group, options)
-            for k, group in enumerate(given)
+            self._check_group(f"params[{k}]" if structure.grouped else "", group, options)
+            for k, group in enumerate(structure.groups)
         ]
-        self._keys: list[Any] = []  # of the arrays
-        self._members: list[int] = []  # the group of each array
-        arrays: list[Array] = []
-        names: list[str] = []  # what follows "params" or "grads" to name an array
-        structures = []
-        for k, group in enumerate(given):
-            prefix = f"[{k}]" if grouped else ""
-            structure, keys, values = _flatten(group["params"], f"params{prefix}")
-            structures.append(structure)
-            arrays += values
-            self._keys += keys
-            self._members += [k] * len(values)
-            names += [prefix if structure is None else f"{prefix}[{key!r}]" for key in keys]
-        if grouped:
-            self._keys = list(range(len(arrays)))
-        if not arrays:
-            raise ValueError("params holds no arrays")
+        arrays: list[Array] = structure.arrays
+        names = structure.labels
         for array, name in zip(arrays, names, strict=True):
             check_parameter(array, f"params{name}")
         check_apart(arrays, names)
-        self._arrays, self._names = arrays, names
+        self._arrays = arrays
         self._check_fit(groups, check_numbers, check_prox)
         self._options = groups
         self._make_state(names, common["state_dtype"])
         grads = [f"grads{name}" for name in names]
-        self._bind(arrays, grads, *self._held(), self._members, structures, grouped)
-        self._set(self._options, [self._carried_numbers] * len(given), common, 0)
+        kinds = structure.kinds
+        self._bind(arrays, grads, *self._held(), self._members, kinds, self._grouped)
+        self._set(self._options, [self._carried_numbers] * len(groups), common, 0)
 
     def _make_state(self, labels: list[str], state_dtype: str | None) -> None:
         """Make what is kept of each array, by name."""
@@ -255,6 +252,8 @@ class Optimizer(BaseOptimizer):
             for name, shape in self._shapes(options, array).items():
                 initial = self._initial(name, options)
                 made |= make_state(array, name, initial, state_dtype, shape)
+                if name in self._copies:
+                    np.copyto(made[name], made.get("master", array))
             self._state.append(made)
 
     def _held(self) -> tuple[list[Any], list[Any]]:
@@ -295,6 +294,7 @@ class Optimizer(BaseOptimizer):
             max_norm=common["max_norm"],
             clip_value=common["clip_value"],
             nonfinite=common["nonfinite"],
+            maximize=common["maximize"],
             step=step,
         )
 
@@ -339,14 +339,13 @@ class Optimizer(BaseOptimizer):
             "clip_value": limits[1],
             "nonfinite": nonfinite,
             "state_dtype": cast("StateDtype | None", check_state_dtype(given["state_dtype"])),
+            "maximize": check_flag("maximize", given["maximize"]),
         }
 
     def _check_group(
         self, label: str, group: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> dict[str, Any]:
         """The options of a group; label: what errors call it, if there are groups."""
-        if "params" not in group:
-            raise ValueError(f'{label} lacks the key "params"')
         own = {key: value for key, value in group.items() if key != "params"}
         for key in own:
             if key not in defaults:
@@ -380,14 +379,10 @@ class Optimizer(BaseOptimizer):
         if name == "penalty":
             return self._check_penalty(value)
         if name == "betas":
-            if not isinstance(value, (tuple, list)) or len(value) != 2:
-                raise TypeError(f"betas must be a pair of numbers; got {value!r}")
-            return tuple(check_number(f"betas[{i}]", b, BELOW_ONE) for i, b in enumerate(value))
-        if name not in self._flags:
-            return check_number(name, value, self._ranges.get(name, NONNEGATIVE))
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{name} must be True or False; got {value!r}")
-        return bool(value)
+            return check_tuple(name, value, [BELOW_ONE] * self._n_betas)
+        if name in self._flags:
+            return check_flag(name, value)
+        return check_number(name, value, self._ranges.get(name, NONNEGATIVE))
 
     def _check_penalty(self, penalty: Any) -> Any:
         """A penalty whose proximal step the kernel takes, or that can take it itself."""
@@ -426,9 +421,10 @@ class Optimizer(BaseOptimizer):
         -------
         dict
             ``{"optimizer": name, "version": 1, "step": steps so far, "max_norm": ...,
-            "clip_value": ..., "nonfinite": ..., "state_dtype": ..., "groups": [options],
-            "state": {key: {name: array}}}``. The key of an array is its key or index in the
-            parameters; 0 if they are one array; its number among all arrays if there are groups.
+            "clip_value": ..., "nonfinite": ..., "state_dtype": ..., "maximize": ...,
+            "groups": [options], "state": {key: {name: array}}}``. The key of an array is its key or
+            index in the parameters; 0 if they are one array; its number among all arrays if there
+            are groups.
             Arrays in bfloat16 are of dtype uint16, with its bits; those in 8 bits are codes of
             dtype uint8, beside them ``name_scale`` (docs/precision.md says what they mean). Of an
             array of float16 or bfloat16 ``master`` is its float32.
@@ -600,7 +596,7 @@ def load(path: str | Path, params: Params) -> Optimizer:
     unknown = [key for group in options for key in group if key not in known]
     if unknown:
         raise ValueError(f"{path} is damaged: {cls.__name__} has no option {unknown[0]!r}")
-    if _is_grouped(params):
+    if is_grouped(params):
         given = cast("Sequence[Mapping[str, Any]]", params)
         if len(given) != len(options):
             raise ValueError(f"params must be {len(options)} groups; got {len(given)}")
@@ -629,27 +625,6 @@ def optimizer_names() -> tuple[str, ...]:
     True
     """
     return tuple(_REGISTRY)
-
-
-# ---- parameters --------------------------------------------------------------------------------
-
-
-def _is_grouped(params: Params) -> bool:
-    return isinstance(params, (list, tuple)) and len(params) > 0 and isinstance(params[0], Mapping)
-
-
-def _flatten(params: Any, name: str) -> tuple[Any, list[Any], list[Any]]:
-    """The structure as the driver wants it, and the keys and arrays in order."""
-    if isinstance(params, Mapping):
-        return tuple(params), list(params), list(params.values())
-    if isinstance(params, (list, tuple)):
-        return len(params), list(range(len(params))), list(params)
-    if isinstance(params, np.ndarray):
-        return None, [0], [params]
-    raise TypeError(
-        f"{name} must be an array, a list or dict of arrays, or a list of groups; "
-        f"got {type(params).__name__}"
-    )
 
 
 def _indented(text: str) -> str:

@@ -47,6 +47,23 @@ def check_number(name: str, value: Any, domain: Domain) -> float:
     return number
 
 
+def check_flag(name: str, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
+def check_tuple(name: str, value: Any, domains: Sequence[Domain]) -> tuple[float, ...]:
+    """An option that is several numbers."""
+    if not isinstance(value, (tuple, list)) or len(value) != len(domains):
+        kind = {2: "a pair of numbers"}.get(len(domains), f"{len(domains)} numbers")
+        raise TypeError(f"{name} must be {kind}; got {value!r}")
+    return tuple(
+        check_number(f"{name}[{i}]", x, domain)
+        for i, (x, domain) in enumerate(zip(value, domains, strict=True))
+    )
+
+
 def check_numbers(options: Mapping[str, Any], array: Array, label: str) -> None:
     """An error if the dtype of an array rounds to 0 or to infinity what must not be."""
     dtype = step_dtype(array)

@@ -18,7 +18,7 @@ class LAMB(Optimizer):
 
         m <- beta1 m + (1 - beta1) g
         v <- beta2 v + (1 - beta2) g^2
-        r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) + weight_decay p
+        r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t) + eps_root) + eps) + weight_decay p
         p <- p - lr (|p| / |r|) r
 
     where ``|p| / |r|`` is the ratio of the Euclidean norms of the whole arrays, summed in float64;
@@ -32,6 +32,7 @@ class LAMB(Optimizer):
     eps : float, default=1e-6
     weight_decay : float, default=0.01
         Times p, it is part of r.
+    eps_root : float, default=0.0
     COMMON
 
     References
@@ -59,9 +60,18 @@ class LAMB(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-6,
         weight_decay: float = 0.01,
+        eps_root: float = 0.0,
         **common: Unpack[Common],
     ) -> None:
-        self._build(params, common, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        self._build(
+            params,
+            common,
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            eps_root=eps_root,
+        )
 
 
 class Adafactor(Optimizer):

@@ -38,6 +38,7 @@ class SGD(Optimizer):
     penalty : object, optional
         With attributes ``l1`` and ``l2``, or with a method ``prox(array, step, out=array)`` that
         takes a proximal step in place, called after the update.
+    decoupled_weight_decay : bool, default=False
     COMMON
 
     References
@@ -68,7 +69,7 @@ class SGD(Optimizer):
            [-1.5, -2.5]])
     """
 
-    _flags = ("nesterov",)
+    _flags = ("nesterov", "decoupled_weight_decay")
     _takes_prox = True
     _takes_rows = True
 
@@ -81,6 +82,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         nesterov: bool = False,
         penalty: Any = None,
+        decoupled_weight_decay: bool = False,
         **common: Unpack[Common],
     ) -> None:
         self._build(
@@ -92,6 +94,7 @@ class SGD(Optimizer):
             weight_decay=weight_decay,
             nesterov=nesterov,
             penalty=penalty,
+            decoupled_weight_decay=decoupled_weight_decay,
         )
 
     def _states(self, options: Mapping[str, Any]) -> tuple[str | None, ...]:
@@ -117,6 +120,7 @@ class Momentum(Optimizer):
     lr : float or callable, default=1e-3
     momentum : float, default=0.9
     weight_decay : float, default=0.0
+    decoupled_weight_decay : bool, default=False
     COMMON
 
     References
@@ -136,6 +140,7 @@ class Momentum(Optimizer):
     """
 
     _ranges = {"momentum": BELOW_ONE}
+    _flags = ("decoupled_weight_decay",)
     _state_names = ("velocity",)
 
     def __init__(
@@ -144,9 +149,17 @@ class Momentum(Optimizer):
         lr: Rate = 1e-3,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         **common: Unpack[Common],
     ) -> None:
-        self._build(params, common, lr=lr, momentum=momentum, weight_decay=weight_decay)
+        self._build(
+            params,
+            common,
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            decoupled_weight_decay=decoupled_weight_decay,
+        )
 
 
 class NAG(Momentum):
@@ -167,6 +180,7 @@ class NAG(Momentum):
     lr : float or callable, default=1e-3
     momentum : float, default=0.9
     weight_decay : float, default=0.0
+    decoupled_weight_decay : bool, default=False
     COMMON
 
     References

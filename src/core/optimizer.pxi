@@ -111,7 +111,7 @@ cdef inline Clip clip_of(const Update* job, const Parameter* p, Py_ssize_t start
     cdef int k
     clip.trust = p.trust
     clip.factored = p.matrices != 0
-    for k in range(STATES):
+    for k in range(ROUNDED_STATES):
         clip.random[k] = random_of(job, p, k, start) if is_sixteen(p) else 0
     return clip
 
@@ -142,7 +142,7 @@ cdef void update_range(
                 arrays[k] += start * p.held[k].size
         pass_of(job, p)(
             job.groups[p.group].rule, &clip, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4],
-            n, found)
+            arrays[5], n, found)
         start += n
 
 
@@ -206,9 +206,10 @@ cdef class BaseOptimizer:
     cdef double* sums               # of factored arrays
     cdef Py_ssize_t count, n_extents, n_groups, bytes, n_blocks
     cdef Py_ssize_t moved           # bytes that an update reads and writes
-    cdef double bound, max_norm
+    cdef double bound, max_norm, sign
     cdef int nonfinite
     cdef bint running, layerwise
+    cdef bint directs               # a method `_direct` makes directions of the gradients
     cdef list structures            # of each group: None, the number of arrays, or their keys
     cdef bint grouped               # the parameters are a list of groups
     cdef list arrays                # the parameters
@@ -248,6 +249,7 @@ cdef class BaseOptimizer:
         self.arrays, self.states, self.names = arrays, (masters, states), names
         self.views = [array.view() for array in arrays]
         self.structures, self.grouped = structures, grouped
+        self.directs = hasattr(self, "_direct")
         self.n_groups = len(structures)
         self.groups = <Group*>PyMem_Calloc(self.n_groups, sizeof(Group))
         self.parameters = <Parameter*>PyMem_Calloc(len(arrays), sizeof(Parameter))
@@ -292,7 +294,8 @@ cdef class BaseOptimizer:
                 self.n_extents += 1
         self.count = len(arrays)
 
-    def _configure(self, groups, schedules, proximal, max_norm, clip_value, nonfinite, step):
+    def _configure(
+            self, groups, schedules, proximal, max_norm, clip_value, nonfinite, maximize, step):
         """Set the options, and how many steps there were.
 
         groups: of each the name of its kernel, its numbers by name and its lr.
@@ -310,6 +313,7 @@ cdef class BaseOptimizer:
         self.max_norm = INFINITY if max_norm is None else max_norm
         self.bound = INFINITY if clip_value is None else clip_value
         self.nonfinite = ("propagate", "raise", "skip").index(nonfinite)
+        self.sign = -1 if maximize else 1
         self.steps = step
 
     def _check_idle(self):
@@ -365,7 +369,7 @@ cdef class BaseOptimizer:
         by the same rule as ever; the other rows wait, and keep every bit: momentum does not move
         them, averages do not fade, and neither weight decay nor a penalty shrinks them until they
         are named again. Corrections of bias use the one count of steps, as in
-        ``torch.optim.SparseAdam``, which adds its eps before them, and TensorFlow's ``LazyAdam``.
+        ``torch.optim.SparseAdam``, which has ``eps_hat``, and TensorFlow's ``LazyAdam``.
         A negative index, or one beyond the last row, is an error. Memory in proportion to the rows
         given is needed.
         """
@@ -398,7 +402,7 @@ cdef class BaseOptimizer:
             job.threads = threads_for(
                 long_if(self.moved >= UPDATE_PARALLEL_MIN), thread_count)
             job.clip.bound = self.bound
-            job.clip.factor = 1
+            job.clip.factor = self.sign
             if self.max_norm != INFINITY or self.nonfinite != NONFINITE_PROPAGATE:
                 if not self.look(&job, flat):
                     return False
@@ -407,6 +411,8 @@ cdef class BaseOptimizer:
                     self.groups[k].rule, self.groups[k].lr, <double>(self.steps + 1))
             if self.layerwise:
                 self.measure(&job)
+            if self.directs:
+                self.direct(&job, flat)
             job.work = UPDATE
             run_update(&job)
             self.steps += 1
@@ -617,7 +623,7 @@ cdef class BaseOptimizer:
             squares = self.squares()
         norm = sqrt(squares) / job.shrink
         # written so that a norm of NaN gives NaN
-        job.clip.factor = 1 if norm <= self.max_norm else self.max_norm / norm
+        job.clip.factor = self.sign * (1 if norm <= self.max_norm else self.max_norm / norm)
         return True
 
     cdef void measure(self, Update* job) noexcept:
@@ -641,6 +647,21 @@ cdef class BaseOptimizer:
             if p.given:
                 p.trust = self.groups[p.group].kernel.trust(
                     self.groups[p.group].rule, of_parameter, of_direction, <double>p.n)
+
+    cdef int direct(self, Update* job, list flat) except -1:
+        """Let the class make a direction of each gradient, clipped, and a factor of its rate."""
+        cdef Py_ssize_t k
+        cdef Stored* given
+        for k in range(self.count):
+            if flat[k] is None:
+                continue
+            flat[k], self.parameters[k].trust = self._direct(
+                k, flat[k], job.clip.factor, job.clip.bound)
+            given = &self.parameters[k].held[GRADIENT]
+            hold(given, <cnp.ndarray>flat[k])
+        job.clip.factor = 1
+        job.clip.bound = INFINITY
+        return 0
 
     cdef double squares(self):
         cdef double total = 0

@@ -120,7 +120,7 @@ cdef void update_staged(
         for k in range(ARRAYS):
             place[k] = bring(p, k, start, n, <char*>buffer[k])
         pass_over(
-            group.rule, &clip, place[0], place[1], place[2], place[3], place[4],
+            group.rule, &clip, place[0], place[1], place[2], place[3], place[4], place[5],
             (n + LANES - 1) & -LANES, found)
         if job.work == UPDATE:
             take_back(job, p, PARAMETER, start, n, place[PARAMETER])
@@ -146,8 +146,8 @@ cdef void update_rest(
             memset(place[k], 0, sizeof(double) * LANES)
             memcpy(place[k], held.data + start * held.size, n * held.size)
     pass_of(job, p)(
-        job.groups[p.group].rule, &clip, place[0], place[1], place[2], place[3], place[4], LANES,
-        found)
+        job.groups[p.group].rule, &clip, place[0], place[1], place[2], place[3], place[4], place[5],
+        LANES, found)
     for k in range(ARRAYS):         # what a pass does not change, it leaves as it came
         held = &p.held[k]
         if k != GRADIENT and held.data != NULL:

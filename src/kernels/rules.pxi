@@ -1,76 +1,125 @@
 # The update rules of the optimizers. Each is a struct of its options and of the constants of a
 # step, an entry in Rule, and two branches: prepare(), which computes those constants in double, and
-# advance(), which updates one parameter and up to three numbers of its state. Everything else
+# advance(), which updates one parameter and up to four numbers of its state. Everything else
 # follows: dtypes, instruction sets, loops, clipping, threads.
 #
 # The rules for a branch of advance() are those of pointwise.pxi. Parameters that are 0 need no
 # branch either: what they multiply is finite.
 
 # Of each struct: first the options, which the class of the same name sets, behind the line the
-# constants. A state's name is that of the class, in the order a, b, c.
+# constants. A state's name is that of the class, in the order a, b, c, e.
 
 cdef struct SGD:
-    double momentum, dampening, nesterov, weight_decay, l1, l2
+    double momentum, dampening, nesterov, weight_decay, decoupled_weight_decay, l1, l2
     # ----
-    double lr, fresh, threshold, keep, of_grad, of_buffer
+    double lr, decay, lost, fresh, threshold, keep, of_grad, of_buffer
 cdef struct Momentum:
-    double momentum, weight_decay
+    double momentum, weight_decay, decoupled_weight_decay
     # ----
-    double lr
+    double lr, decay, lost
 cdef struct NAG:
-    double momentum, weight_decay
+    double momentum, weight_decay, decoupled_weight_decay
     # ----
-    double lr
+    double lr, decay, lost
+cdef struct ASGD:
+    double lambd, alpha, t0, weight_decay, eta, mu
+    # ----
+    double lr, keep, fresh
 cdef struct AdaGrad:
-    double lr_decay, weight_decay, eps, l1, l2
+    double lr_decay, weight_decay, decoupled_weight_decay, eps, eps_root, l1, l2
     # ----
-    double lr
+    double lr, decay, lost
 cdef struct RMSprop:
-    double alpha, eps, weight_decay, momentum, centered
+    double alpha, eps, eps_root, weight_decay, decoupled_weight_decay, momentum, centered
     # ----
-    double lr
+    double lr, decay, lost
 cdef struct Adadelta:
-    double rho, eps, weight_decay
+    double rho, eps, weight_decay, decoupled_weight_decay
+    # ----
+    double lr, decay, lost
+cdef struct Rprop:
+    double eta_minus, eta_plus, least, most
     # ----
     double lr
 cdef struct Adam:
-    double beta1, beta2, eps, weight_decay, amsgrad, decoupled
+    double beta1, beta2, eps, eps_root, eps_hat, weight_decay, decoupled_weight_decay, amsgrad
     # ----
-    double step, correction, lost, decay
+    double step, correction, inside, outside, lost, decay
 cdef struct Adamax:
-    double beta1, beta2, eps, weight_decay
+    double beta1, beta2, eps, weight_decay, decoupled_weight_decay
     # ----
-    double step
+    double step, decay, lost
 cdef struct NAdam:
-    double beta1, beta2, eps, weight_decay, momentum_decay, mu_product
+    double beta1, beta2, eps, eps_root, weight_decay, decoupled_weight_decay
+    double momentum_decay, mu_product
     # ----
-    double of_grad, of_average, correction
+    double of_grad, of_average, correction, inside, decay, lost
 cdef struct RAdam:
-    double beta1, beta2, eps, weight_decay
+    double beta1, beta2, eps, eps_root, eps_hat, weight_decay, decoupled_weight_decay
     # ----
-    double step, of_root, offset
+    double step, of_root, inside, offset, decay, lost
+cdef struct Adan:
+    double beta1, beta2, beta3, eps, eps_root, weight_decay, no_prox
+    # ----
+    double seen, of_average, of_change, correction, inside, keep, shrink
 cdef struct Lion:
     double beta1, beta2, weight_decay
     # ----
     double lr, lost
 cdef struct FTRL:
-    double beta, l1, l2
+    double lr_power, beta, l1, l2, l2_shrinkage
     # ----
     double lr
 cdef struct AdaptiveGradient:
     double beta, gamma, eps
     # ----
     double lr
+cdef struct Muon:
+    double weight_decay
+    # ----
+    double lr, keep
+cdef struct ScheduleFreeSGD:
+    double momentum, weight_decay, r, weight_lr_power, weight_sum, lr_max
+    # ----
+    double lr, fresh, of_step
+cdef struct ScheduleFreeAdamW:
+    double beta1, beta2, eps, weight_decay, r, weight_lr_power, weight_sum, lr_max
+    # ----
+    double lr, fresh, of_step, correction
 cdef struct Adafactor:
     double beta2_decay, eps1, eps2, d, weight_decay
     # ----
     double fresh, rate, keep
 cdef struct LAMB:
-    double beta1, beta2, eps, weight_decay
+    double beta1, beta2, eps, eps_root, weight_decay
     # ----
-    double lr, of_average, correction
+    double lr, of_average, correction, inside
 
 ctypedef fused Rule:
+    SGD
+    Momentum
+    NAG
+    ASGD
+    AdaGrad
+    RMSprop
+    Adadelta
+    Rprop
+    Adam
+    Adamax
+    NAdam
+    RAdam
+    Adan
+    Lion
+    FTRL
+    AdaptiveGradient
+    Muon
+    ScheduleFreeSGD
+    ScheduleFreeAdamW
+    LAMB
+    Adafactor
+
+# those whose weight decay goes by way of the gradient, or apart from it
+ctypedef fused Decaying:
     SGD
     Momentum
     NAG
@@ -81,11 +130,6 @@ ctypedef fused Rule:
     Adamax
     NAdam
     RAdam
-    Lion
-    FTRL
-    AdaptiveGradient
-    LAMB
-    Adafactor
 
 
 cdef inline double unbias(double beta, double t) noexcept nogil:
@@ -93,9 +137,33 @@ cdef inline double unbias(double beta, double t) noexcept nogil:
     return -expm1(t * log(beta))
 
 
+cdef inline double power_of(double x, double y) noexcept nogil:
+    return power_difference(x, y, 0)
+
+
+cdef inline void split_decay(Decaying* r, double lr) noexcept nogil:
+    r.decay = 0 if r.decoupled_weight_decay != 0 else r.weight_decay
+    r.lost = lr * r.weight_decay if r.decoupled_weight_decay != 0 else 0
+
+
+cdef inline double next_weight(
+        double t, double lr, double r, double power, double* lr_max, double* weight_sum
+        ) noexcept nogil:
+    """The part that step t takes in an average weighted by t^r lr_max^power. The sum of the weights
+    is in units of the last one, so that it never overflows."""
+    cdef double before = power_of((t - 1) / t, r)
+    if lr > lr_max[0]:
+        before *= power_of(lr_max[0] / lr, power)
+        lr_max[0] = lr
+    weight_sum[0] = 1 + weight_sum[0] * before
+    return 1 / weight_sum[0]
+
+
 cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
     """Compute the constants of step t = 1, 2, ..."""
     cdef double mu, next_mu, first, second, bound, length
+    if Rule in Decaying:
+        split_decay(r, lr)
     if Rule is SGD:
         r.lr = lr
         r.fresh = 1 if t == 1 else 1 - r.dampening
@@ -109,9 +177,10 @@ cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
 
     elif Rule is Adam:
         r.step = lr / unbias(r.beta1, t)
-        r.correction = 1 / sqrt(unbias(r.beta2, t))
-        r.lost = lr * r.weight_decay if r.decoupled != 0 else 0
-        r.decay = 0 if r.decoupled != 0 else r.weight_decay
+        second = unbias(r.beta2, t)
+        r.correction = 1 / sqrt(second)
+        r.inside = r.eps_root * second
+        r.outside = r.eps * r.correction if r.eps_hat != 0 else r.eps
 
     elif Rule is Adamax:
         r.step = lr / unbias(r.beta1, t)
@@ -122,7 +191,9 @@ cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
         r.mu_product *= mu
         r.of_grad = lr * (1 - mu) / (1 - r.mu_product)
         r.of_average = lr * next_mu / (1 - r.mu_product * next_mu)
-        r.correction = 1 / sqrt(unbias(r.beta2, t))
+        second = unbias(r.beta2, t)
+        r.correction = 1 / sqrt(second)
+        r.inside = r.eps_root * second
 
     elif Rule is RAdam:
         # (of_root, offset) make the denominator: the root of the average, or 1
@@ -131,6 +202,7 @@ cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
         bound = 2 / (1 - r.beta2) - 1
         length = bound - 2 * t * (1 - second) / second
         r.step = lr / first
+        r.inside = r.eps_root * second
         r.of_root = 0
         r.offset = 1
         if length > 5:
@@ -138,12 +210,46 @@ cdef void prepare(Rule* r, double lr, double t) noexcept nogil:
                 second * ((length - 4) * (length - 2) * bound)
                 / ((bound - 4) * (bound - 2) * length))
             r.of_root = 1
-            r.offset = r.eps
+            r.offset = r.eps if r.eps_hat != 0 else r.eps * sqrt(second)
+
+    elif Rule is Adan:
+        r.seen = 0 if t == 1 else 1
+        r.of_average = lr / unbias(r.beta1, t)
+        r.of_change = lr * r.beta2 / unbias(r.beta2, t)
+        second = unbias(r.beta3, t)
+        r.correction = 1 / sqrt(second)
+        r.inside = r.eps_root * second
+        r.keep = 1 - lr * r.weight_decay if r.no_prox != 0 else 1
+        r.shrink = 1 if r.no_prox != 0 else 1 / (1 + lr * r.weight_decay)
+
+    elif Rule is ASGD:
+        r.lr = lr if t == 1 else r.eta
+        r.keep = 1 - r.lambd * r.lr
+        r.fresh = r.mu
+        r.eta = lr / power_of(1 + r.lambd * lr * t, r.alpha)
+        r.mu = 1 / (t - r.t0) if t - r.t0 > 1 else 1
+
+    elif Rule is ScheduleFreeSGD:
+        r.lr = lr
+        r.fresh = next_weight(t, lr, r.r, r.weight_lr_power, &r.lr_max, &r.weight_sum)
+        r.of_step = lr * (1 - r.momentum + r.momentum * r.fresh)
+
+    elif Rule is ScheduleFreeAdamW:
+        r.lr = lr
+        r.fresh = next_weight(t, lr, r.r, r.weight_lr_power, &r.lr_max, &r.weight_sum)
+        r.of_step = lr * (1 - r.beta1 + r.beta1 * r.fresh)
+        r.correction = 1 / sqrt(unbias(r.beta2, t))
 
     elif Rule is LAMB:
         r.lr = lr
         r.of_average = 1 / unbias(r.beta1, t)
-        r.correction = 1 / sqrt(unbias(r.beta2, t))
+        second = unbias(r.beta2, t)
+        r.correction = 1 / sqrt(second)
+        r.inside = r.eps_root * second
+
+    elif Rule is Muon:
+        r.lr = lr
+        r.keep = 1 - lr * r.weight_decay
 
     elif Rule is Adafactor:
         r.fresh = exp(r.beta2_decay * log(t))
@@ -170,7 +276,7 @@ cdef inline void average(real* state, double beta, real x) noexcept nogil:
 
 
 cdef inline real direction(const LAMB* r, real w, real a, real b) noexcept nogil:
-    return (<real>r.of_average * a) / (root(b) * <real>r.correction + <real>r.eps) + (
+    return (<real>r.of_average * a) / (root(b + <real>r.inside) * <real>r.correction + <real>r.eps) + (
         <real>r.weight_decay * w)
 
 
@@ -188,14 +294,26 @@ cdef inline real over_root(const Adafactor* r, real g, real v) noexcept nogil:
     return g / d
 
 
+cdef inline real rooted(const FTRL* r, bint by_power, real n) noexcept nogil:
+    """n^-lr_power"""
+    if by_power:
+        return power_difference(n, 0, r.lr_power)
+    else:
+        return root(n)
+
+
 cdef inline void advance(
         const Rule* r, bint one, bint other, real trust, real g, real* p, real* a, real* b,
-        real* c) noexcept nogil:
+        real* c, real* e) noexcept nogil:
     """Update a parameter and its state; one and other are what update() makes of the options."""
     cdef real w = p[0], lr, d, u, v, x, sigma
+    cdef bint up, down
+
+    if Rule in Decaying:
+        g = g + <real>r.decay * w
+        w = w - <real>r.lost * w
 
     if Rule is SGD:
-        g = g + <real>r.weight_decay * w
         if one:
             a[0] = <real>r.momentum * a[0] + <real>r.fresh * g
             g = <real>r.of_grad * g + <real>r.of_buffer * a[0]
@@ -204,59 +322,72 @@ cdef inline void advance(
             w = shrunk(w, <real>r.threshold) * <real>r.keep
 
     elif Rule is Momentum:
-        g = g + <real>r.weight_decay * w
         a[0] = <real>r.momentum * a[0] - <real>r.lr * g
         w = w + a[0]
 
     elif Rule is NAG:
-        g = g + <real>r.weight_decay * w
         a[0] = <real>r.momentum * a[0] - <real>r.lr * g
         w = w + (<real>r.momentum * a[0] - <real>r.lr * g)
 
     elif Rule is AdaGrad:
-        g = g + <real>r.weight_decay * w
         a[0] = a[0] + g * g
-        lr = <real>r.lr / (root(a[0]) + <real>r.eps)
+        lr = <real>r.lr / (root(a[0] + <real>r.eps_root) + <real>r.eps)
         w = w - lr * g
         if other:
             w = shrunk(w, lr * <real>r.l1) / (<real>1 + lr * <real>r.l2)
 
     elif Rule is RMSprop:
-        g = g + <real>r.weight_decay * w
         average(a, r.alpha, g * g)
         v = a[0]
         if one:
             average(c, r.alpha, g)
             v = v - c[0] * c[0]
             v = 0 if v < 0 else v
-        d = root(v) + <real>r.eps
+        d = root(v + <real>r.eps_root) + <real>r.eps
         if other:
             b[0] = <real>r.momentum * b[0] + g / d
             w = w - <real>r.lr * b[0]
         else:
             w = w - (<real>r.lr * g) / d
 
-    elif Rule is Adadelta:
+    elif Rule is Rprop:
+        up = ((g > 0) & (a[0] > 0)) | ((g < 0) & (a[0] < 0))
+        down = ((g > 0) & (a[0] < 0)) | ((g < 0) & (a[0] > 0))
+        u = <real>r.eta_plus * b[0]
+        v = <real>r.eta_minus * b[0]
+        u = u if up else b[0]
+        u = v if down else u
+        u = <real>r.least if u < <real>r.least else u
+        u = <real>r.most if u > <real>r.most else u
+        b[0] = u
+        g = 0 if down else g
+        a[0] = g
+        x = u if g > 0 else g               # 0 and NaN stay what they are
+        x = -u if g < 0 else x
+        w = w - x
+
+    elif Rule is ASGD:
         g = g + <real>r.weight_decay * w
+        w = <real>r.keep * w - <real>r.lr * g
+        a[0] = <real>(1 - r.fresh) * a[0] + <real>r.fresh * w
+
+    elif Rule is Adadelta:
         average(a, r.rho, g * g)
         d = root(b[0] + <real>r.eps) / root(a[0] + <real>r.eps) * g
         average(b, r.rho, d * d)
         w = w - <real>r.lr * d
 
     elif Rule is Adam:
-        g = g + <real>r.decay * w
-        w = w - <real>r.lost * w
         average(a, r.beta1, g)
         average(b, r.beta2, g * g)
         v = b[0]
         if one:
             c[0] = c[0] if c[0] > v else v
             v = c[0]
-        d = root(v) * <real>r.correction + <real>r.eps
+        d = root(v + <real>r.inside) * <real>r.correction + <real>r.outside
         w = w - (<real>r.step * a[0]) / d
 
     elif Rule is Adamax:
-        g = g + <real>r.weight_decay * w
         average(a, r.beta1, g)
         u = <real>r.beta2 * b[0]
         v = absolute(g) + <real>r.eps
@@ -264,18 +395,27 @@ cdef inline void advance(
         w = w - (<real>r.step * a[0]) / b[0]
 
     elif Rule is NAdam:
-        g = g + <real>r.weight_decay * w
         average(a, r.beta1, g)
         average(b, r.beta2, g * g)
-        d = root(b[0]) * <real>r.correction + <real>r.eps
+        d = root(b[0] + <real>r.inside) * <real>r.correction + <real>r.eps
         w = w - (<real>r.of_grad * g + <real>r.of_average * a[0]) / d
 
     elif Rule is RAdam:
-        g = g + <real>r.weight_decay * w
         average(a, r.beta1, g)
         average(b, r.beta2, g * g)
-        d = root(b[0]) * <real>r.of_root + <real>r.offset
+        d = root(b[0] + <real>r.inside) * <real>r.of_root + <real>r.offset
         w = w - (<real>r.step * a[0]) / d
+
+    elif Rule is Adan:
+        u = <real>r.seen * (g - e[0])
+        x = g + <real>r.beta2 * u
+        average(a, r.beta1, g)
+        average(b, r.beta2, u)
+        average(c, r.beta3, x * x)
+        e[0] = g
+        d = root(c[0] + <real>r.inside) * <real>r.correction + <real>r.eps
+        u = (<real>r.of_average * a[0] + <real>r.of_change * b[0]) / d
+        w = (<real>r.keep * w - u) * <real>r.shrink
 
     elif Rule is Lion:
         x = <real>r.beta1 * a[0] + <real>(1 - r.beta1) * g
@@ -285,11 +425,11 @@ cdef inline void advance(
         average(a, r.beta2, g)
 
     elif Rule is FTRL:
-        x = root(b[0])
+        x = rooted(r, one, b[0])
         b[0] = b[0] + g * g
-        v = root(b[0])
+        v = rooted(r, one, b[0])
         sigma = (v - x) / <real>r.lr
-        a[0] = a[0] + (g - sigma * w)
+        a[0] = a[0] + (g + <real>r.l2_shrinkage * w - sigma * w)
         d = (<real>r.beta + v) / <real>r.lr + <real>r.l2
         w = shrunk(-a[0], <real>r.l1) / d
 
@@ -297,6 +437,20 @@ cdef inline void advance(
         average(a, r.beta, g)
         average(b, r.gamma, a[0] * a[0])
         w = w - (<real>r.lr * a[0]) / (root(b[0]) + <real>r.eps)
+
+    elif Rule is Muon:
+        w = <real>r.keep * w - <real>r.lr * trust * g
+
+    elif Rule is ScheduleFreeSGD:
+        g = g + <real>r.weight_decay * w
+        w = w + <real>r.fresh * (a[0] - w) - <real>r.of_step * g
+        a[0] = a[0] - <real>r.lr * g
+
+    elif Rule is ScheduleFreeAdamW:
+        average(b, r.beta2, g * g)
+        u = g / (root(b[0]) * <real>r.correction + <real>r.eps) + <real>r.weight_decay * w
+        w = w + <real>r.fresh * (a[0] - w) - <real>r.of_step * u
+        a[0] = a[0] - <real>r.lr * u
 
     elif Rule is LAMB:
         w = w - <real>r.lr * trust * direction(r, w, a[0], b[0])
@@ -311,13 +465,17 @@ cdef inline bint uses(const Rule* r, int state, bint one, bint other) noexcept n
     """Whether the rule has this state."""
     if Rule is SGD:
         return one and state == 0
-    elif Rule is Momentum or Rule is NAG or Rule is AdaGrad or Rule is Lion or (
-            Rule is Adafactor):
+    elif Rule is Momentum or Rule is NAG or Rule is ASGD or Rule is AdaGrad or Rule is Lion or (
+            Rule is ScheduleFreeSGD or Rule is Adafactor):
         return state == 0
+    elif Rule is Muon:          # whose momentum makes the direction that it is given
+        return False
+    elif Rule is Adan:
+        return True
     elif Rule is RMSprop:
         return state == 0 or (other and state == 1) or (one and state == 2)
     elif Rule is Adam:
-        return one or state < 2
+        return state < 2 or (one and state == 2)
     else:
         return state < 2
 
@@ -361,12 +519,12 @@ cdef inline void look_ahead(const void* array, Py_ssize_t start, Py_ssize_t size
 
 cdef inline void sweep(
         const Rule* rule, bint one, bint other, const Clip* clip, real* restrict p,
-        const real* restrict g, held* restrict a, held* restrict b, held* restrict c, Py_ssize_t n
-        ) noexcept nogil:
+        const real* restrict g, held* restrict a, held* restrict b, held* restrict c,
+        held* restrict e, Py_ssize_t n) noexcept nogil:
     cdef Rule r = rule[0]
     cdef real x, w, factor = <real>clip.factor, bound = <real>clip.bound
     cdef real trust = <real>clip.trust
-    cdef real u = 0, v = 0, t = 0
+    cdef real u = 0, v = 0, t = 0, s = 0
     cdef uint32_t of_a = clip.random[0], of_b = clip.random[1], of_c = clip.random[2]
     cdef Py_ssize_t i, start = 0, stop = n
     while start < n:
@@ -389,7 +547,9 @@ cdef inline void sweep(
                 v = fetched(b, i, x)
             if uses(&r, 2, one, other):
                 t = fetched(c, i, x)
-            advance(&r, one, other, trust, x, &w, &u, &v, &t)
+            if uses(&r, 3, one, other):
+                s = fetched(e, i, x)
+            advance(&r, one, other, trust, x, &w, &u, &v, &t, &s)
             p[i] = w
             if uses(&r, 0, one, other):
                 keep(a, i, u, of_a)
@@ -400,13 +560,15 @@ cdef inline void sweep(
             if uses(&r, 2, one, other):
                 keep(c, i, t, of_c)
                 of_c += lattice_step(2)
+            if uses(&r, 3, one, other):
+                keep(e, i, s, 0)    # which no rule rounds
         start = stop
 
 
 cdef void update(
         const Rule* r, const Clip* clip, real* restrict p, const real* restrict g,
-        held* restrict a, held* restrict b, held* restrict c, Py_ssize_t n, Survey* found
-        ) noexcept nogil:
+        held* restrict a, held* restrict b, held* restrict c, held* restrict e, Py_ssize_t n,
+        Survey* found) noexcept nogil:
     """Update n parameters. What a variant does not need has a loop without it."""
     cdef bint one = False, other = False
     if Rule is SGD:
@@ -419,20 +581,22 @@ cdef void update(
         other = r.momentum != 0
     elif Rule is Adam:
         one = r.amsgrad != 0
+    elif Rule is FTRL:
+        one = r.lr_power != -0.5
     if one and other:
-        sweep(r, True, True, clip, p, g, a, b, c, n)
+        sweep(r, True, True, clip, p, g, a, b, c, e, n)
     elif one:
-        sweep(r, True, False, clip, p, g, a, b, c, n)
+        sweep(r, True, False, clip, p, g, a, b, c, e, n)
     elif other:
-        sweep(r, False, True, clip, p, g, a, b, c, n)
+        sweep(r, False, True, clip, p, g, a, b, c, e, n)
     else:
-        sweep(r, False, False, clip, p, g, a, b, c, n)
+        sweep(r, False, False, clip, p, g, a, b, c, e, n)
 
 
 cdef void measure_lamb(
         const LAMB* rule, const Clip* clip, real* restrict p, const real* restrict g,
-        held* restrict a, held* restrict b, held* restrict c, Py_ssize_t n, Survey* found
-        ) noexcept nogil:
+        held* restrict a, held* restrict b, held* restrict c, held* restrict e, Py_ssize_t n,
+        Survey* found) noexcept nogil:
     """Update the averages, and add up the squares of parameters and directions."""
     cdef LAMB r = rule[0]
     cdef real x, w, u, v, d, factor = <real>clip.factor, bound = <real>clip.bound
@@ -465,8 +629,8 @@ cdef void measure_lamb(
 
 cdef void measure_adafactor(
         const Adafactor* rule, const Clip* clip, real* restrict p, const real* restrict g,
-        real* restrict a, real* restrict b, real* restrict c, Py_ssize_t n, Survey* found
-        ) noexcept nogil:
+        real* restrict a, real* restrict b, real* restrict c, real* restrict e, Py_ssize_t n,
+        Survey* found) noexcept nogil:
     """Update the average, and add up the squares of parameters and directions."""
     cdef Adafactor r = rule[0]
     cdef real x, v, fresh, factor = <real>clip.factor, bound = <real>clip.bound

@@ -24,6 +24,7 @@ from fastloss.bench.results import OURS, Results, ResultsError
 from fastloss.bench.steps import (
     LINEAR,
     RESNET50,
+    RULES,
     STEP,
     Step,
     steps,
@@ -103,7 +104,7 @@ def test_difference_sees_nan_and_shape():
 @pytest.mark.parametrize("plan", [run.full_plan(), run.quick_plan()], ids=["full", "quick"])
 def test_a_plan_holds_every_loss_and_rule(plan):
     names = {case.name for case in plan.cases}
-    assert names == {*pointwise_names(), *row_names(), *fl.optim.optimizer_names()}
+    assert names == {*pointwise_names(), *row_names(), *RULES}
     assert len(set(plan.cases)) == len(plan.cases)
 
 

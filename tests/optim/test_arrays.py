@@ -381,10 +381,19 @@ def test_the_layout_of_the_state():
     opt.step({"w": GRAD})
     state = opt.state_dict()
     assert list(state) == ["optimizer", "version", "step", "max_norm", "clip_value", "nonfinite",
-                           "state_dtype", "groups", "state"]  # fmt: skip
+                           "state_dtype", "maximize", "groups", "state"]  # fmt: skip
     assert state["optimizer"] == "Adam" and state["version"] == 1 and state["step"] == 1
     assert state["groups"] == [
-        {"lr": 0.1, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False}
+        {
+            "lr": 0.1,
+            "betas": (0.9, 0.999),
+            "eps": 1e-8,
+            "weight_decay": 0.0,
+            "amsgrad": False,
+            "decoupled_weight_decay": False,
+            "eps_root": 0.0,
+            "eps_hat": False,
+        }
     ]
     np.testing.assert_allclose(state["state"]["w"]["exp_avg"], 0.2 / 14**0.5 * GRAD, rtol=1e-15)
     state["state"]["w"]["exp_avg"][:] = 7  # a copy

@@ -161,13 +161,14 @@ def test_signatures_name_every_argument(name):
     cls = getattr(fl.optim, name)
     shown = inspect.signature(cls).parameters
     assert inspect.signature(cls.__init__).parameters.keys() - shown.keys() == {"self"}
-    opt = cls(zeros())
+    shape = (1,) * (cls._axes or 1)
+    opt = cls(zeros(*shape))
     state = opt.state_dict()
     given = {key: p.default for key, p in shown.items() if key != "params"}
     assert all(p.kind is not p.VAR_KEYWORD for p in shown.values())
     for key, value in given.items():
         assert (state["groups"][0] | state)[key] == value
-    cls(zeros(), **given)
+    cls(zeros(*shape), **given)
     parameters = cls.__doc__.partition("Parameters")[2]
     documented = re.findall(r"^    ([\w, ]+?)(?: :|$)", parameters, re.M)
     assert [*shown] == [n for line in documented for n in line.split(", ") if n in shown]
@@ -182,11 +183,13 @@ def test_repr():
     opt.step([GRAD, GRAD])
     assert repr(opt) == (
         "<Adam(lr=0.1, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False, "
-        "max_norm=1.0) of 2 arrays, step_count=1>"
+        "decoupled_weight_decay=False, eps_root=0.0, eps_hat=False, max_norm=1.0) of 2 arrays, "
+        "step_count=1>"
     )
     opt = fl.optim.Momentum([{"params": zeros()}, {"params": [], "lr": 0.5}], lr=0.1)
     assert repr(opt) == (
-        "<Momentum(lr=[0.1, 0.5], momentum=0.9, weight_decay=0.0) of 1 array, step_count=0>"
+        "<Momentum(lr=[0.1, 0.5], momentum=0.9, weight_decay=0.0, decoupled_weight_decay=False) "
+        "of 1 array, step_count=0>"
     )
     assert "Adam object" in repr(Adam.__new__(Adam))
 
@@ -247,7 +250,7 @@ UNLIKE = {"a": zeros(), "b": zeros(2)}
         (lambda: SGD(UNLIKE, penalty=fl.penalties.GroupLasso(0.1, groups=[0, 1, 1])), ValueError,
          r"GroupLasso does not fit params\['b'\]: .*groups of parameters may have penalties of"),
         (lambda: Adam(zeros(), learning_rate=0.1), TypeError,
-         "Adam has no argument 'learning_rate'; it has: params, lr, betas, .*, state_dtype$"),
+         "Adam has no argument 'learning_rate'; it has: params, lr, betas, .*, maximize$"),
         (lambda: Adam(zeros(), penalty=None), TypeError,
          "Adam has no argument 'penalty'; .*; those with penalty: AdaGrad, SGD"),
         (lambda: Adam([{"params": zeros(), "penalty": None}]), TypeError,

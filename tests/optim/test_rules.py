@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 from isa import OTHERS, result_on
 from mpmath import mp, mpf
-from optim_rules import IDS, L1L2, LAYERWISE, RULES, VARIANTS, WHOLE, all_options
+from optim_rules import (
+    APART,
+    IDS,
+    L1L2,
+    LAYERWISE,
+    OF_MATRICES,
+    RULES,
+    VARIANTS,
+    WHOLE,
+    all_options,
+)
 
 import fastloss as fl
 from fastloss import _core
@@ -31,7 +41,7 @@ def run(cls, options, p, grads, **more):
 
 
 def test_all_rules_are_tested():
-    tested = [*RULES, *LAYERWISE]
+    tested = [*RULES, *LAYERWISE, *OF_MATRICES]
     assert {cls.__name__ for cls in tested} == set(fl.optim.optimizer_names())
     kernels = {cls._kernel_name for cls in tested}
     assert kernels == set(_core.kernel_rules)
@@ -44,7 +54,9 @@ def test_fifty_steps_to_fifty_digits(cls, options, dtype):
     p, grads = inputs(n, dtype, steps)
     got, _ = run(cls, options, p, grads)
     full = all_options(cls, options)
-    roundings = 3 if full.get("penalty") else 1  # of p itself, in a step
+    # of p itself, in a step: it may shrink before, and a penalty takes its own step
+    shrinks = full.get("decoupled_weight_decay", cls in (fl.optim.AdamW, fl.optim.Adan))
+    roundings = 1 + bool(shrinks and full["weight_decay"]) + 2 * bool(full.get("penalty"))
     with mp.workdps(50):
 
         def exact(value):
@@ -155,11 +167,14 @@ TORCH = {
     "RMSprop": [{}, {"momentum": 0.9}, {"centered": True}, {"alpha": 0.5, "eps": 0.1},
                 {"centered": True, "momentum": 0.5, "weight_decay": 0.1}],
     "Adadelta": [{}, {"rho": 0.5, "weight_decay": 0.1}],
-    "Adam": [{}, {"amsgrad": True}, {"weight_decay": 0.1, "betas": (0.5, 0.7)}],
+    "ASGD": [{}, {"lambd": 0.1, "alpha": 0.6, "t0": 20, "weight_decay": 0.1}],
+    "Rprop": [{}, {"etas": (0.3, 1.5), "step_sizes": (0.001, 0.1)}],
+    "Adam": [{}, {"amsgrad": True}, {"weight_decay": 0.1, "betas": (0.5, 0.7)},
+             {"maximize": True, **APART}],
     "AdamW": [{}, {"amsgrad": True}, {"weight_decay": 0.1, "eps": 0.1}],
     "Adamax": [{}, {"weight_decay": 0.1, "betas": (0.5, 0.7)}],
-    "NAdam": [{}, {"weight_decay": 0.1, "momentum_decay": 0.1}],
-    "RAdam": [{}, {"weight_decay": 0.1, "betas": (0.5, 0.9)}],
+    "NAdam": [{}, {"weight_decay": 0.1, "momentum_decay": 0.1}, APART],
+    "RAdam": [{}, {"weight_decay": 0.1, "betas": (0.5, 0.9)}, APART],
 }  # fmt: skip
 
 
@@ -255,6 +270,8 @@ RATES = {
     "Adam": {"lr": 0.02}, "AdamW": {"lr": 0.02, "weight_decay": 0.0}, "Adamax": {"lr": 0.05},
     "NAdam": {"lr": 0.02}, "RAdam": {"lr": 5e-3}, "Lion": {"lr": lambda t: 0.02 / (1 + t / 50)},
     "FTRL": {"lr": 0.5}, "AdaptiveGradient": {"lr": 0.01},
+    "ASGD": {"lr": 1e-3, "lambd": 0.0}, "Rprop": {}, "Adan": {"lr": 5e-3},
+    "ScheduleFreeSGD": {"lr": 5e-3}, "ScheduleFreeAdamW": {"lr": 0.02},
     "LAMB": {"lr": lambda t: 0.02 / (1 + t / 200), "weight_decay": 0.0},
     "Adafactor": {"lr": lambda t: 0.02 / (1 + t / 200)},
 }  # fmt: skip

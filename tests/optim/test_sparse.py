@@ -160,11 +160,11 @@ def test_sparse_and_dense_gradients_take_turns():
         np.testing.assert_allclose(p, others[key], rtol=1e-5 if key == "c" else 1e-13)
 
 
-# SparseAdam adds eps before the correction of the bias: next to none makes the two the same
+# SparseAdam adds eps before the correction of the bias
 @pytest.mark.parametrize(
     ("name", "their_options", "ours", "options"),
     [
-        ("SparseAdam", {"eps": 1e-30}, Adam, {"eps": 0.0}),
+        ("SparseAdam", {"eps": 0.01}, Adam, {"eps": 0.01, "eps_hat": True}),
         ("Adagrad", {}, AdaGrad, {}),
         ("SGD", {}, SGD, {}),
     ],

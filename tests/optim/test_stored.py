@@ -7,9 +7,26 @@ import pytest
 from isa import OTHERS, result_on
 
 import fastloss as fl
-from fastloss.optim import FTRL, LAMB, SGD, Adafactor, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop
+from fastloss.optim import (
+    ASGD,
+    FTRL,
+    LAMB,
+    SGD,
+    Adafactor,
+    Adam,
+    Adamax,
+    AdamW,
+    Adan,
+    Muon,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+    ScheduleFreeAdamW,
+    ScheduleFreeSGD,
+)
 
-REFUSING = (FTRL, Adafactor)
+REFUSING = (FTRL, Rprop, Adan, ASGD, ScheduleFreeSGD, ScheduleFreeAdamW, Adafactor, Muon)
 EVERY = [
     cls for name in fl.optim.optimizer_names() if (cls := getattr(fl.optim, name)) not in REFUSING
 ]
@@ -457,8 +474,11 @@ def test_the_names_of_the_parameters_own_dtype():
         (lambda p: Adam(p, state_dtype=["bfloat16"]), ValueError, "state_dtype must be one of"),
         (lambda p: Adam({"w": p.astype(float)}, **LOW), TypeError, r"\['w'\], which is float64"),
         (lambda p: Adam(p, state_dtype="float64"), TypeError, "params, which is float32"),
-        (lambda p: FTRL(p, **LOW), ValueError, "would spoil FTRL"),
-        (lambda p: Adafactor(p, **LOW), ValueError, "would spoil Adafactor"),
+        *(
+            (lambda p, cls=cls: cls(p, **LOW), ValueError, f"would spoil {cls.__name__}")
+            for cls in REFUSING
+            if cls is not Muon  # which refuses p too
+        ),
         (lambda p: RMSprop(p, centered=True, **LOW), ValueError, "would spoil RMSprop"),
         (lambda p: RMSprop(p, centered=True, **EIGHT), ValueError, "would spoil RMSprop"),
         (lambda p: Adam(p, amsgrad=True, **EIGHT), ValueError, "Adam .* None or 'bfloat16'"),

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="the bridge to torch needs it")
 
 import fastloss.torch as flt  # noqa: E402
 
-NAMES = fl.optim.optimizer_names()
+NAMES = [name for name in fl.optim.optimizer_names() if name != "Muon"]  # of any shape
 THEIRS = {
     name: getattr(torch.optim, other)
     for name in NAMES
@@ -22,9 +22,12 @@ THEIRS = {
 OPTIONS = {
     "SGD": [{"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.8, "nesterov": True}],
     "RMSprop": [{"centered": True, "momentum": 0.5}],
-    "Adam": [{"amsgrad": True}],
+    "Adam": [{"amsgrad": True}, {"maximize": True, "decoupled_weight_decay": True}],
     "AdamW": [{"amsgrad": True}],
     "Adafactor": [{"eps": (1e-3, 1e-3)}],
+    "NAdam": [{"decoupled_weight_decay": True}],
+    "RAdam": [{"decoupled_weight_decay": True}],
+    "ASGD": [{"lambd": 0.1, "t0": 10, "maximize": True}],
 }
 CASES = [(name, options) for name in THEIRS for options in [{}, *OPTIONS.get(name, [])]]
 same_rules = pytest.mark.parametrize(("name", "options"), CASES, ids=str)
@@ -139,14 +142,12 @@ def test_state_is_exchanged_with_torch(name, options, back):
     assert_close(params, others)
 
 
-def test_options_of_torch_alone_are_refused():
+def test_adamw_of_torch_is_adam_with_an_option():
     params = parameters()
-    state = torch.optim.Adam(params, maximize=True).state_dict()
-    with pytest.raises(ValueError, match="none of torch's maximize"):
-        flt.optim.Adam(params).load_state_dict(state)
     state = torch.optim.AdamW(params).state_dict()
-    with pytest.raises(ValueError, match="none of torch's decoupled_weight_decay"):
-        flt.optim.Adam(params).load_state_dict(state)
+    adam = flt.optim.Adam(params)
+    adam.load_state_dict(state)
+    assert adam.param_groups[0]["decoupled_weight_decay"]
     flt.optim.AdamW(params).load_state_dict(state)
 
 
@@ -465,7 +466,7 @@ def test_penalties():
 
 def test_signatures():
     assert [*inspect.signature(flt.optim.Lion).parameters] == [
-        "params", "lr", "betas", "weight_decay", "state_dtype",
+        "params", "lr", "betas", "weight_decay", "state_dtype", "maximize",
     ]  # fmt: skip
     assert flt.optim.Lion.__module__ == "fastloss.torch.optim"
     assert "max_norm" not in flt.optim.Lion.__doc__
@@ -528,11 +529,35 @@ def test_state_that_does_not_fit_changes_nothing():
     assert_equal(params, others)
 
 
-def test_maximize_is_refused_in_a_group_too():
-    p = torch.nn.Parameter(torch.zeros(1))
-    optimizer = flt.optim.SGD([p], lr=0.1)
-    optimizer.param_groups[0]["maximize"] = True
-    p.grad = torch.ones(1)
-    with pytest.raises(ValueError, match="none of torch's maximize"):
-        optimizer.step()
-    assert p.item() == 0
+def test_groups_that_maximize_and_others():
+    params = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    optimizer = flt.optim.SGD(
+        [{"params": params[:1], "maximize": True}, {"params": params[1:]}], lr=1
+    )
+    grads = [torch.ones(1)] * 2
+    run(optimizer, params, [grads])
+    assert [p.item() for p in params] == [1, -1]
+    optimizer.param_groups[0]["maximize"] = False
+    run(optimizer, params, [grads])
+    assert [p.item() for p in params] == [0, -2]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_muon(transposed, monkeypatch):
+    """torch's, which is in bfloat16 otherwise."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
+    made = torch.manual_seed(0)
+    start = torch.randn(6, 4, dtype=torch.float64, generator=made)
+    ours, theirs = (
+        [
+            torch.nn.Parameter(
+                (start.T if transposed else start).clone(memory_format=torch.preserve_format)
+            )
+        ]
+        for _ in range(2)
+    )
+    for cls, params in ((flt.optim.Muon, ours), (torch.optim.Muon, theirs)):
+        run(cls(params, lr=0.1), params, gradients(params, 20))
+    assert_close(ours, theirs)
+    with pytest.raises(ValueError, match="must have two axes for Muon; got an array of 1"):
+        flt.optim.Muon([torch.nn.Parameter(torch.zeros(3))])

@@ -196,8 +196,10 @@ def _scored(path: str, draw: Draw, loosely: bool) -> Any:
 # ---- states of optimizers ----------------------------------------------------------------------
 
 
-def _shapes() -> list[np.ndarray]:
-    return [np.linspace(0, 1, 6).reshape(2, 3), np.ones(3, np.float32)]
+def _shapes(rule: type[optim.Optimizer]) -> list[np.ndarray]:
+    """Arrays that a rule takes."""
+    made = [np.linspace(0, 1, 6).reshape(2, 3), np.ones(3, np.float32)]
+    return [array for array in made if rule._axes in (None, array.ndim)]
 
 
 @functools.cache
@@ -205,11 +207,12 @@ def states() -> tuple[tuple[str, bytes], ...]:
     """Files that optimizers of every rule saved, after a step."""
     found = []
     for name in optim.optimizer_names():
-        params = _shapes()
+        rule = getattr(optim, name)
+        params = _shapes(rule)
         try:
-            opt = getattr(optim, name)(params, lr=optim.schedules.Step(0.1, step_size=3))
+            opt = rule(params, lr=optim.schedules.Step(0.1, step_size=3))
         except TypeError:  # of one rate alone
-            opt = getattr(optim, name)(params, lr=0.1)
+            opt = rule(params, lr=0.1)
         opt.step([np.ones_like(array) for array in params])
         path = _written(b"", ".saved")
         opt.save(path)
@@ -245,7 +248,7 @@ def _optimizer(case: Case) -> None:
     draw, kind = case.draw, "files.optimizer"
     name, data = draw.choice(states())
     others = tuple(bytes_ for _, bytes_ in states())
-    params = _shapes()
+    params = _shapes(getattr(optim, name))
     case.inputs |= {"rule": name, "file": data}
     done = case.allowing(OF_STATES, kind, optim.load, _written(data, ".state"), params)
     case.check(kind, "refuses what save wrote", not failed(done), done)

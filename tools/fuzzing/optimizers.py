@@ -135,12 +135,17 @@ def _option(draw: Draw, cls: Any, name: str, default: Any) -> Any:
                 "clip_value": limits,
                 "nonfinite": ("propagate", "raise", "skip", "raise", "skip"),
                 "state_dtype": (None, None, "bfloat16", "8bit", "float32", "float64"),
+                "maximize": (False, True),
             }[name]
         )
     if isinstance(default, tuple):
         domain = BELOW_ONE if name == "betas" else NONNEGATIVE
-        pair = (_number(draw, domain), _number(draw, domain))
-        return draw.choice((pair, pair, list(pair), (None, pair[1])))
+        several = tuple(_number(draw, domain) for _ in default)
+        return draw.choice((several, several, list(several), (None, *several[1:])))
+    if name == "adjust_lr_fn":
+        return draw.choice((None, "original", "match_rms_adamw"))
+    if name == "ns_steps":
+        return draw.between(1, 6)
     return _number(draw, cls._ranges.get(name, NONNEGATIVE))
 
 

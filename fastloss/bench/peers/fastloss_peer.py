@@ -8,8 +8,7 @@ from typing import Any
 
 from fastloss.bench.cases import OUTPUTS, Array, Case
 from fastloss.bench.peers.base import FRESH, GIVEN, Peer, Work
-from fastloss.bench.steps import Step
-from fastloss.optim import optimizer_names
+from fastloss.bench.steps import RULES, Step
 from fastloss.threads import set_num_threads
 from fastloss.version import __version__
 
@@ -20,7 +19,7 @@ class Fastloss(Peer):
     name = "fastloss"
     library = "fastloss"
     version = __version__
-    rules = optimizer_names()
+    rules = RULES
 
     def set_threads(self, threads: int) -> None:
         set_num_threads(threads)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastloss.bench.cases import Array, Case
 from fastloss.bench.peers.base import FRESH, Peer, Work
-from fastloss.optim import optimizer_names
+from fastloss.bench.steps import RULES
 
 if TYPE_CHECKING:
     from fastloss.bench.steps import Step
@@ -203,7 +203,7 @@ def composed(torch: Any) -> dict[str, Function]:
 def rules(torch: Any) -> dict[str, Any]:
     """The optimizers that torch has too, which it calls as we do but for one."""
     theirs = {"AdaGrad": "Adagrad"}
-    found = {n: getattr(torch.optim, theirs.get(n, n), None) for n in optimizer_names()}
+    found = {n: getattr(torch.optim, theirs.get(n, n), None) for n in RULES}
     return {name: cls for name, cls in found.items() if cls is not None}
 
 

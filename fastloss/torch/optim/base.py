@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fastloss import optim as rules
 from fastloss.torch.arrays import memory_of
-from fastloss.torch.optim.passes import Pass, steps_of
+from fastloss.torch.optim.passes import OF_A_PASS, Pass, steps_of
 
 Group = dict[str, Any]
 
@@ -39,7 +39,6 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
             raise TypeError(f"{type(self).__name__}: {error}") from None
         given.apply_defaults()
         defaults = {key: given.arguments[key] for key in self.options}
-        defaults["maximize"] = False  # torch's look for it in groups that they load
         self._passes: list[Pass] = []
         super().__init__(params, defaults)
 
@@ -73,19 +72,14 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
                 f"change; got {options['lr']!r}"
             )
         arrays = [memory_of(p, f"params[{k}]") for k, p in enumerate(group["params"])]
-        # the rule itself checks, on an array of each dtype
-        samples = [np.zeros(1, dtype) for dtype in dict.fromkeys(a.dtype for a in arrays)]
+        # the rule itself checks, on an array of each dtype and number of axes
+        kinds = dict.fromkeys((a.dtype, a.ndim) for a in arrays)
+        samples = [np.zeros((1,) * axes, dtype) for dtype, axes in kinds]
         if samples:
             self.rule(samples, **options)
 
     def _options(self, group: Group) -> dict[str, Any]:
         """The options of a group as numbers."""
-        decoupled = group.get("decoupled_weight_decay") and self.rule is not rules.AdamW
-        if group.get("maximize") or decoupled:
-            raise ValueError(
-                f"{type(self).__name__} here has none of torch's "
-                f"{'decoupled_weight_decay' if decoupled else 'maximize'}; got True"
-            )
         found = {key: group[key] for key in self.options}
         return {k: v.item() if isinstance(v, Tensor) else v for k, v in found.items()}
 
@@ -142,8 +136,8 @@ class Optimizer(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
         for k, group in enumerate(self.param_groups):
             for p in group["params"]:
                 if p in wanted:
-                    key = steps_of(self.state.get(p, {})), group["state_dtype"]
-                    apart[key][k].append(p)
+                    own = (group[key] for key in OF_A_PASS)
+                    apart[steps_of(self.state.get(p, {})), *own][k].append(p)
         groups = [self._options(group) for group in self.param_groups]
         for members in apart.values():
             self._passes.append(Pass(self.rule, groups, members, self.state, strict=strict))

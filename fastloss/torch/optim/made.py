@@ -8,6 +8,7 @@ from typing import Any
 
 from fastloss.optim.base import _COMMON, DEFAULTS, Optimizer as Rule
 from fastloss.torch.optim.base import Optimizer
+from fastloss.torch.optim.passes import OF_A_PASS
 
 _EXAMPLE = """\
 Examples
@@ -37,7 +38,7 @@ def optimizer_class(rule: type[Rule], module: str) -> type[Optimizer]:
 def signature(rule: type[Rule]) -> inspect.Signature:
     """That of the rule, without what torch does elsewhere: clipping, and looking for NaN."""
     given = inspect.signature(rule)
-    elsewhere = DEFAULTS.keys() - {"state_dtype"}
+    elsewhere = DEFAULTS.keys() - OF_A_PASS
     kept = [p for name, p in given.parameters.items() if name not in elsewhere]
     return given.replace(parameters=[p.replace(annotation=p.empty) for p in kept])
 

@@ -19,6 +19,8 @@ from fastloss.torch.arrays import array_of, memory_of
 Options = dict[str, Any]
 States = MutableMapping[Tensor, dict[str, Any]]
 
+OF_A_PASS = ("state_dtype", "maximize")  # options that fastloss has for all groups alike
+
 
 def steps_of(held: Mapping[str, Any]) -> int:
     """How many steps a parameter has seen, by its state; torch's SGD does not say."""
@@ -58,13 +60,17 @@ class Pass:
         self.places = [place(p) for p in self.tensors]
         self.sizes = [len(group) for group in members]
         arrays = map(own_memory, self.tensors, self.axes)
-        [state_dtype] = {g["state_dtype"] for g, n in zip(groups, self.sizes, strict=True) if n}
+        [common] = {
+            tuple(options[key] for key in OF_A_PASS)
+            for options, size in zip(groups, self.sizes, strict=True)
+            if size
+        }
         self.optimizer = rule(
             [
                 {"params": part, **own_options(options)}
                 for options, part in zip(groups, parted(arrays, self.sizes), strict=True)
             ],
-            state_dtype=state_dtype,
+            **dict(zip(OF_A_PASS, common, strict=True)),
         )
         self._take_state(members, strict)
         self._show_state()
@@ -132,7 +138,7 @@ class Pass:
         own = self.optimizer
         for old, new, size in zip(self.groups, groups, self.sizes, strict=False):
             if size and (
-                old["state_dtype"] != new["state_dtype"]
+                any(old[key] != new[key] for key in OF_A_PASS)
                 or own._states(own_options(old)) != own._states(own_options(new))
             ):
                 return False
@@ -173,7 +179,7 @@ def parted(values: Iterator[Any], sizes: Sequence[int]) -> list[list[Any]]:
 
 def own_options(group: Options) -> Options:
     """The options that fastloss has for each group."""
-    return {key: value for key, value in group.items() if key != "state_dtype"}
+    return {key: value for key, value in group.items() if key not in OF_A_PASS}
 
 
 def check_names(rule: str, given: set[str], arrays: Mapping[str, Any]) -> None:
