@@ -97,10 +97,12 @@ cdef extern from "kernels/rows.h":
     int FL_ROOM, FL_ROWS, FL_FEW
     int FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY
     int FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN
-    int FL_MULTI_LABEL, FL_DICE, FL_GAUSSIAN
+    int FL_MULTI_LABEL, FL_DICE
+    int FL_GAUSSIAN, FL_LOG_GAUSSIAN, FL_GAUSSIAN_CRPS, FL_LOGISTIC_SCALE, FL_STUDENT, FL_PINBALL
     ctypedef struct fl_rows:
         int loss
         double a
+        const double* more
         const double* weight
         const double* positive
         bint log, curved

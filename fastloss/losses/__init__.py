@@ -27,6 +27,14 @@ from fastloss.losses.classification import (
     SquaredHinge,
 )
 from fastloss.losses.clustering import KMeansLoss
+from fastloss.losses.distributions import (
+    GaussianCRPS,
+    GaussianNLL,
+    IntervalScore,
+    LogisticNLL,
+    MultiQuantile,
+    StudentTNLL,
+)
 from fastloss.losses.linear import LinearCrossEntropy
 from fastloss.losses.metric_learning import Contrastive, TripletMargin
 from fastloss.losses.multiclass import (
@@ -46,9 +54,9 @@ from fastloss.losses.regression import (
     Expectile,
     Gamma,
     GammaDeviance,
-    GaussianNLL,
     Huber,
     LogCosh,
+    NegativeBinomial,
     Poisson,
     PoissonDeviance,
     Quantile,
@@ -89,11 +97,13 @@ __all__ = [
     "Focal",
     "Gamma",
     "GammaDeviance",
+    "GaussianCRPS",
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
     "Hinge",
     "Huber",
+    "IntervalScore",
     "JensenShannon",
     "KLDivergence",
     "KMeansLoss",
@@ -102,11 +112,14 @@ __all__ = [
     "LogCosh",
     "LogLoss",
     "Logistic",
+    "LogisticNLL",
     "Loss",
     "ModifiedHuber",
     "MultiClassHinge",
     "MultiClassPerceptron",
     "MultiLabelLogistic",
+    "MultiQuantile",
+    "NegativeBinomial",
     "Perceptron",
     "Poisson",
     "PoissonDeviance",
@@ -121,6 +134,7 @@ __all__ = [
     "SquaredError",
     "SquaredHinge",
     "SquaredLogError",
+    "StudentTNLL",
     "SymmetricAbsolutePercentageError",
     "TripletMargin",
     "Tweedie",

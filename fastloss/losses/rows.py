@@ -231,6 +231,10 @@ class RowLoss(Loss, _core.RowLoss):
         """The kernel to run and its parameter."""
         return self._kernel_name, 0.0
 
+    def _more_parameters(self) -> tuple[float, ...]:
+        """Parameters of the kernel beside that one."""
+        return ()
+
     @classmethod
     def _notes(cls) -> str:
         majorant: Any = cls.majorant

@@ -5,7 +5,10 @@ KERNELS = {
     "SoftmaxCrossEntropy": FL_CROSS_ENTROPY, "SoftmaxFocal": FL_FOCAL, "PolyLoss": FL_POLY,
     "CrossEntropy": FL_CROSS_ENTROPY_OF_PROBABILITIES, "KLDivergence": FL_KL,
     "JensenShannon": FL_JENSEN_SHANNON, "CosineDistance": FL_COSINE, "Margin": FL_MARGIN,
-    "MultiLabelLogistic": FL_MULTI_LABEL, "Dice": FL_DICE, "GaussianNLL": FL_GAUSSIAN,
+    "MultiLabelLogistic": FL_MULTI_LABEL, "Dice": FL_DICE,
+    "GaussianNLL": FL_GAUSSIAN, "LogGaussianNLL": FL_LOG_GAUSSIAN,
+    "GaussianCRPS": FL_GAUSSIAN_CRPS, "LogisticNLL": FL_LOGISTIC_SCALE,
+    "StudentTNLL": FL_STUDENT, "Pinball": FL_PINBALL,
 }
 
 
@@ -14,6 +17,7 @@ cdef class RowLoss(BaseLoss):
 
     cdef int kernel
     cdef double parameter
+    cdef cnp.ndarray more           # further ones, or None
     cdef dict vectors               # those of class_weight, label_weight and pos_weight given
     cdef double smoothing
     cdef bint ignores
@@ -31,6 +35,8 @@ cdef class RowLoss(BaseLoss):
         self.mapping = parameters
         kernel, self.parameter = self._row_kernel()
         self.kernel = KERNELS[kernel]
+        more = self._more_parameters()
+        self.more = np.array(more, np.float64) if more else None
         self.vectors = {
             name: np.array(parameters[name], np.float64, ndmin=1)
             for name in ("class_weight", "label_weight", "pos_weight")
@@ -333,6 +339,8 @@ cdef list set_loss(
     cdef list keep = None
     job.block.loss = loss.kernel
     job.block.a = loss.parameter
+    if loss.more is not None:
+        job.block.more = <const double*>cnp.PyArray_DATA(loss.more)
     job.mode = mode
     job.block.curved = curvature.curved
     job.floored, job.floor = curvature.floored, curvature.floor

@@ -12,12 +12,14 @@
 enum {
     FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY,        /* of a softmax */
     FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_COSINE, FL_MARGIN,
-    FL_MULTI_LABEL, FL_DICE, FL_GAUSSIAN
+    FL_MULTI_LABEL, FL_DICE,
+    FL_GAUSSIAN, FL_LOG_GAUSSIAN, FL_GAUSSIAN_CRPS, FL_LOGISTIC_SCALE, FL_STUDENT, FL_PINBALL
 };
 
 typedef struct {
     int loss;                 /* a function of the label's probability */
     double a;                 /* its parameter */
+    const double *more;       /* further ones, or NULL */
     const double *weight;     /* of the labels, or NULL */
     const double *positive;   /* of their positive part, or NULL */
     int log;                  /* logits: grad takes log-probabilities instead; probabilities: z

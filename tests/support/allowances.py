@@ -38,6 +38,12 @@ def subtractions(kernel, y, z, p, dtype):
             return 2 * v * np.minimum(t, v), None, q / (1 + z) * np.maximum(1, t)
         case "Poisson":
             return np.maximum(e, np.abs(y * z)), np.maximum(e, y), None
+        case "NegativeBinomial":
+            u, count = p["alpha"] * e, y + 1 / p["alpha"]
+            far = np.maximum(np.abs(z) / p["alpha"], count * abs(p["log_alpha"]))
+            rest = np.where(u > 1, far, np.abs(y * z))
+            value = np.maximum(count * np.log1p(np.minimum(u, 1 / u)), rest)
+            return value, np.maximum(1 / (1 / u + 1) / p["alpha"], y / (1 + u)), None
         case "Gamma":
             return np.maximum(np.abs(z), y / e), np.maximum(1, y / e), None
         case "Tweedie":
@@ -102,6 +108,8 @@ def intermediates(kernel, y, z, p):
             return [s, s + log_z, s - log_z, s + log_y, s + log_y - 2 * log_z, (a + 1) * log_y]
         case "Focal":
             return [np.abs(z)]
+        case "NegativeBinomial":
+            return [np.abs(z + p["log_alpha"])]
         case "GeneralRobust":
             u = np.minimum(np.abs(z - y), np.finfo(np.float64).max) ** 2 / p["c"] ** 2
             log = np.log1p(u / abs(p["alpha"] - 2))
