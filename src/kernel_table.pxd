@@ -98,10 +98,12 @@ cdef extern from "kernels/rows.h":
     int FL_ROOM, FL_ROWS, FL_FEW
     int FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY, FL_POWER
     int FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_BRIER, FL_COSINE
-    int FL_MULTI_LABEL, FL_TVERSKY, FL_GAUSSIAN, FL_MULTI_MARGIN, FL_MULTI_LABEL_MARGIN, FL_MARGIN
+    int FL_MULTI_LABEL, FL_TVERSKY, FL_MULTI_MARGIN, FL_MULTI_LABEL_MARGIN, FL_MARGIN
+    int FL_GAUSSIAN, FL_LOG_GAUSSIAN, FL_GAUSSIAN_CRPS, FL_LOGISTIC_SCALE, FL_STUDENT, FL_PINBALL
     ctypedef struct fl_rows:
         int loss
-        double a, a2, a3
+        double a
+        const double* more
         const double* weight
         const double* positive
         bint log, curved

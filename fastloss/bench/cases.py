@@ -188,7 +188,7 @@ def sweep(
 
 def _fitting(name: str, shape: Shape) -> Shape:
     """The shape, if a row of the loss may be of any length."""
-    columns = getattr(loss_class(name), "_columns", ())
+    columns = getattr(get_loss(name), "_columns", ())
     return (shape[0], len(columns)) if columns else shape
 
 

@@ -162,10 +162,14 @@ class LinearObjective:
         elif isinstance(self.loss, Pointwise):
             found = 1
         else:
+            columns = self.loss._columns  # type: ignore[attr-defined]
+            if columns and given not in (None, len(columns)):
+                wanted = " and ".join(columns)
+                raise ValueError(f"n_outputs is {given}, but the outputs are {wanted}")
             classes = self.loss.parameters.get("classes")
-            columns = len(self.loss._columns)  # type: ignore[attr-defined]
-            least = int(self._y.max(initial=-1)) + 1 if self._y.dtype.kind in "iu" else 0
-            found = columns or (least if classes is None else len(classes))
+            whole = self._y.dtype.kind in "iu" and self._y.size > 0
+            least = int(self._y.max()) + 1 if whole else 0
+            found = len(columns) or (least if classes is None else len(classes))
             found = max(found, given or 0)
         if given is not None and given != found:
             raise ValueError(f"n_outputs is {given}, but y holds targets of {found}")

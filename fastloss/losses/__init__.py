@@ -30,6 +30,14 @@ from fastloss.losses.classification import (
     SquaredHinge,
 )
 from fastloss.losses.clustering import KMeansLoss
+from fastloss.losses.distributions import (
+    GaussianCRPS,
+    GaussianNLL,
+    IntervalScore,
+    LogisticNLL,
+    MultiQuantile,
+    StudentTNLL,
+)
 from fastloss.losses.hazards import CoxPH
 from fastloss.losses.linear import LinearCrossEntropy
 from fastloss.losses.margins import (
@@ -64,10 +72,10 @@ from fastloss.losses.regression import (
     Expectile,
     Gamma,
     GammaDeviance,
-    GaussianNLL,
     Huber,
     LinearExponential,
     LogCosh,
+    NegativeBinomial,
     Poisson,
     PoissonDeviance,
     PoissonNLL,
@@ -124,6 +132,7 @@ __all__ = [
     "FocalLogLoss",
     "Gamma",
     "GammaDeviance",
+    "GaussianCRPS",
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
@@ -131,6 +140,7 @@ __all__ = [
     "Hinge",
     "HingeEmbedding",
     "Huber",
+    "IntervalScore",
     "JensenShannon",
     "KLDiv",
     "KLDivergence",
@@ -142,6 +152,7 @@ __all__ = [
     "LogCosh",
     "LogLoss",
     "Logistic",
+    "LogisticNLL",
     "Loss",
     "MarginRanking",
     "ModifiedHuber",
@@ -151,7 +162,9 @@ __all__ = [
     "MultiLabelLogistic",
     "MultiLabelMargin",
     "MultiMargin",
+    "MultiQuantile",
     "NLL",
+    "NegativeBinomial",
     "PairwiseLogistic",
     "Perceptron",
     "Poisson",
@@ -169,6 +182,7 @@ __all__ = [
     "SquaredError",
     "SquaredHinge",
     "SquaredLogError",
+    "StudentTNLL",
     "SupervisedContrastive",
     "SymmetricAbsolutePercentageError",
     "SymmetricCrossEntropy",

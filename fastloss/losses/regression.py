@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +21,6 @@ from fastloss.losses import constants
 from fastloss.losses.base import OfMean, Parameters, Pointwise
 from fastloss.losses.learnable import Learnable
 from fastloss.losses.links import IDENTITY, LOG, Link
-from fastloss.losses.rows import AXIS, RowLoss
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class SquaredError(OfMean):
@@ -637,50 +633,40 @@ class TweedieDeviance(_TweedieFamily):
         }
 
 
-class GaussianNLL(RowLoss):
-    """Negative log-likelihood of a normal distribution, of which mean and variance are predicted.
+class NegativeBinomial(OfMean):
+    """Negative binomial log-likelihood, z the logarithm of the mean; without terms of y alone.
 
-    Where the variance is 0 the loss is the limit: inf, or -inf if the mean is the target.
+    Counts whose variance is mean + alpha mean^2: that of statsmodels (``NegativeBinomial``, "nb2")
+    and, with theta = 1/alpha, of R. As alpha goes to 0 it becomes `Poisson`.
 
     Parameters
     ----------
-    full : bool, default=False
-        Whether the constant log(2 pi) / 2 is added.
-    axis : int, default=-1
-        The axis, of length 2, along which mean and variance lie.
+    alpha : float, default=1.0
+        The dispersion, in [1e-15, 1e15].
 
     References
     ----------
-    Nix and Weigend, "Estimating the Mean and Variance of the Target Probability Distribution"
-    (1994), IEEE International Conference on Neural Networks.
+    Lawless, "Negative Binomial and Mixed Poisson Regression" (1987), Canadian Journal of Statistics
+    15.
 
     Examples
     --------
     >>> import fastloss as fl
-    >>> round(fl.GaussianNLL()([1.0, 2.0], [[1.0, 1.0], [1.0, 4.0]]), 4)
-    0.4091
+    >>> round(fl.NegativeBinomial(alpha=0.5)([0, 3], [0.0, 1.0]), 6)
+    1.051209
     """
 
-    name = "gaussian_nll"
-    definition = "(log(z[1]) + (z[0] - y)**2/z[1])/2 + (log(2*pi)/2 if full else 0)"
-    majorant = "1/z[1], 1/(2*z[1]**2)"
-    _item, _items = "number", "numbers"
-    _takes = ("numbers",)
-    _columns = ("a mean", "a variance")
-    _bounded_from = 1
-    y_domain = REAL
-    z_domain = NONNEGATIVE
-    _targets = "a number for each row, (-inf, inf)"
-    _predictions = "the mean z[0], (-inf, inf), and the variance z[1], [0, inf)"
-    _ranges = {"full": FLAG, "axis": AXIS}
-    full: bool
+    name = "negative_binomial"
+    definition = "log1p(alpha*exp(z))*(y + 1/alpha) - y*z"
+    majorant = "exp(z)/(1 + alpha*exp(z))"
+    _link = LOG
+    # beyond, it leaves the range of float32 when it is multiplied by counts
+    _ranges = {"alpha": Domain("[1e-15, 1e15]", low=1e-15, high=1e15)}
+    y_domain = NONNEGATIVE
+    alpha: float
 
-    def __init__(self, full: bool = False, axis: int = -1) -> None:
-        self._set(full=full, axis=axis)
+    def __init__(self, alpha: float = 1.0) -> None:
+        self._set(alpha=alpha)
 
-    def _row_optimum(self, y: Any, w: Any) -> NDArray[np.float64]:
-        mean = constants.mean(y, w)
-        return np.array([mean, constants.mean((y - mean) ** 2, w)])
-
-    def _row_kernel(self) -> tuple[str, *tuple[float, ...]]:
-        return self._kernel_name, math.log(2 * math.pi) / 2 if self.full else 0.0
+    def _kernel(self) -> tuple[str, Parameters]:
+        return "NegativeBinomial", {"alpha": self.alpha, "log_alpha": math.log(self.alpha)}

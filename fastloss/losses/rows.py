@@ -235,7 +235,7 @@ class RowLoss(Loss, _core.RowLoss):
         raise NotImplementedError(f"{type(self).__name__} has no best constant row that is known")
 
     def _row_kernel(self) -> tuple[str, *tuple[float, ...]]:
-        """The kernel to run and its parameters, at most three."""
+        """The kernel to run and its parameters."""
         return (self._kernel_name,)
 
     @classmethod

@@ -7,7 +7,9 @@ KERNELS = {
     "KLDivergence": FL_KL, "JensenShannon": FL_JENSEN_SHANNON, "MultiClassBrier": FL_BRIER,
     "CosineDistance": FL_COSINE, "Margin": FL_MARGIN, "MultiMargin": FL_MULTI_MARGIN,
     "MultiLabelMargin": FL_MULTI_LABEL_MARGIN, "MultiLabelLogistic": FL_MULTI_LABEL,
-    "Tversky": FL_TVERSKY, "GaussianNLL": FL_GAUSSIAN,
+    "Tversky": FL_TVERSKY, "GaussianNLL": FL_GAUSSIAN, "LogGaussianNLL": FL_LOG_GAUSSIAN,
+    "GaussianCRPS": FL_GAUSSIAN_CRPS, "LogisticNLL": FL_LOGISTIC_SCALE,
+    "StudentTNLL": FL_STUDENT, "Pinball": FL_PINBALL,
 }
 
 
@@ -15,7 +17,7 @@ cdef class RowLoss(BaseLoss):
     """A loss of rows: of the scores of several classes, say."""
 
     cdef int kernel
-    cdef double[3] numbers          # the kernel's parameters
+    cdef cnp.ndarray numbers        # the kernel's parameters, and zeros up to three
     cdef dict vectors               # those of class_weight, label_weight and pos_weight given
     cdef double smoothing
     cdef bint ignores
@@ -33,8 +35,7 @@ cdef class RowLoss(BaseLoss):
         self.mapping = parameters
         kernel, *numbers = self._row_kernel()
         self.kernel = KERNELS[kernel]
-        for i, number in enumerate(numbers):
-            self.numbers[i] = number
+        self.numbers = np.array([*numbers, *[0.0] * (3 - len(numbers))], np.float64)
         self.vectors = {
             name: np.array(parameters[name], np.float64, ndmin=1)
             for name in ("class_weight", "label_weight", "pos_weight")
@@ -341,7 +342,8 @@ cdef list set_loss(
     """What a started job computes; a list of what has to live as long, if anything has."""
     cdef list keep = None
     job.block.loss = loss.kernel
-    job.block.a, job.block.a2, job.block.a3 = loss.numbers[0], loss.numbers[1], loss.numbers[2]
+    job.block.a = (<const double*>cnp.PyArray_DATA(loss.numbers))[0]
+    job.block.more = <const double*>cnp.PyArray_DATA(loss.numbers) + 1
     job.mode = mode
     job.block.curved = curvature.curved
     job.floored, job.floor = curvature.floored, curvature.floor

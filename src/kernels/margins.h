@@ -57,11 +57,11 @@ static void RS(map_others)(RS(map) *map, const fl_rows *b, const R *own, R *out,
     }
 }
 
-/* sum over the others of max(0, a + z - own)^a2, over the number of classes; a kink has the gradient
+/* sum over the others of max(0, a + z - own)^more[0], over the number of classes; a kink has the gradient
    0 */
 static void RS(multi_margin)(const fl_rows *b)
 {
-    int square = b->a2 == 2;
+    int square = b->more[0] == 2;
     ptrdiff_t K = b->k;
     R own[FL_ROWS], *gs = (R *)b->grad, *hs = (R *)b->hess;
     double sums[FL_ROWS], bends[FL_ROWS];
@@ -75,10 +75,10 @@ static void RS(multi_margin)(const fl_rows *b)
     if (hs) RS(map_others)(RS(excess_slope), b, own, hs, bends);
     EACH(r, b->n) {
         double f = ((const R *)b->scale)[r] / (double)K;
-        R *g = gs + r * K, *h = hs ? hs + r * K : NULL, all = b->curved ? (R)(b->a2 * f) : 0;
+        R *g = gs + r * K, *h = hs ? hs + r * K : NULL, all = b->curved ? (R)(b->more[0] * f) : 0;
         R bend = square ? (R)(2 * f) : 0;
         if (h) EACH(k, K) h[k] = b->curved ? all : bend * h[k];
-        if (h) h[b->label[r]] = (R)(f * b->a2 * (b->curved ? (double)(K - 1) : square ? bends[r] : 0));
+        if (h) h[b->label[r]] = (R)(f * b->more[0] * (b->curved ? (double)(K - 1) : square ? bends[r] : 0));
         EACH(k, K) g[k] = (R)(f * g[k]);
         g[b->label[r]] = (R)(0 - f * sums[r]);
         if (sums[r] != sums[r]) EACH(k, K) g[k] = (R)sums[r];

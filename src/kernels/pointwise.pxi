@@ -37,6 +37,9 @@ cdef struct SymmetricAbsolutePercentageError:
     double _
 cdef struct Poisson:
     double _
+cdef struct NegativeBinomial:
+    double alpha
+    double log_alpha
 cdef struct Gamma:
     double _
 cdef struct Tweedie:
@@ -133,6 +136,7 @@ ctypedef fused Loss:
     AbsolutePercentageError
     SymmetricAbsolutePercentageError
     Poisson
+    NegativeBinomial
     Gamma
     Tweedie
     PoissonDeviance
@@ -381,6 +385,11 @@ cdef inline real robust_power(
     return pow1p_pair(u, 0.5 * p.alpha, v, minus_one)
 
 
+cdef inline bint is_above_one(const NegativeBinomial* p, real z) noexcept nogil:
+    """Whether alpha exp(z) is."""
+    return z > <real>-p.log_alpha
+
+
 # Where one loss takes two or more long functions, its chain of dependent instructions is longer
 # than the processor looks ahead. Stages, each a loop of its own over the block, cut the chain:
 # they hand their results to pointwise(). (Logistic loss: 0.87 ns instead of 1.3.) A loss is staged
@@ -401,6 +410,13 @@ cdef inline real first_stage(const Loss* p, real y, real z, bint* staged) noexce
         # log(1 + z) - log(1 + y), without a difference of logarithms
         u = log1p_ratio(absolute(z - y), one + (y if y < z else z))
         return -u if z < y else u
+    elif Loss is NegativeBinomial:
+        # u = alpha e^z, or 1/u where that is less
+        a = <real>p.alpha
+        r = <real>(1 / p.alpha)
+        u = -z if is_above_one(p, z) else z
+        v = r if is_above_one(p, z) else a
+        return exp_times(u, v)
     elif Loss is Gamma:
         return exp_times(-z, y)
     elif Loss is Tweedie:
@@ -458,7 +474,7 @@ cdef inline real tame_stage(const Loss* p, real y, real z) noexcept nogil:
 cdef inline real second_stage(const Loss* p, real y, real z, real first) noexcept nogil:
     cdef real half = 0.5, one = 1, two = 2, r, a, u, v
     if (Loss is Logistic or Loss is Focal or Loss is SmoothedLogistic or Loss is SmoothedFocal
-            or Loss is SigmoidFocal):
+            or Loss is SigmoidFocal or Loss is NegativeBinomial):
         return log1p_unit(first)
     elif Loss is LinearExponential:                     # e^x - 1 - x, of positive terms
         a = absolute(first)
@@ -663,6 +679,24 @@ cdef inline void pointwise(
         grad[0] = e - y
         hess[0] = e
         curve[0] = hess[0]
+
+    elif Loss is NegativeBinomial:
+        m = is_above_one(p, z)
+        r = <real>(1 / p.alpha)
+        a = y + r
+        # log(1 + u) = log(u) + log(1 + 1/u), of whose terms y z cancels with that of the formula
+        t = z * r + a * <real>p.log_alpha
+        s = y * z
+        s = 0 if y == 0 else -s
+        value[0] = a * second + (t if m != 0 else s)
+        # selects keep products out of fused operations, which not every loop would fuse alike
+        e, q = first, one + first
+        u, v = e * r, y * e
+        u = r if m != 0 else u
+        v = v if m != 0 else y
+        grad[0] = (u - v) / q
+        hess[0] = a * e / (one + e * (two + e))     # the square of q, rounded once
+        curve[0] = u / q
 
     elif Loss is Gamma:
         t = first

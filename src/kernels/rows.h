@@ -12,12 +12,14 @@
 enum {
     FL_CROSS_ENTROPY, FL_FOCAL, FL_POLY, FL_POWER,      /* of a softmax */
     FL_CROSS_ENTROPY_OF_PROBABILITIES, FL_KL, FL_JENSEN_SHANNON, FL_BRIER, FL_COSINE,
-    FL_MULTI_LABEL, FL_TVERSKY, FL_GAUSSIAN, FL_MULTI_MARGIN, FL_MULTI_LABEL_MARGIN, FL_MARGIN
+    FL_MULTI_LABEL, FL_TVERSKY, FL_MULTI_MARGIN, FL_MULTI_LABEL_MARGIN, FL_MARGIN,
+    FL_GAUSSIAN, FL_LOG_GAUSSIAN, FL_GAUSSIAN_CRPS, FL_LOGISTIC_SCALE, FL_STUDENT, FL_PINBALL
 };
 
 typedef struct {
     int loss;                 /* a function of the label's probability */
-    double a, a2, a3;         /* its parameters */
+    double a;                 /* its parameter */
+    const double *more;       /* further ones, two at least */
     const double *weight;     /* of the labels, or NULL */
     const double *positive;   /* of their positive part, or NULL */
     int log;                  /* logits: grad takes log-probabilities instead; probabilities: z

@@ -33,6 +33,7 @@
 #define UP 1.20892582e24f          /* by 2^80 above and 2^-80 below; 160 log(2) */
 #define DOWN 8.27180613e-25f
 #define SHIFT 110.903549f
+#define SPLIT_MIN 0x1p-100f         /* above it products have their rest */
 #define JS_TAIL(x, x2, x4) \
     (1.66666672e-01f + (x)*6.66672066e-02f + (x2)*(3.56892794e-02f + (x)*2.26364248e-02f) + \
      (x4)*(1.21325552e-02f + (x)*2.04937402e-02f))
@@ -45,6 +46,7 @@
 #define UP 0x1p540
 #define DOWN 0x1p-540
 #define SHIFT 748.5989550047409    /* 1080 log(2) */
+#define SPLIT_MIN 0x1p-960
 #define JS_TAIL(x, x2, x4) \
     (0.16666666666666669 + (x)*0.06666666666666003 + (x2)*(0.03571428571576827 + \
      (x)*0.022222222092555033) + (x4)*(0.015151521024189657 + (x)*0.010988853335309518 + \
@@ -630,77 +632,7 @@ static void RS(multi_label)(const fl_rows *b)
     if (b->value) RS(put_values)(b, sums);
 }
 
-/* ---- a normal distribution --------------------------------------------------------------------- */
-
-/* d^2 / v, where d / v may overflow alone */
-FL_INLINE R RS(square_over)(R d, R v)
-{
-    R size = FN(abs)(d);
-    int over = size > v * FAR;
-    R t = (size * (over ? DOWN : 1)) / v, u = size * t;
-    return d == 0 ? 0 : u * (over ? UP : 1);
-}
-
-/* (log v + d^2 / v) / 2 + a of rows (m, v), d = m - y; the limits where v is 0 */
-MAP(gaussian, (FN(log)(z) + RS(square_over)(q, z)) / 2 + f)
-
-/* d / v and its product with d, which may overflow though their ratio to v does not */
-#define GAUSSIAN_TERMS(i) \
-    R f = fs[i], v = vs[i], t = ds[i] == 0 ? 0 : ds[i] / v, u = ds[i] * t; \
-    int over = u == (R)INFINITY
-
-FL_NOINLINE void RS(gaussian_grad)(
-    const R *restrict vs, const R *restrict ds, const R *restrict fs, ptrdiff_t n, R *restrict g,
-    R *restrict gv)
-{
-    EACH(i, (n & -16)) {
-        GAUSSIAN_TERMS(i);
-        R slope = (1 - u) / v;
-        g[i] = f * t;
-        gv[i] = f * (over ? -t * (t / 2) : slope / 2);
-    }
-}
-
-FL_NOINLINE void RS(gaussian_hess)(
-    const R *restrict vs, const R *restrict ds, const R *restrict fs, ptrdiff_t n, int curved,
-    R *restrict h, R *restrict hv)
-{
-    EACH(i, (n & -16)) {
-        GAUSSIAN_TERMS(i);
-        R bend = (u - (R)0.5) / v;
-        R mean = ds[i] != ds[i] ? ds[i] : (R)0.5 / v / v;       /* of targets as the row says */
-        h[i] = f / v;
-        bend = (over ? t : bend) / v * (over ? t : 1);
-        hv[i] = f * (curved ? mean : bend);
-    }
-}
-
-static void RS(gaussian_nll)(const fl_rows *b)
-{
-    const R *restrict z = (const R *)b->z, *restrict y = (const R *)b->q;
-    R *restrict gs = (R *)b->grad, *restrict hs = (R *)b->hess;
-    R v[FL_ROWS], d[FL_ROWS], f[FL_ROWS], m[FL_ROWS], s[FL_ROWS];
-    ptrdiff_t n = b->n, full = (n + 15) & -16;
-    EACH(r, full) {
-        v[r] = r < n ? z[2 * r + 1] : 1;
-        d[r] = r < n ? z[2 * r] - y[r] : 0;
-        f[r] = (R)b->a;
-    }
-    if (b->value) {
-        RS(gaussian)(v, d, f, full, m);
-        EACH(r, n) {
-            int far = (v[r] == 0) & (d[r] != 0) & (d[r] == d[r]);
-            ((R *)b->value)[r] = far ? (R)INFINITY : m[r];
-        }
-    }
-    if (!gs) return;
-    EACH(r, n) f[r] = ((const R *)b->scale)[r];
-    RS(gaussian_grad)(v, d, f, full, m, s);
-    EACH(r, n) gs[2 * r] = m[r], gs[2 * r + 1] = s[r];
-    if (!hs) return;
-    RS(gaussian_hess)(v, d, f, full, b->curved, m, s);
-    EACH(r, n) hs[2 * r] = m[r], hs[2 * r + 1] = s[r];
-}
+#include "distributions.h"
 
 #include "margins.h"
 #include "softmax_terms.h"
@@ -727,12 +659,16 @@ static void FN(rows)(const fl_rows *b)
     case FL_GAUSSIAN: RS(gaussian_nll)(b); break;
     case FL_MULTI_MARGIN: RS(multi_margin)(b); break;
     case FL_MULTI_LABEL_MARGIN: EACH(r, b->n) RS(multi_label_margin)(b, r); break;
+    case FL_LOG_GAUSSIAN: RS(log_gaussian_nll)(b); break;
+    case FL_GAUSSIAN_CRPS: RS(gaussian_crps)(b); break;
+    case FL_LOGISTIC_SCALE: RS(logistic_nll)(b); break;
+    case FL_STUDENT: RS(student_nll)(b); break;
+    case FL_PINBALL: RS(pinball)(b); break;
     default: EACH(r, b->n) RS(margin)(b, r);
     }
 }
 
 #undef MAP
-#undef GAUSSIAN_TERMS
 #undef PIECES
 #undef EACH
 #undef FL_PIECE
@@ -742,6 +678,7 @@ static void FN(rows)(const fl_rows *b)
 #undef UP
 #undef DOWN
 #undef SHIFT
+#undef SPLIT_MIN
 #undef JS_TAIL
 #undef RS
 #undef R

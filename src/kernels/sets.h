@@ -33,7 +33,7 @@ FL_NOINLINE void RS(tversky_of_little)(const fl_rows *b, ptrdiff_t r, double who
     ptrdiff_t K = b->k;
     const R *z = (const R *)b->z + r * K, *q = (const R *)b->q + r * K;
     double up = 0x1p600, f = ((const R *)b->scale)[r], overlap;
-    R alpha = (R)b->a2, beta = (R)b->a3;
+    R alpha = (R)b->more[0], beta = (R)b->more[1];
     whole *= up;
     overlap = b->a * up / whole * up;
     EACH(k, K) overlap += 2 * ((b->log ? RS(membership)(z[k]) : z[k]) * up) * (q[k] * up / whole);
@@ -64,7 +64,7 @@ static void RS(through_logits)(const fl_rows *b)
 static void RS(tversky)(const fl_rows *b)
 {
     double both[FL_ROWS], more[FL_ROWS], less[FL_ROWS], least = sizeof(R) == 4 ? 1e-15 : 1e-150;
-    R alpha = (R)b->a2, beta = (R)b->a3;
+    R alpha = (R)b->more[0], beta = (R)b->more[1];
     ptrdiff_t K = b->k;
     RS(sum_map)(b->log ? RS(in_both_of_logits) : RS(in_both), b, both);
     RS(sum_map)(b->log ? RS(only_in_z_of_logits) : RS(only_in_z), b, more);
@@ -73,7 +73,7 @@ static void RS(tversky)(const fl_rows *b)
         const R *restrict q = (const R *)b->q + r * K;
         R *restrict g = b->grad ? (R *)b->grad + r * K : NULL;
         R *restrict h = b->hess ? (R *)b->hess + r * K : NULL;
-        double apart = b->a2 * more[r] + b->a3 * less[r], whole = 2 * both[r] + apart + b->a;
+        double apart = b->more[0] * more[r] + b->more[1] * less[r], whole = 2 * both[r] + apart + b->a;
         double f = ((const R *)b->scale)[r];
         if (b->value) ((R *)b->value)[r] = (R)(whole == 0 ? 0 : apart / whole);
         if (whole != 0 && whole < least) {

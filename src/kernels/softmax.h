@@ -177,7 +177,7 @@ FL_NOINLINE void RS(finish)(RS(state) *s, const fl_rows *b, const R *scale, ptrd
         }
     } else {
         int hess = b->hess != NULL, curved = b->curved;
-        double a = b->a, a2 = b->a2;
+        double a = b->a, a2 = b->more[0];
         if (b->loss == FL_FOCAL && curved) RS(finish_label)(s, FL_FOCAL, a, a2, scale, n, hess, 1);
         else if (b->loss == FL_FOCAL) RS(finish_label)(s, FL_FOCAL, a, a2, scale, n, hess, 0);
         else if (b->loss == FL_POLY) RS(finish_label)(s, FL_POLY, a, a2, scale, n, hess, curved);

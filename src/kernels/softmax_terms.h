@@ -79,7 +79,7 @@ FL_INLINE void RS(terms_of)(
     int loss, const fl_rows *b, const RS(classes) *s, ptrdiff_t n, R *restrict value, R *restrict slope,
     R *restrict bend)
 {
-    double a = b->a, a2 = b->a2;
+    double a = b->a, a2 = b->more[0];
     int curved = b->curved;
     EACH(i, (n & -16)) {
         R q = s->q[i], v, c, dc;

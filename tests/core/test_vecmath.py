@@ -15,13 +15,15 @@ from build_flags import flags
 from isa import EVERY
 from mpmath import mp
 from oracle import error, two_doubles
+from scipy.special import erf
 
 import fastloss as fl
 
 DTYPES = (np.float32, np.float64)
 LETTER = {np.float32: "f32", np.float64: "f64"}
 
-UNARY = ("exp", "exp_neg", "exp_tail", "expm1", "log", "log1p", "tanh", "log1p_unit", "softplus")
+UNARY = ("exp", "exp_neg", "exp_tail", "expm1", "log", "log1p", "tanh", "erf", "log1p_unit")
+UNARY += ("softplus",)
 BINARY = ("pow", "pow_mild", "exp_mul", "exp_times", "log_ratio")
 # two results; number of arguments
 PAIRS = {"log1p_pair": 1, "erlang_pair": 1, "pow1p_pair": 2, "pow1p_mild_pair": 2}
@@ -142,6 +144,9 @@ def arguments(name, dtype, n, seed=0):
             x = x[x > -1]
         case "tanh":
             x = np.concatenate([rng.normal(0, 3, n), rng.normal(0, 0.3, n), signs, ends])
+        case "erf":
+            x = np.concatenate([rng.normal(0, 2, n), rng.normal(0, 0.3, n), signs])
+            x = np.concatenate([x, around(dtype, [0.9, 4, 6])])
         case "log1p_unit":
             x = np.concatenate([rng.uniform(0, 1, n), magnitudes(dtype, n, rng, high=1), [0, 1]])
         case "pow":
@@ -198,6 +203,7 @@ EXACT = {
     "log": (lambda x: mpmath.log(x) if x else -mpmath.inf,),
     "log1p": (mpmath.log1p,),
     "tanh": (mpmath.tanh,),
+    "erf": (mpmath.erf,),
     "log1p_unit": (mpmath.log1p,),
     "softplus": (lambda x: mpmath.log1p(mpmath.exp(x)),),
     "pow": (mpmath.power,),
@@ -287,6 +293,7 @@ WIDE = {
     "log": (np.log,),
     "log1p": (np.log1p,),
     "tanh": (np.tanh,),
+    "erf": (erf,),
     "log1p_unit": (np.log1p,),
     "softplus": (_softplus,),
     "pow": (np.power,),
@@ -331,6 +338,7 @@ ENDS = {
         *[(0, 0), (-0.0, -0.0), (-1, -INF), (INF, INF), (-1.5, NAN), (-INF, NAN), (NAN, NAN)]
     ],
     "tanh": [(0, 0), (-0.0, -0.0), (INF, 1), (-INF, -1), (1e30, 1), (-1e30, -1), (NAN, NAN)],
+    "erf": [(0, 0), (-0.0, -0.0), (INF, 1), (-INF, -1), (1e30, 1), (-1e30, -1), (NAN, NAN)],
     "log1p_unit": [(0, 0), (NAN, NAN)],
     "softplus": [(-INF, 0), (INF, INF), (-1e30, 0), (NAN, NAN)],
     "pow": [
@@ -371,7 +379,7 @@ def test_ends(name, dtype, library):
     for k, got in enumerate(library(name, dtype, *columns)):
         expected = np.array([row[count + k] for row in ENDS[name]], dtype)
         np.testing.assert_array_equal(got, expected)
-        if name in ("expm1", "log1p", "tanh"):
+        if name in ("expm1", "log1p", "tanh", "erf"):
             np.testing.assert_array_equal(np.signbit(got[:2]), np.signbit(expected[:2]))
 
 

@@ -453,3 +453,10 @@ def test_what_overflows_is_infinite_without_a_warning():
     assert np.isinf(objective.hess(w)).any()
     assert np.isinf(objective.hessp(w, w)).any()
     objective.value_and_grad(w, out=np.empty(3, np.float32))
+
+
+def test_outputs_of_a_distribution_are_its_parameters():
+    X, y = np.ones((3, 2)), np.array([1, 2, 3], np.uint32)
+    assert fl.LinearObjective(fl.MultiQuantile(), X, y).n_outputs == 3
+    with pytest.raises(ValueError, match="n_outputs is 3, but the outputs are a mean and a vari"):
+        fl.LinearObjective(fl.GaussianNLL(log_variance=True), X, y, n_outputs=3)

@@ -75,6 +75,9 @@ class Vector(list):
     def __truediv__(self, other):
         return self.zip(other, lambda a, b: a / b)
 
+    def __sub__(self, other):
+        return self.zip(other, lambda a, b: a - b)
+
     def __rsub__(self, other):
         return self.zip(other, lambda a, b: b - a)
 
@@ -94,6 +97,8 @@ def each(function):
 
 def in_mp(name, value, size):
     """A parameter as definitions see it."""
+    if name == "q":
+        return Vector(map(jet, value))
     if name in ("label_weight", "pos_weight"):
         value = value or 1.0
         return Vector(map(jet, [value] * size if type(value) is float else value))
@@ -110,6 +115,8 @@ VECTORS = {
     "others": lambda a, y: [x for k, x in enumerate(a) if k != y],
     "highest": max,
     "range": range,
+    "positive": each(lambda x: max(x, jet(0))),
+    "len": len,
 }
 
 
@@ -178,13 +185,62 @@ def subtracted(loss, y, z):
         if isinstance(loss, fl.MultiLabelMargin):
             return y.sum() * far, y.sum(), 0
         return far**loss.p, far ** (loss.p - 1), 0
+    if isinstance(loss, fl.GaussianNLL) and loss.log_variance:
+        t = (z[0] - y) ** 2 * np.exp(-z[1])
+        return (abs(z[1]) + t) / 2, np.array([0, max(1, t) / 2]), 0
     if isinstance(loss, fl.GaussianNLL):
         t, v = (z[0] - y) ** 2 / z[1], z[1]
         terms = np.array([0, max(1, t) / v]), np.array([0, max(1, 2 * t) / v**2])
         return (abs(np.log(v)) + t + loss.full * np.log(2 * np.pi)) / 2, *terms
+    if loss._bounded_from:
+        return of_location_and_scale(loss, abs(z[0] - y) / z[1], z[1])
     smoothing = loss.parameters.get("label_smoothing", 0.0) / len(z)
     # the Hessian has p (1 - p), where the p of another class may be nearly 1
     return 0, smoothing, 3 if loss in SOFTMAX else 0
+
+
+def of_location_and_scale(loss, w, s):
+    """The same of distributions, at w times the scale s from the location."""
+    if isinstance(loss, fl.GaussianCRPS):
+        return s, np.array([0, 1]), 0
+    if isinstance(loss, fl.LogisticNLL):
+        p = np.exp(-w) / (1 + np.exp(-w)) ** 2
+        value, slope, bend = w + 2, w, max(2 * w, 2 * w * w * p)
+        first = 0
+    else:
+        df = loss.df
+        c, k = df / (df + w * w), w * w / (df + w * w)
+        value, slope, bend = (df + 1) / 2 * np.log1p(w * w / df) + 1, (df + 1) * k, 2 * (df + 1) * k
+        first = (df + 1) / df * c * max(c, k)
+    return (
+        abs(np.log(s)) + value,
+        np.array([0, max(1, slope) / s]),
+        np.array([first, max(1, bend)]) / s**2,
+    )
+
+
+@both_dtypes
+@pytest.mark.parametrize(
+    "loss", [fl.GaussianCRPS(), fl.LogisticNLL(), fl.StudentTNLL(df=2.5)], ids=repr
+)
+def test_digits_in_the_tails(loss, dtype):
+    """Densities of targets many deviations away: the quotient is rounded, and they are not."""
+    rng = np.random.default_rng(0)
+    reach = 12 if dtype is np.float32 else 36
+    w = np.linspace(0.5, reach, 25)
+    s = np.exp(rng.uniform(-3, 3, w.size))
+    y = rng.normal(size=w.size).astype(dtype)
+    z = np.stack([y + w * s * rng.choice([-1, 1], w.size), s], 1).astype(dtype)
+    values, grads = loss.value_and_grad(y, z, reduction="none")
+    hess = loss.grad_and_hess(y, z, reduction="none")[1]
+    eps = float(np.finfo(dtype).eps)
+    for r in range(len(y)):
+        value, (slope, _), (bend, _) = exact(loss, z[r], y[r], [0, 1])
+        size = subtracted(loss, y[r], z[r].astype(np.float64))[0]
+        assert abs(mpf(float(values[r])) - value) <= 8 * eps * max(abs(value), size)
+        assert abs(mpf(float(grads[r, 0])) - slope) <= 8 * eps * abs(slope)
+        size = abs(bend) if loss.name != "student_t_nll" else max(abs(bend), 1 / z[r, 1] ** 2 / 25)
+        assert abs(mpf(float(hess[r, 0])) - bend) <= 12 * eps * size
 
 
 def nearly_equal(loss, k, distance, dtype):

@@ -57,6 +57,12 @@ def subtractions(kernel, y, z, p, dtype):
                 abs(p["a"]) * np.maximum(s, np.abs(t * x)),
                 p["a"] ** 2 * t * (1 + np.abs(x)),
             )
+        case "NegativeBinomial":
+            u, count = p["alpha"] * e, y + 1 / p["alpha"]
+            far = np.maximum(np.abs(z) / p["alpha"], count * abs(p["log_alpha"]))
+            rest = np.where(u > 1, far, np.abs(y * z))
+            value = np.maximum(count * np.log1p(np.minimum(u, 1 / u)), rest)
+            return value, np.maximum(1 / (1 / u + 1) / p["alpha"], y / (1 + u)), None
         case "Gamma":
             return np.maximum(np.abs(z), y / e), np.maximum(1, y / e), None
         case "Tweedie":
@@ -135,6 +141,8 @@ def intermediates(kernel, y, z, p):
             g, ends = p["gamma"], p["gamma"] in (0, 1) or p["gamma"] >= 2
             sides = [np.where((x > 0) | ends, x + (x == 0) * ends, 0) for x in (z, 1 - z)]
             return [k * np.log(x) for x in sides for k in (g, g - 2, -2)]
+        case "NegativeBinomial":
+            return [np.abs(z + p["log_alpha"])]
         case "GeneralRobust":
             u = np.minimum(np.abs(z - y), np.finfo(np.float64).max) ** 2 / p["c"] ** 2
             log = np.log1p(u / abs(p["alpha"] - 2))

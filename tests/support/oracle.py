@@ -114,6 +114,13 @@ def log1p(x):
     return x.chain(mpmath.log1p(x.parts[0]), *_reciprocals(1 + x.parts[0]))
 
 
+def erf(x):
+    x = jet(x)
+    t = x.parts[0]
+    d = 2 / mpmath.sqrt(mp.pi) * mpmath.exp(-t * t)
+    return x.chain(mpmath.erf(t), d, -2 * t * d, (4 * t * t - 2) * d)
+
+
 def _reciprocals(x):
     return (1 / x, -1 / x**2, 2 / x**3)
 
@@ -135,7 +142,8 @@ def tanh(x):
 
 FUNCTIONS = {
     "exp": exp, "log": log, "log1p": log1p, "sqrt": sqrt, "cosh": cosh, "tanh": tanh,
-    "inf": mpmath.inf, "pi": mpmath.pi, "abs": abs, "max": max, "None": None, "__builtins__": {},
+    "erf": erf, "loggamma": mpmath.loggamma, "inf": mpmath.inf, "pi": mpmath.pi,
+    "abs": abs, "max": max, "None": None, "__builtins__": {},
 }  # fmt: skip
 
 

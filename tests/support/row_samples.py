@@ -42,6 +42,12 @@ LOSSES = [
     fl.Tversky(alpha=0.3, beta=1.5, smooth=0.5, logits=True),
     fl.GaussianNLL(),
     fl.GaussianNLL(full=True),
+    fl.GaussianNLL(log_variance=True),
+    fl.GaussianCRPS(),
+    fl.LogisticNLL(),
+    fl.StudentTNLL(df=2.5),
+    fl.MultiQuantile(),
+    fl.IntervalScore(),
 ]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.spec)
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -52,7 +58,8 @@ def typical(loss, n, k, dtype=np.float64, spread=3.0, seed=0):
     rng = np.random.default_rng(seed)
     y, z = data(n, len(loss._columns) or k, dtype, spread, seed)
     if loss._columns:
-        z[:, 1] = np.exp(z[:, 1] / 4)
+        if loss.z_domain is not REAL:
+            z[:, 1] = np.exp(z[:, 1] / 4)
         return rng.normal(size=n).astype(dtype), z
     if loss.z_domain in (UNIT, NONPOSITIVE):
         z = rng.dirichlet(np.ones(k), n).astype(dtype)

@@ -15,6 +15,7 @@ import numpy as np
 from fastloss.domains import FLAG, NONNEGATIVE, Domain
 from fastloss.losses import Loss, get_loss
 from fastloss.losses.base import loss_class
+from fastloss.losses.distributions import QUANTILES
 from fastloss.losses.rows import AXIS, CLASSES, LABEL, POS_WEIGHT, WEIGHTS
 from fuzzing.case import Case, failed, same
 from fuzzing.draw import Draw
@@ -70,6 +71,8 @@ def _special(draw: Draw, domain: Domain, k: int) -> Any:
     if domain is CLASSES:
         named = [("a", "b", "c", "d", "e", "f", "g", "h")[:k], tuple(range(10, 10 + k))]
         return draw.choice((None, None, None, *named)) if 0 < k <= 8 else None
+    if domain is QUANTILES:
+        return tuple(draw.choice((0.0, 0.05, 0.25, 0.5, 0.9, 1.0)) for _ in range(k)) or (0.5,)
     if domain is POS_WEIGHT and draw.chance(50):
         return inside(draw, NONNEGATIVE)
     if domain is WEIGHTS and draw.chance(60):
@@ -77,7 +80,7 @@ def _special(draw: Draw, domain: Domain, k: int) -> Any:
     return tuple(draw.choice((0.5, 1.0, 2.0, 3.5, 0.0, 1e-30, 1e30)) for _ in range(k)) or (1.0,)
 
 
-SPECIAL = (AXIS, FLAG, LABEL, CLASSES, POS_WEIGHT, WEIGHTS)
+SPECIAL = (AXIS, FLAG, LABEL, CLASSES, POS_WEIGHT, QUANTILES, WEIGHTS)
 
 
 def of_loss(draw: Draw, cls: Any, k: int, percent_odd: int) -> dict[str, Any]:

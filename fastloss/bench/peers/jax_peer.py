@@ -142,9 +142,28 @@ def written(jax: Any) -> dict[str, Function]:
         apart = alpha * (z.sum(1) - both) + beta * (y.sum(1) - both)
         return apart / (both + apart + smooth)
 
-    def gaussian_nll(z: Any, y: Any, full: bool) -> Any:
+    def gaussian_nll(z: Any, y: Any, full: bool, log_variance: bool) -> Any:  # of the variance
         loss = (log(z[:, 1]) + square(z[:, 0] - y) / z[:, 1]) / 2
         return loss + float(np.log(2 * np.pi)) / 2 if full else loss
+
+    stats = jax.scipy.stats
+
+    def gaussian_crps(z: Any, y: Any) -> Any:
+        d = z[:, 0] - y
+        w = d / z[:, 1]
+        slope = 2 * stats.norm.pdf(w) - float(1 / np.sqrt(np.pi))
+        return d * jax.scipy.special.erf(w / float(np.sqrt(2))) + z[:, 1] * slope
+
+    def multi_quantile(z: Any, y: Any, q: tuple[float, ...]) -> Any:
+        r, levels = y[:, None] - z, jnp.array(q, z.dtype)
+        return jnp.maximum(levels * r, (levels - 1) * r).mean(1)
+
+    def interval_score(z: Any, y: Any, alpha: float) -> Any:
+        missed = nn.relu(z[:, 0] - y) + nn.relu(y - z[:, 1])
+        return z[:, 1] - z[:, 0] + 2 / alpha * missed
+
+    def negative_binomial(z: Any, y: Any, alpha: float) -> Any:
+        return log1p(alpha * exp(z)) * (y + 1 / alpha) - y * z
 
     return {
         "log_loss": log_loss,
@@ -178,6 +197,7 @@ def written(jax: Any) -> dict[str, Function]:
         "hinge_embedding": lambda z, y, margin: where(y > 0, z, nn.relu(margin - z)),
         "focal_log_loss": focal_log_loss,
         "sigmoid_focal": sigmoid_focal,
+        "negative_binomial": negative_binomial,
         "gamma": lambda z, y: z + y * exp(-z),
         "tweedie": tweedie,
         "poisson_deviance": lambda z, y: 2 * (xlogy(y, y) - y * log(z) - y + z),
@@ -207,6 +227,11 @@ def written(jax: Any) -> dict[str, Function]:
         "dice": dice,
         "tversky": tversky,
         "gaussian_nll": gaussian_nll,
+        "gaussian_crps": gaussian_crps,
+        "logistic_nll": lambda z, y: -stats.logistic.logpdf(y, z[:, 0], z[:, 1]),
+        "student_t_nll": lambda z, y, df: -stats.t.logpdf(y, df, z[:, 0], z[:, 1]),
+        "multi_quantile": multi_quantile,
+        "interval_score": interval_score,
     }
 
 

@@ -204,21 +204,6 @@ def multilabel_logistic(
     return lambda: m * (np.maximum(z, 0) - y * z + np.log1p(e)).sum(), grad
 
 
-@formula("gaussian_nll")
-def gaussian_nll(y: Array, z: Array, m: float, new: Arrays, full: bool) -> Any:
-    mean, variance = z.T
-    d = mean - y
-    t = d / variance
-
-    def grad() -> Array:
-        g = new()
-        np.multiply(t, m, out=g[:, 0])
-        np.multiply((1 - d * t) / variance, m / 2, out=g[:, 1])
-        return g
-
-    return lambda: m / 2 * (np.log(variance) + d * t).sum(), grad
-
-
 @formula("multi_margin")
 def multi_margin(y: Array, z: Array, m: float, new: Arrays, p: int, margin: float) -> Any:
     """With p = 1."""

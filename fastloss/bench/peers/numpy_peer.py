@@ -13,6 +13,7 @@ import numpy as np
 from fastloss.bench.cases import Array, Case
 from fastloss.bench.peers import (  # noqa: F401  which fill FORMULAS
     numpy_classification,
+    numpy_distributions,
     numpy_multiclass,
     numpy_regression,
     numpy_robust,

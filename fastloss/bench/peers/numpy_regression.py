@@ -246,6 +246,31 @@ def linear_exponential(y: Array, z: Array, m: float, new: Arrays, a: float) -> A
     return lambda: m * (e.sum() - x.sum()), grad, both
 
 
+@formula("negative_binomial")
+def negative_binomial(y: Array, z: Array, m: float, new: Arrays, alpha: float) -> Any:
+    mean = np.exp(z, out=new())
+    whole = np.multiply(mean, alpha, out=new())
+
+    def grad() -> Array:
+        g = np.subtract(mean, y, out=new())
+        g /= 1 + whole
+        g *= m
+        return g
+
+    def both() -> tuple[Array, Array]:
+        h = alpha * y
+        h += 1
+        h *= mean
+        h /= np.square(1 + whole)
+        h *= m
+        return grad(), h
+
+    def value() -> Any:
+        return m * (np.dot(np.log1p(whole), y + 1 / alpha) - np.dot(y, z))
+
+    return value, grad, both
+
+
 @formula("gamma")
 def gamma(y: Array, z: Array, m: float, new: Arrays) -> Any:
     e = np.negative(z, out=new())

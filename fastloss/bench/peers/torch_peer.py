@@ -196,7 +196,14 @@ def composed(torch: Any) -> dict[str, Function]:
         "dice": dice,
         "tversky": tversky,
         "multilabel_logistic": lambda z, y, **_: F.binary_cross_entropy_with_logits(z, y),
-        "gaussian_nll": lambda z, y, full: F.gaussian_nll_loss(z[:, 0], y, z[:, 1], full, 0.0),
+        "gaussian_nll": lambda z, y, full, log_variance: F.gaussian_nll_loss(
+            z[:, 0], y, z[:, 1], full, 0.0
+        ),
+        "student_t_nll": lambda z, y, df: (
+            -torch.distributions.StudentT(df, z[:, 0], z[:, 1], validate_args=False)
+            .log_prob(y)
+            .mean()
+        ),
     }
 
 

@@ -82,6 +82,7 @@ static volatile uint64_t fl_nothing;
 #define EXPM1_MIN -18.f            /* expm1 is -1 */
 #define TAIL_MAX 87.f              /* 1 - exp(-x) is 1, and 2^-n is normal */
 #define TANH_MAX 9.5f              /* tanh is 1 */
+#define ERF_MAX 4.f                /* erf is 1 */
 #define TINY 1e-9f                 /* expm1(x) is x, and 2^-n keeps x normal */
 
 #define EXP_Q(x, x2) \
@@ -89,6 +90,12 @@ static volatile uint64_t fl_nothing;
 #define EXP_T(x, x2) \
     ((x)*1.66666665e-01f + (x2)*(4.16664639e-02f + (x)*8.33336093e-03f + \
      (x2)*(1.39337766e-03f + (x)*1.98578677e-04f)))
+#define ERF_P(x, x2) \
+    (1.28379151e-01f + (x)*-3.76125246e-01f + (x2)*(1.12821415e-01f + (x)*-2.67789159e-02f + \
+     (x2)*(5.01196645e-03f + (x)*-6.09035604e-04f)))
+#define ERF_L(x, x2) \
+    (1.84960556f + (x)*2.63896775f + (x2)*(8.43107462e-01f + (x)*4.15433273e-02f + \
+     (x2)*(-9.96103231e-03f + (x)*1.87614781e-03f + (x2)*-1.98211812e-04f)))
 #define LOG_P(x, x2) \
     (6.6666776e-01f + (x)*3.9977583e-01f + (x2)*2.987066e-01f)
 #define LOG_PW(x, x2) \
@@ -134,6 +141,7 @@ static volatile uint64_t fl_nothing;
 #define EXPM1_MIN -38.
 #define TAIL_MAX 700.
 #define TANH_MAX 20.
+#define ERF_MAX 6.
 #define TINY 1e-18
 
 #define EXP_Q(x, x2) \
@@ -146,6 +154,18 @@ static volatile uint64_t fl_nothing;
      (x2)*(0.0013888888888918431 + (x)*0.00019841269875123905 + (x2)*(2.4801587245053382e-05 + \
      (x)*2.7557255003293884e-06 + (x2)*(2.7557349880964543e-07 + (x)*2.5105386079241056e-08 + \
      (x2)*2.0889417872588225e-09)))))
+#define ERF_P(x, x2) \
+    (0.1283791670955126 + (x)*-0.37612638903183726 + (x2)*(0.11283791670953705 + \
+     (x)*-0.026866170644806852 + (x2)*(0.005223977621604924 + (x)*-0.000854832675499701 + \
+     (x2)*(0.00012055321044332159 + (x)*-1.4925299775969166e-05 + (x2)*(1.645521430604184e-06 + \
+     (x)*-1.6275478208951088e-07 + (x2)*(1.4046051987067642e-08 + (x)*-8.481848081532989e-10))))))
+#define ERF_L(x, x2) \
+    (1.8496055099332482 + (x)*2.638967514234788 + (x2)*(0.8431072563585462 + \
+     (x)*0.04156109804726216 + (x2)*(-0.010033825446561088 + (x)*0.0019779030274509196 + \
+     (x2)*(-0.00023732409184597437 + (x)*-2.6274775835119588e-05 + (x2)*(2.7156854069731776e-05 + \
+     (x)*-9.612670120848772e-06 + (x2)*(2.0726588429160658e-06 + (x)*-1.611681985799705e-07 + \
+     (x2)*(-8.137371299714297e-08 + (x)*4.2362370210959496e-08 + (x2)*(-1.0920667916615502e-08 + \
+     (x)*1.7438810306185926e-09 + (x2)*(-1.6383366088699635e-10 + (x)*6.953558807801176e-12)))))))))
 #define LOG_P(x, x2) \
     (0.6666666666666735 + (x)*0.39999999999409314 + (x2)*(0.28571428743699057 + \
      (x)*0.22222198427518586 + (x2)*(0.18183572434623813 + (x)*0.1531383007762316 + \
@@ -304,6 +324,19 @@ FL_INLINE R FN(tanh)(R x)
     t = t0 + tail, d = 1 + t, q = t / d, p = 1 - q;
     q += p * (p * (tail - (t - t0)) - q * (t - (d - 1)));
     return FN(real)((FN(bits)(q) & ~SIGN) | (FN(bits)(x) & SIGN));
+}
+
+/* x + x P(x^2) near 0; further out 1 - exp(-L(|x| - 1)), L = -log(1 - erf), which is asked for the
+   fewer digits the less of 1 it takes */
+FL_INLINE R FN(erf)(R x)
+{
+    R a = FN(abs)(x), z, u, near, far;
+    a = a > ERF_MAX ? ERF_MAX : a;
+    z = a * a, u = a - 1;
+    near = a + a * ERF_P(z, z * z);
+    far = 1 - FN(exp_neg)(-ERF_L(u, u * u));
+    near = a < C(.9) ? near : far;
+    return FN(real)((FN(bits)(near) & ~SIGN) | (FN(bits)(x) & SIGN));
 }
 
 /* y exp(hi + lo).  2^n goes in as three factors, and before that of exp(r): what the result can
@@ -634,9 +667,12 @@ FL_INLINE R FN(pow1p_mild_pair)(R t, R a, R al, R times, R *m1)
 #undef EXPM1_MIN
 #undef TAIL_MAX
 #undef TANH_MAX
+#undef ERF_MAX
 #undef TINY
 #undef EXP_Q
 #undef EXP_T
+#undef ERF_P
+#undef ERF_L
 #undef LOG_P
 #undef LOG_PW
 #undef LOG_PD
