@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastloss.domains import NONNEGATIVE, POSITIVE, REAL, UNIT, Domain
+from fastloss.domains import FLAG, NONNEGATIVE, POSITIVE, REAL, UNIT, Domain
 from fastloss.losses import constants
-from fastloss.losses.rows import AXIS, FLAG, RowLoss
+from fastloss.losses.rows import AXIS, RowLoss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -231,7 +231,8 @@ class _Quantiles(_OfNumber):
         return np.array([constants.quantile(y, q, w) for q in self._quantiles])
 
     def _row_kernel(self) -> tuple[str, *tuple[float, ...]]:
-        return "Pinball", self._scale, *self._slopes()
+        numbers: list[float] = [self._scale, *self._slopes()]
+        return "Pinball", *numbers
 
     def _slopes(self) -> list[float]:
         """Those below the target, and those above."""
