@@ -15,7 +15,7 @@ Examples
 --------
 >>> import torch
 >>> import fastloss.torch
->>> p = torch.nn.Parameter(torch.ones(3))
+>>> p = torch.nn.Parameter(torch.ones(3, 2))
 >>> optimizer = fastloss.torch.optim.{name}([p])
 >>> p.sum().backward()
 >>> optimizer.step()
