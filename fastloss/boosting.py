@@ -32,6 +32,8 @@ _INSTEAD = {
     "binary_kl": "logistic",
     "brier": "logistic",
     "cross_entropy": "softmax_cross_entropy",
+    "dice": "dice:logits=True",
+    "focal_log_loss": "focal",
     "gamma_deviance": "gamma",
     "kl_divergence": "softmax_cross_entropy",
     "log_loss": "logistic",
@@ -39,7 +41,9 @@ _INSTEAD = {
     "multiclass_brier": "softmax_cross_entropy",
     "nll": "softmax_cross_entropy",
     "poisson_deviance": "poisson",
+    "poisson_nll": "poisson",
     "rmse": "mse, which has the same minimum,",
+    "tversky": "tversky:logits=True",
     "tweedie_deviance": "tweedie",
 }
 
@@ -121,6 +125,8 @@ def _refusal(loss: Scored, convention: Convention) -> str | None:
     """Why raw scores cannot be trained with a loss."""
     if loss.z_domain.bounded and convention.low == -math.inf:
         found = f"predictions are in {loss.z_domain}, raw scores are not"
+    elif loss._endless:
+        found = "it falls without end, so that there is nothing to train"
     elif loss._root:
         found = "it is one root for all samples"
     elif isinstance(loss, (Perceptron, MultiClassPerceptron)):

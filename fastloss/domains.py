@@ -107,6 +107,7 @@ class Ranged:
 REAL = Domain("(-inf, inf)")
 FLAG = Domain("False or True")
 NONNEGATIVE = Domain("[0, inf)", low=0)
+MODERATE = Domain("[0, 1e15]", low=0, high=1e15)  # products of which stay in float32's range
 FINITE_NONNEGATIVE = Domain("[0, inf)", low=0, open_high=True)
 NONPOSITIVE = Domain("(-inf, 0]", high=0)
 POSITIVE = Domain("(0, inf)", low=0, open_low=True)

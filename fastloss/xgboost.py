@@ -92,13 +92,18 @@ class JointObjective(Joint):
         groups: dict[str, Any] = {}
         if isinstance(self.loss, Ranking):
             groups["groups"] = data.get_group()
-        elif isinstance(self.loss, AFT) and len(data.get_float_info("label_lower_bound")):
+        elif isinstance(self.loss, AFT) and _has_bounds(data):
             ends = ("label_lower_bound", "label_upper_bound")
             y_true = np.stack([data.get_float_info(end) for end in ends], axis=1)
         found: tuple[Array, Array] = self.loss.grad_and_hess(
             y_true, scores, sample_weight=weight, reduction="sum", **groups
         )
         return found
+
+
+def _has_bounds(data: Any) -> bool:
+    """Whether targets are bounds of times; estimators hand over arrays."""
+    return hasattr(data, "get_float_info") and len(data.get_float_info("label_lower_bound")) > 0
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,8 @@ class Step(Task):
 
     @property
     def agreement(self) -> float:
+        if self.name == "ASGD" and self.dtype == "float64":
+            return 1e-7  # torch has its rate in float32
         # what is rounded at random is near, not the same
         return {"bfloat16": 0.01, "8bit": 0.1}.get(STATES.get(self.method, ""), super().agreement)
 

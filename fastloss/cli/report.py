@@ -76,7 +76,8 @@ def print_losses(losses: Iterable[Loss], metrics: Mapping[str, str]) -> None:
     """Print each loss as --loss takes it, with its default parameters, and its formula."""
     for loss in losses:
         # tables have columns, and classes as integers
-        shown = [(k, v) for k, v in loss.parameters.items() if k not in ("axis", "classes")]
+        given = [(k, v) for k, v in loss.parameters.items() if k not in ("axis", "classes")]
+        shown = [(k, v) for k, v in given if v is not None]
         parameters = ",".join(f"{name}={value}" for name, value in shown)
         _print_defined(f"{loss.name}:{parameters}" if parameters else loss.name, loss.definition)
     for name, text in metrics.items():

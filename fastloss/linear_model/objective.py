@@ -109,6 +109,8 @@ class LinearObjective:
         self.loss = as_loss(loss)
         if self.loss._root:
             raise ValueError(f"{self.loss!r} is a root; mse has the same minimum")
+        if self.loss._endless:
+            raise ValueError(f"{self.loss!r} falls without end: there is nothing to fit")
         domain = cast(Pointwise | RowLoss, self.loss).z_domain
         if domain.bounded:
             raise ValueError(

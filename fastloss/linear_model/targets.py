@@ -26,6 +26,11 @@ def loss_of_classes(loss: Loss, n_classes: int, multilabel: bool) -> Loss:
         If the loss is not one of classes, or not of so many.
     """
     if isinstance(loss, Logistic) and n_classes > 2 and not multilabel:
+        if loss.pos_weight != 1:
+            raise ValueError(
+                f"{loss!r} weighs the positive one of two classes, and there are {n_classes}; "
+                "softmax_cross_entropy has class_weight"
+            )
         return SoftmaxCrossEntropy(label_smoothing=loss.label_smoothing)
     if isinstance(loss, RowLoss):
         if "labels" not in loss._takes or multilabel or loss.z_domain.bounded:

@@ -88,6 +88,7 @@ class Loss(BaseLoss):
     _ranges: ClassVar[Mapping[str, Domain]] = {}
     _root: ClassVar[bool] = False  # the reduced value is the root of what the kernel gives
     _link: ClassVar[Link] = IDENTITY
+    _endless: ClassVar[bool] = False  # it falls without end, so that nothing can be fitted to it
 
     @classmethod
     def _notes(cls) -> str:

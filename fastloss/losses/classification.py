@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fastloss.domains import NONNEGATIVE, SIGNS, UNIT
+from fastloss.domains import NONNEGATIVE, SIGNS, UNIT, Domain
 from fastloss.losses import constants
 from fastloss.losses.base import OfMean, Parameters, Pointwise
 from fastloss.losses.links import HALF_LOGIT, LOGIT
+
+# whose square stays in float32's range
+FOCUS = Domain("[0, 1e6]", low=0, high=1e6)
 
 _SMOOTHED = "(y*(1 - label_smoothing) + label_smoothing/2)"
 _REST = "((1 - y)*(1 - label_smoothing) + label_smoothing/2)"
@@ -223,7 +226,7 @@ class FocalLogLoss(_Focal):
     majorant = "1/(z*(1 - z))"
     y_domain = UNIT
     z_domain = UNIT
-    _ranges = {"gamma": NONNEGATIVE, "alpha": UNIT}
+    _ranges = {"gamma": FOCUS, "alpha": UNIT}
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = None) -> None:
         self._set(gamma=gamma, alpha=alpha)
@@ -268,7 +271,7 @@ class SigmoidFocal(_Focal):
     )
     _link = LOGIT
     y_domain = UNIT
-    _ranges = {"gamma": NONNEGATIVE, "alpha": UNIT}
+    _ranges = {"gamma": FOCUS, "alpha": UNIT}
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = None) -> None:
         self._set(gamma=gamma, alpha=alpha)
@@ -301,11 +304,15 @@ class HingeEmbedding(Pointwise):
     definition = "z if y > 0 else max(margin - z, 0)"
     majorant = "1"
     y_domain = SIGNS
+    _endless = True  # of numbers that may be negative, as distances may not
     _ranges = {"margin": NONNEGATIVE}
     margin: float
 
     def __init__(self, margin: float = 1.0) -> None:
         self._set(margin=margin)
+
+    def _optimum(self, y: Any, w: Any) -> float:
+        return -np.inf if constants.mean(y, w) > 0 else self.margin
 
 
 class Hinge(Pointwise):

@@ -86,7 +86,7 @@ class CoxPH(Survival):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.ties not in _TIES:
+        if not isinstance(self.ties, str) or self.ties not in _TIES:
             raise ValueError(f"ties must be one of {', '.join(_TIES)}; got {self.ties!r}")
 
     def _parts(self, given: Any, z: Reals, weights: Weights, order: int) -> Iterator[Part]:

@@ -207,14 +207,16 @@ class _Work:
         if W is None or np.ndim(W) == 1:
             given = "None" if W is None else f"of shape {np.shape(W)}"
             raise TypeError(
-                "y_true comes first here, as in every loss: the order is y_true, X, W, b, and no "
-                f"longer X, W, b, y_true; got W {given}"
+                "y_true comes first here, as in every loss: the order is y_true, X, W, b; got W "
+                f"{given}"
             )
         self.y, self.W = input_array(y_true, "y_true"), input_array(W, "W")
         self.sparse = hasattr(X, "tocsr")
         self.X = X.tocsr() if self.sparse else input_array(X, "X")
         self.b = None if b is None else input_array(b, "b")
         self._check()
+        if self.y.dtype.kind == "b":  # classes, not a mask
+            self.y = self.y.astype(np.int64)
         n, self.classes = self.X.shape[0], self.W.shape[1]
         row_bytes = self.W.itemsize * self.classes
         self.loss = SoftmaxCrossEntropy(options.class_weight, options.label_smoothing)

@@ -225,7 +225,9 @@ def _sizes(groups: Any, n: int) -> NDArray[np.intp]:
     if sizes.size and sizes.dtype.kind not in "iu":
         raise TypeError(f"groups must hold integers, sizes of queries; got dtype {sizes.dtype}")
     if sizes.ndim != 1 or (sizes < 0).any() or sizes.sum() != n:
-        got = f"shape {sizes.shape}" if sizes.ndim != 1 else f"{sizes.sum()} in all"
+        negative = sizes[sizes < 0]
+        got = f"a size of {negative[0]}" if negative.size else f"{sizes.sum()} in all"
+        got = got if sizes.ndim == 1 else f"shape {sizes.shape}"
         raise ValueError(
             f"groups must be sizes of queries, at least 0, that add up to {n}, the number of "
             f"predictions; got {got}"

@@ -304,14 +304,17 @@ class SquaredEpsilonInsensitive(Pointwise):
         self._set(epsilon=epsilon)
 
 
+_SIZES = Domain("[-1e15, -1e-15] or [1e-15, 1e15]", low=1e-15, high=1e15, absolute=True)
+
+
 class LinearExponential(Pointwise):
     """Linear-exponential (LINEX) loss: on one side it grows exponentially, on the other linearly.
 
     Parameters
     ----------
     a : float, default=1.0
-        Not 0. Of a > 0 predictions above the target cost more, of a < 0 those below. For small
-        residuals the loss is (a r)^2 / 2.
+        In [-1e15, -1e-15] or [1e-15, 1e15]. Of a > 0 predictions above the target cost more, of
+        a < 0 those below. For small residuals the loss is (a r)^2 / 2.
 
     References
     ----------
@@ -327,7 +330,7 @@ class LinearExponential(Pointwise):
 
     name = "linear_exponential"
     definition = "exp(a*(z - y)) - a*(z - y) - 1"
-    _ranges = {"a": NONZERO}
+    _ranges = {"a": _SIZES}
     a: float
 
     def __init__(self, a: float = 1.0) -> None:

@@ -166,8 +166,10 @@ class RowLoss(Loss, _core.RowLoss):
             y = _whole(y)
         numbered = y.dtype.kind in "iub" and (classes is None or y.ndim == 1)
         by_row = "labels" in self._takes and numbered or "numbers" in self._takes
+        if not numbered:
+            y = real_array(y, "y_true")
         if not by_row:
-            y = np.moveaxis(real_array(y, "y_true"), self.axis, -1)
+            y = np.moveaxis(y, self.axis, -1)
         rows = y.shape if by_row else y.shape[:-1]
         y = y.reshape(-1) if by_row else y.reshape(-1, y.shape[-1]).astype(np.float64)
         w = _row_weights(sample_weight, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss.domains import FLAG, NONNEGATIVE, REAL, UNIT, Domain
+from fastloss.domains import FLAG, MODERATE, NONNEGATIVE, REAL, UNIT, Domain
 from fastloss.losses.links import IDENTITY, LOGIT, Link
 from fastloss.losses.rows import AXIS, RowLoss
 
@@ -109,9 +109,9 @@ class Tversky(_Sets):
         "1 - (dot(q, z) + smooth)/(dot(q, z) + alpha*dot(z, 1 - q) + beta*dot(q, 1 - z) + smooth)"
     )
     _ranges = {
-        "alpha": NONNEGATIVE,
-        "beta": NONNEGATIVE,
-        "smooth": NONNEGATIVE,
+        "alpha": MODERATE,
+        "beta": MODERATE,
+        "smooth": MODERATE,
         "axis": AXIS,
         "logits": FLAG,
     }

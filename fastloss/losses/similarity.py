@@ -84,6 +84,7 @@ class KLDiv(Pointwise):
     name = "kl_div"
     definition = "exp(y)*(y - z) if log_target else y*log(y) - y*z if y > 0 else 0"
     majorant = "exp(y) if log_target else y"
+    _endless = True  # alone, an element's log-probability may be as large as it likes
     _ranges = {"log_target": FLAG}
     log_target: bool
 
@@ -99,7 +100,7 @@ class KLDiv(Pointwise):
         return "KLDivOfLogs" if self.log_target else "KLDiv", {"_": 0.0}
 
     def _optimum(self, y: Any, w: Any) -> float:
-        return float("inf")  # alone, an element's log-probability may be as large as it likes
+        return float("inf")
 
 
 class JensenShannon(RowLoss):

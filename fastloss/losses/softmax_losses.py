@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastloss._core import log_softmax
-from fastloss.domains import FACTOR, NEGATIVE, NONNEGATIVE
+from fastloss.domains import FACTOR, MODERATE, NONNEGATIVE, Domain
 from fastloss.losses.labelled import Labelled, SmoothedLabels
 from fastloss.losses.links import SOFTMAX
 
@@ -219,9 +219,9 @@ class SymmetricCrossEntropy(Labelled):
     _kernel_name = "PolyLoss"
     _link = SOFTMAX
     _ranges = {
-        "alpha": NONNEGATIVE,
-        "beta": NONNEGATIVE,
-        "log_zero": NEGATIVE,
+        "alpha": MODERATE,
+        "beta": MODERATE,
+        "log_zero": Domain("[-1e15, 0)", low=-1e15, high=0, open_high=True),
         **Labelled._ranges,
     }
     alpha: float

@@ -234,7 +234,7 @@ class AFT(Survival):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.distribution not in _DISTRIBUTIONS:
+        if not isinstance(self.distribution, str) or self.distribution not in _DISTRIBUTIONS:
             raise ValueError(
                 f"distribution must be one of {', '.join(_DISTRIBUTIONS)}; got "
                 f"{self.distribution!r}"

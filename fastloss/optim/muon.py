@@ -134,21 +134,26 @@ class Muon(Optimizer):
         factor, bound: what clips the gradient.
         """
         parameter, options = self._arrays[index], self._options[self._members[index]]
-        momentum, rows, columns = options["momentum"], *parameter.shape
+        momentum, (rows, columns) = options["momentum"], parameter.shape
         # made in the memory order of the parameter, which the kernel reads both in
         made = np.empty_like(parameter, dtype=step_dtype(parameter), subok=False)
         np.multiply(grad, factor, out=made, dtype=made.dtype)
         np.clip(made, -bound, bound, out=made)
         buffer = self._state[index]["momentum_buffer"]
-        buffer += (1 - momentum) * (made - buffer)
-        if options["nesterov"]:
-            made += momentum * (buffer - made)
-        else:
-            made[:] = buffer
-        made[:] = orthogonal(made, options["ns_coefficients"], options["ns_steps"], options["eps"])
+        with np.errstate(all="ignore"):  # as kernels do
+            buffer += (1 - momentum) * (made - buffer)
+            if options["nesterov"]:
+                made += momentum * (buffer - made)
+            else:
+                made[:] = buffer
+            numbers = (options[name] for name in ("ns_coefficients", "ns_steps", "eps"))
+            made[:] = orthogonal(made, *numbers)
         if options["adjust_lr_fn"] == "match_rms_adamw":
             return made, 0.2 * math.sqrt(max(rows, columns))
         return made, math.sqrt(max(1.0, rows / max(columns, 1)))
+
+
+LEAST, MOST = 1e-15, 1e15  # sizes of matrices whose squares float32 can hold
 
 
 def orthogonal(matrix: Array, coefficients: tuple[float, ...], steps: int, eps: float) -> Array:
@@ -156,7 +161,13 @@ def orthogonal(matrix: Array, coefficients: tuple[float, ...], steps: int, eps: 
     of_u, of_a, of_square = coefficients
     wide = matrix.shape[0] <= matrix.shape[1]
     u = matrix if wide else matrix.T
-    u = u / max(float(np.linalg.norm(u)), eps)
+    size = float(np.linalg.norm(u))
+    if not LEAST <= size <= MOST:  # of squares that overflow, or that nothing is left of
+        largest = float(np.max(np.abs(u), initial=0.0))
+        u = u / largest if 0 < largest < math.inf else u
+        eps = eps / largest if largest > 0 else 1.0
+        size = float(np.linalg.norm(u))
+    u = u / max(size, eps)
     for _ in range(steps):
         a = u @ u.T
         u = of_u * u + (of_a * a + of_square * (a @ a)) @ u

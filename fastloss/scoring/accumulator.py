@@ -45,7 +45,7 @@ class Accumulator:
 
     _kind: ClassVar[str]  # what bytes say they are of
     clustered: bool
-    multioutput: Any = None  # how outputs are put together, if there are several
+    _multioutput: Any = None  # how outputs are put together, if there are several
     _width: int  # columns that are summed, before the weights
     _pairs: list[tuple[int, int]]  # whose products are summed too
     _maxima: list[int]  # columns, of which the largest number is kept too
@@ -276,11 +276,11 @@ class Accumulator:
         if len({*labels}) < len(labels):
             raise ValueError("a label is there twice")
         groups = labels
-        if self.clustered or self.multioutput is not None:
+        if self.clustered or self._multioutput is not None:
             if not all(isinstance(label, tuple) and len(label) == 2 for label in labels):
                 raise ValueError("the labels are not pairs of a group and a cluster or an output")
             groups = [label[0] for label in labels]  # type: ignore[index]
-        if self.multioutput is not None:
+        if self._multioutput is not None:
             _check_outputs(labels, groups, state["items"])
         if any((group is None) == bool(state["grouped"]) for group in groups):
             raise ValueError("there are labels of groups where there are none, or the other way")

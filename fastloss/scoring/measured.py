@@ -57,8 +57,8 @@ class Measured(Accumulator):
             weight = masked_weight(weight, where, shape)
         labels: list[Any] = [None]
         codes = None
-        if self.multioutput is not None:
-            labels, codes = codes_of_outputs(groups, y, z, self.multioutput)
+        if self._multioutput is not None:
+            labels, codes = codes_of_outputs(groups, y, z, self._multioutput)
         elif cluster is not None:
             labels, codes = codes_of_clusters(groups, cluster, shape)
         elif groups is not None:
@@ -71,7 +71,7 @@ class Measured(Accumulator):
             parts = chunks(y, predictions, weight, self.nan_policy, axis)
             sums = sums_of_parts(parts, self._columns, *by_group, self._maxima)
         items = fixed_items(z, self.losses) if axis is not None else None
-        if self.multioutput is not None:
+        if self._multioutput is not None:
             items = y.shape[1], "outputs"
         self._take(groups is not None, key_names(groups), items, labels, sums)
         if sums is not None:

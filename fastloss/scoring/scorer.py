@@ -92,8 +92,8 @@ class Scorer(Measured):
         if clustered and not stderr:
             raise ValueError("clusters matter to standard errors alone: pass stderr=True")
         check_rows(self._measures)
-        self.multioutput = as_multioutput(multioutput, self._measures)
-        if stderr and self.multioutput is not None:
+        self._multioutput = as_multioutput(multioutput, self._measures)
+        if stderr and self._multioutput is not None:
             raise ValueError(
                 "there are no standard errors with multioutput, as the outputs of a row may be "
                 "alike: score each column by itself"
@@ -116,9 +116,9 @@ class Scorer(Measured):
             "stderr": self.stderr,
             "clustered": self.clustered,
         }
-        if self.multioutput is not None:  # what is written otherwise is as it was without it
-            weights = isinstance(self.multioutput, tuple)
-            settings["multioutput"] = [*self.multioutput] if weights else self.multioutput
+        if self._multioutput is not None:  # what is written otherwise is as it was without it
+            weights = isinstance(self._multioutput, tuple)
+            settings["multioutput"] = [*self._multioutput] if weights else self._multioutput
         return settings
 
     @classmethod
@@ -171,7 +171,7 @@ class Scorer(Measured):
         """
         labels, sums = self._seen()
         sums, total = total_of(sums, self._width)
-        if self.multioutput is not None:
+        if self._multioutput is not None:
             return self._result_by_output(labels, sums, total)
         of_each: Moments | ClusterMoments | None = None
         of_all: Moments | ClusterMoments | None = None
@@ -210,13 +210,13 @@ class Scorer(Measured):
         of_outputs = sums.folded(np.array([output for _, output in labels], np.intp), k)
         values, weights, _ = self._reduce(of_outputs, None, itemgetter(1))
         found: dict[str, Any] = {}
-        if self._grouped or self.multioutput == RAW:
+        if self._grouped or self._multioutput == RAW:
             places = {label: place for place, label in enumerate(labels)}
             each, each_weight, _ = self._reduce(sums, None, places.__getitem__)
             found = self._groups_by_output(labels, each, each_weight, sums.counts)
         return Scores(
             self._measures,
-            values=averaged(values, self.multioutput),
+            values=averaged(values, self._multioutput),
             weight=float(weights.sum()),
             count=int(total.counts[0]),
             **found,
@@ -227,12 +227,12 @@ class Scorer(Measured):
     ) -> dict[str, Any]:
         """Scores of groups, of which each has all outputs, one after the other."""
         keys = self._keys
-        if self.multioutput == RAW:
+        if self._multioutput == RAW:
             groups = labels_by_output(labels, bool(self._grouped))
             keys = (*keys, "output") if keys or not self._grouped else ()
         else:
             groups = list(dict.fromkeys(group for group, _ in labels))
-            values = averaged(values.reshape(len(groups), -1, values.shape[1]), self.multioutput)
+            values = averaged(values.reshape(len(groups), -1, values.shape[1]), self._multioutput)
             weights, counts = (x.reshape(len(groups), -1).sum(axis=1) for x in (weights, counts))
         return {
             "groups": groups,

@@ -282,9 +282,10 @@ PAIR_MAP(student_hess)
     EACH(i, n) {
         STUDENT_TERMS(i);
         R c = 1 / (1 + x2), over_s = 1 / (s + d * (w * inverse));       /* c / s */
-        R h = ratio * (c - k) * over_s, u = more * k * (1 + 2 * c) - 1;
+        R near = ratio * (c - k) * over_s / s, far = -(more * (k - c) * k) / d / d;
+        R h = x > 1 ? far : near, u = more * k * (1 + 2 * c) - 1;
         R mean = RS(expected)(of_location, d), second = RS(expected)(of_scale, d);
-        one[i] = fs[i] * ((curved ? mean / s : h) / s);
+        one[i] = fs[i] * (curved ? mean / s / s : h);
         two[i] = fs[i] * ((curved ? second : u) / s / s);
     }
 }

@@ -296,18 +296,24 @@ cdef inline real smoothed(real y, double smoothing) noexcept nogil:
 # The focal loss of one label, -(1 - p)^gamma log(p) of its probability p, n = 1 - p, and its derivatives.
 # The ratio -log(p) / n is 1 at n = 0, so that powers of n below 1 end where they should.
 
-cdef inline real focal_term(
+cdef inline void focal_term(
         double gamma, real p, real n, real minus_log, real* slope, real* bend) noexcept nogil:
     cdef real one = 1, two = 2, g = <real>gamma, k = <real>(gamma * (gamma - 1))
     cdef real power = power_difference(n, gamma, 0), lower = power_difference(n, gamma, 1)
-    cdef real ratio = minus_log / n, v, s, b
+    cdef real ratio = minus_log / n, part = p * minus_log / n, s, t, b
     ratio = one if n == 0 else ratio
-    s = power * (g * ratio + one / p)
-    b = k * ratio + two * g / p
-    v = lower * b
-    slope[0] = -s
-    bend[0] = (0 if b == 0 else v) + power / (p * p)
-    v = power * minus_log
+    part = p if n == 0 else part
+    part = 0 if p == 0 else part
+    s = g * ratio
+    s = (0 if gamma == 0 else s) + one / p
+    b = (k * part + two * g) / p
+    t = lower * b
+    slope[0] = -(power * s)
+    bend[0] = (0 if b == 0 else t) + power / (p * p)
+
+
+cdef inline real focal_value(double gamma, real n, real minus_log) noexcept nogil:
+    cdef real power = power_difference(n, gamma, 0), v = power * minus_log
     return 0 if power == 0 else v
 
 
@@ -404,6 +410,14 @@ cdef inline real first_stage(const Loss* p, real y, real z, bint* staged) noexce
     elif Loss is LinearExponential:
         r = z - y
         return <real>p.a * r
+    elif Loss is FocalLogLoss:              # in a loop of its own: the same bits for all methods
+        a = <real>p.positive * y
+        u = a * focal_value(p.gamma, one - z, -log(z))
+        u = 0 if a == 0 else u
+        a = <real>p.negative * (one - y)
+        v = a * focal_value(p.gamma, z, -log1p(-z))
+        v = 0 if a == 0 else v
+        return u + v
     elif Loss is LogCosh:
         return expm1(-absolute(z - y))
     elif Loss is SquaredLogError:
@@ -509,6 +523,7 @@ cdef inline void pointwise(
         real* value, real* grad, real* hess, real* curve) noexcept nogil:
     cdef real largest = FLT_MAX if real is float else DBL_MAX
     cdef real quarter = 0.25, half = 0.5, one = 1, two = 2, three = 3, four = 4
+    cdef real log_of_two_pi = 1.8378770664093454836
     cdef real r, a, b, c, s, t, u, v, w, e, q, m
 
     if Loss is SquaredError:
@@ -858,7 +873,9 @@ cdef inline void pointwise(
     elif Loss is LinearExponential:
         r = <real>p.a
         value[0] = second
-        grad[0] = r * expm1(first)
+        u = r * expm1(first)
+        v = exp_times(first, r) - r         # which overflows later
+        grad[0] = v if first > 1 else u
         hess[0] = exp_times(first, r * r)
         curve[0] = hess[0]
 
@@ -866,8 +883,12 @@ cdef inline void pointwise(
         t = y * log(z)
         t = 0 if y == 0 else t
         value[0] = z - t
-        if Loss is PoissonMeanFull:
-            value[0] += stirling(y)
+        if Loss is PoissonMeanFull:         # the deviance, and what Stirling's term adds to y log y - y
+            r = absolute(z - y)
+            deviances(y if y < z else z, r, one, &u, &v)
+            w = u if y < z else v
+            w = w + half * (log(y) + log_of_two_pi)
+            value[0] = w if y > 1 else z - t
         grad[0] = (z - y) / z
         hess[0] = (y / z) / z
         curve[0] = one / z
@@ -900,28 +921,31 @@ cdef inline void pointwise(
         a = smoothed(y, p.smoothing)
         b = smoothed(one - y, p.smoothing)
         q = one - z
-        u = log(z)
-        v = log1p(-z)
-        value[0] = absolute(a * u + b * v)
-        grad[0] = b / q - a / z
-        hess[0] = (a / z) / z + (b / q) / q
+        u = a * log(z)
+        u = 0 if a == 0 else u
+        v = b * log1p(-z)
+        v = 0 if b == 0 else v
+        value[0] = absolute(u + v)
+        u = a / z
+        u = 0 if a == 0 else u
+        v = b / q
+        v = 0 if b == 0 else v
+        grad[0] = v - u
+        u = u / z
+        v = v / q
+        hess[0] = (0 if a == 0 else u) + (0 if b == 0 else v)
         curve[0] = one / absolute(z * q)
 
     elif Loss is FocalLogLoss:
         a = <real>p.positive * y
         b = <real>p.negative * (one - y)
         q = one - z
-        u = focal_term(p.gamma, z, q, -log(z), &r, &s)
-        v = focal_term(p.gamma, q, z, -log1p(-z), &t, &w)
-        e = a * u
-        m = b * v
-        value[0] = (0 if a == 0 else e) + (0 if b == 0 else m)
-        e = a * r
-        m = b * t
-        grad[0] = (0 if a == 0 else e) - (0 if b == 0 else m)
-        e = a * s
-        m = b * w
-        hess[0] = (0 if a == 0 else e) + (0 if b == 0 else m)
+        focal_term(p.gamma, z, q, -log(z), &r, &s)
+        focal_term(p.gamma, q, z, -log1p(-z), &t, &w)
+        value[0] = first
+        # not selects that might be folded into the sums, which would then round otherwise
+        grad[0] = pick(a == 0, <real>0, a * r) - pick(b == 0, <real>0, b * t)
+        hess[0] = pick(a == 0, <real>0, a * s) + pick(b == 0, <real>0, b * w)
         curve[0] = one / absolute(z * q)
 
     elif Loss is SigmoidFocal:
@@ -943,12 +967,13 @@ cdef inline void pointwise(
         w = c * q - b * s                   # the derivative of t
         e = <real>p.gamma * r / u
         e = 0 if r == 0 else e
-        w = v * (e * t + w)
-        grad[0] = -w if z < 0 else w
-        w = c * q - b * s
+        b = e * t
+        t = 0 if e == 0 else b              # of an infinite t
         a = <real>(p.gamma - 1) * r / u
         a = 0 if r == 0 else a
-        hess[0] = v * (e * ((a + (s - q)) * t + two * w) + m)
+        hess[0] = v * (((a + (s - q)) * t + two * (e * w)) + m)
+        w = v * (t + w)
+        grad[0] = -w if z < 0 else w
         curve[0] = v * m
 
     elif Loss is HingeEmbedding:

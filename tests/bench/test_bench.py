@@ -420,7 +420,7 @@ def test_charts_without_their_rows(tmp_path):
     [
         (["--peers", "numpy, pytorch"], "--peers 'pytorch': no such peer; there are numpy,"),
         (["--peers", ""], "--peers '': no such peer"),
-        (["--only", "mse,adam"], "--only 'adam': no such loss or rule; there are AdaGrad,"),
+        (["--only", "mse,adam"], "--only 'adam': no such loss or rule; there are ASGD,"),
         (["--compare", "file"], "--compare file: not JSON"),
         (["--compare", "absent.json"], "--compare absent.json: no such file or directory"),
         (["--out", "file/below"], "--out file/below: not a directory"),

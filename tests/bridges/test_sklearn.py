@@ -252,8 +252,8 @@ def test_warm_start_goes_on():
 @pytest.mark.parametrize(
     ("loss", "options", "words"),
     [
-        (fl.LogLoss(), {}, r"LogLoss\(\) takes predictions in \[0, 1\].*: Logistic or Focal$"),
-        (fl.PoissonDeviance(), {}, r"in \(0, inf\), which the sums.*: Poisson or Tweedie$"),
+        (fl.LogLoss(), {}, r"LogLoss\(.*\) takes predictions in \[0, 1\].*: Logistic or Focal "),
+        (fl.PoissonDeviance(), {}, r"in \(0, inf\), which the sums.*: Poisson or .*Tweedie "),
         (fl.CrossEntropy(), {"n_classes": 3}, r"take a loss of raw scores.*SoftmaxCrossEntropy"),
         (fl.SquaredLogError(), {}, r"take a loss of raw scores instead$"),
         (fl.RootMeanSquaredError(), {}, r"no sum over samples.*take SquaredError"),
@@ -430,7 +430,9 @@ def test_folds_without_a_class():
 
 def test_estimators_that_do_not_fit_the_loss():
     three = Predicts(["a", "b", "c"], np.full((2, 3), 1 / 3))
-    with pytest.raises(ValueError, match=r"LogLoss\(\) is of two classes, and the estimator has 3"):
+    with pytest.raises(
+        ValueError, match=r"LogLoss\(.*\) is of two classes, and the estimator has 3"
+    ):
         scorer(fl.LogLoss())(three, X[:2], ["a", "b"])
     words = r"scorer\(Logistic.*\) needs decision_function, which Predicts has not"
     with pytest.raises(AttributeError, match=words):

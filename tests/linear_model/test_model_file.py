@@ -305,7 +305,10 @@ def within(key, name, value):
         (set_("loss", "hubber"), "unknown loss 'hubber'"),
         (set_("loss", "mse:q=1"), "mse has no parameter 'q'"),
         (set_("loss", "poisson"), "Poisson() is not a loss of classes"),
-        (set_("loss", "logistic"), "Logistic(pos_weight=1.0) is no loss of 3 classes"),
+        (
+            set_("loss", "logistic"),
+            "Logistic(pos_weight=1.0, label_smoothing=0.0) is no loss of 3 classes",
+        ),
         (set_("features", 5), "'coef' is of 4 features, and 'features' of 5"),
         (set_("features", 0), "'features' must be at least 1"),
         (set_("features", True), "'features' must be a number or names"),

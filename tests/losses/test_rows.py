@@ -97,7 +97,7 @@ def each(function):
 
 def in_mp(name, value, size):
     """A parameter as definitions see it."""
-    if name == "q":
+    if isinstance(value, tuple) and name == "q":
         return Vector(map(jet, value))
     if name in ("label_weight", "pos_weight"):
         value = value or 1.0
