@@ -410,7 +410,15 @@ cdef inline real first_stage(const Loss* p, real y, real z, bint* staged) noexce
     elif Loss is LinearExponential:
         r = z - y
         return <real>p.a * r
-    elif Loss is FocalLogLoss:              # in a loop of its own: the same bits for all methods
+    elif Loss is SmoothedLogLoss:           # in a loop of its own: the same bits for all methods
+        a = smoothed(y, p.smoothing)
+        u = a * log(z)
+        u = 0 if a == 0 else u
+        a = smoothed(one - y, p.smoothing)
+        v = a * log1p(-z)
+        v = 0 if a == 0 else v
+        return absolute(u + v)
+    elif Loss is FocalLogLoss:              # likewise
         a = <real>p.positive * y
         u = a * focal_value(p.gamma, one - z, -log(z))
         u = 0 if a == 0 else u
@@ -921,11 +929,7 @@ cdef inline void pointwise(
         a = smoothed(y, p.smoothing)
         b = smoothed(one - y, p.smoothing)
         q = one - z
-        u = a * log(z)
-        u = 0 if a == 0 else u
-        v = b * log1p(-z)
-        v = 0 if b == 0 else v
-        value[0] = absolute(u + v)
+        value[0] = first
         u = a / z
         u = 0 if a == 0 else u
         v = b / q
