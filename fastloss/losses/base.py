@@ -493,8 +493,9 @@ def loss_class(name: str) -> type[Loss]:
         near = list(dict.fromkeys(_ALIASES.get(match, match) for match in near))[:3]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(
-            f"unknown loss {name!r}{hint} (loss_names() lists them all; one of your own has to be "
-            "defined first, by define_loss() or load_losses())"
+            f"unknown loss {name!r}{hint} (loss_names() lists them all; those of other signatures, "
+            "as CTC or AFT, are classes alone; one of your own has to be defined first, by "
+            "define_loss() or load_losses())"
         )
     return cls
 
@@ -542,8 +543,8 @@ def get_loss(name: str, **parameters: Any) -> Loss:
             given[key] = tuple(map(_label, _split(text, ";"))) if labels else _number(text)
         except ValueError:
             raise ValueError(
-                f"{name}: expected PARAMETER=NUMBER behind the colon (several numbers: 1;2;3); "
-                f"got {part!r}"
+                f"{name}: expected PARAMETER=NUMBER behind the colon (several numbers: 1;2;3; or "
+                f"True, False, None); got {part!r}"
             ) from None
     given |= parameters
     unknown = [key for key in given if key not in cls._ranges]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -249,7 +250,7 @@ class MultiQuantile(_Quantiles):
     Parameters
     ----------
     q : sequence of float, default=(0.1, 0.5, 0.9)
-        The quantiles, in [0, 1].
+        The quantiles, in [0, 1]; or one.
     axis : int, default=-1
         The axis along which the predictions of the quantiles lie, in the order of ``q``.
 
@@ -277,6 +278,8 @@ class MultiQuantile(_Quantiles):
     def _check(self, name: str, value: Any) -> Any:
         if name != "q":
             return super()._check(name, value)
+        if isinstance(value, Real) and not isinstance(value, bool):
+            value = (value,)
         if isinstance(value, (str, bytes, dict, set)) or not isinstance(
             value, (Iterable, np.ndarray)
         ):

@@ -146,7 +146,7 @@ def test_best_constants():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: fl.MultiQuantile(q=0.5), TypeError, "q must be a sequence of quantiles"),
+        (lambda: fl.MultiQuantile(q=None), TypeError, "q must be a sequence of quantiles"),
         (lambda: fl.MultiQuantile(q="0.5"), TypeError, "q must be a sequence of quantiles"),
         (lambda: fl.MultiQuantile(q=()), ValueError, "q must hold a quantile at least"),
         (lambda: fl.MultiQuantile(q=(0.1, 1.5)), ValueError, r"q\[1\] must be in \[0, 1\]"),
@@ -242,3 +242,7 @@ def test_majorants_are_expectations(loss, name, scale):
     curve = loss.grad_and_hess(y, z, reduction="none", hessian="majorant")[1]
     np.testing.assert_allclose(hess.mean(0), curve[0], rtol=2e-3)
     assert (curve == curve[0]).all()
+
+
+def test_one_quantile_may_be_a_number():
+    assert fl.get_loss("multi_quantile:q=0.5") == fl.MultiQuantile(q=0.5) == fl.MultiQuantile([0.5])
