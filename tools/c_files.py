@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import importlib.util
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from unittest import mock
 
 from Cython.Build import cythonize
@@ -35,17 +35,24 @@ def c_files(machine: str, folder: Path, numpy_headers: Path, openmp: int = 0) ->
     with contextlib.chdir(ROOT):
         with mock.patch("numpy.get_include", return_value=str(numpy_headers)):
             extensions = script.extensions()
-        made = cythonize(
-            copy.deepcopy(extensions),  # Cython adds what it was given for other machines before
+        cythonize(  # the kernels of all instruction sets are one module for Cython
+            [
+                Extension("fastloss._core", ["src/_core.pyx"]),
+                Extension("fastloss._kernels", ["src/_kernels.pyx"]),
+            ],
             include_path=["src"],
             build_dir=str(folder),
             nthreads=2,
             quiet=True,
         )
-        for extension, c in zip(extensions, made, strict=True):
-            assert extension.name == c.name
-            extension.sources = c.sources
+        # Cython copies some of the headers: the tree has all of them
+        shutil.rmtree(folder / "src" / "kernels", ignore_errors=True)
         set_flags(script, extensions, openmp)
+        for extension in extensions:
+            if script.of_kernels(extension):
+                extension.include_dirs.append(str(folder / "src"))  # for _kernels.c
+            else:
+                extension.sources = [str(folder / "src" / "_core.c")]
         return [c_file(extension) for extension in extensions]
 
 
@@ -62,11 +69,9 @@ def setup_script(machine: str) -> ModuleType:
 def set_flags(script: ModuleType, extensions: list[Extension], openmp: int) -> None:
     """Have setup.py's own command say what it compiles and links with, but not build."""
     command = script.BuildExt(Distribution())
-    command.compiler = SimpleNamespace(compiler_type="unix")
     command.extensions = extensions
     command.openmp_flags = lambda kind: script.OPENMP[kind][openmp]
-    with mock.patch.object(script.build_ext, "build_extensions"):
-        command.build_extensions()
+    command.add_flags("unix")
 
 
 def c_file(extension: Extension) -> CFile:

@@ -258,9 +258,9 @@ class RowLoss(Loss, _core.RowLoss):
 
 def _row_weights(given: Any, rows: tuple[int, ...]) -> Any:
     """Weights of rows in one axis, or None."""
+    if 0 in rows:
+        raise ValueError("the mean over nothing is undefined: there are no rows")
     if given is None:
-        if 0 in rows:
-            raise ValueError("the mean over nothing is undefined: there are no rows")
         return None
     w = real_array(given, "sample_weight").astype(np.float64)
     if w.shape not in (rows, rows[:1]):

@@ -137,10 +137,10 @@ class Muon(Optimizer):
         momentum, (rows, columns) = options["momentum"], parameter.shape
         # made in the memory order of the parameter, which the kernel reads both in
         made = np.empty_like(parameter, dtype=step_dtype(parameter), subok=False)
-        np.multiply(grad, factor, out=made, dtype=made.dtype)
-        np.clip(made, -bound, bound, out=made)
         buffer = self._state[index]["momentum_buffer"]
         with np.errstate(all="ignore"):  # as kernels do
+            np.multiply(grad, factor, out=made, dtype=made.dtype)
+            np.clip(made, -bound, bound, out=made)
             buffer += (1 - momentum) * (made - buffer)
             if options["nesterov"]:
                 made += momentum * (buffer - made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastloss.tables.base import Forms, Part, TableError, batch_rows
@@ -38,7 +39,7 @@ def parquet_schema(source: Source) -> Any:
 def read_orc(source: Source, columns: Forms) -> Iterator[Part]:
     from pyarrow import orc
 
-    with source.open() as opened:
+    with source.open() as opened, _told():
         file = orc.ORCFile(opened)
         places = list_places(columns, file.schema, source.keys)
         names = list(dict.fromkeys(name for name, _ in places.values()))
@@ -58,8 +59,21 @@ def read_orc(source: Source, columns: Forms) -> Iterator[Part]:
 def orc_schema(source: Source) -> Any:
     from pyarrow import orc
 
-    with source.open() as file:
+    with source.open() as file, _told():
         return orc.ORCFile(file).schema
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of damaged files as such: of those of ORC some are neither ValueError nor OSError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except pa.ArrowException as error:
+        if isinstance(error, (ValueError, MemoryError, NotImplementedError)):
+            raise
+        raise TableError(f"damaged: {error}") from error
 
 
 def read_arrow(source: Source, columns: Forms) -> Iterator[Part]:
