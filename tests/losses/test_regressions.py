@@ -152,3 +152,42 @@ def test_a_row_of_weight_0_counts_for_nothing_where_the_loss_is_infinite():
     loss, y, z = fl.PolyLoss(1e300), np.array([1, 0]), np.zeros((2, 3), np.float32)
     value, grad = loss.value_and_grad(y, z, sample_weight=[0, 1], reduction="none")
     assert value.tolist() == [0, np.inf] and grad[0].tolist() == [0, 0, 0]
+
+
+def test_a_focal_loss_without_focus_has_the_derivatives_of_log_loss_at_the_ends():
+    y, z = np.array([0.0, 1.0, 0.5]), np.array([1.0, 0.0, 1.0])
+    np.testing.assert_array_equal(
+        fl.FocalLogLoss(0).grad(y, z, reduction="none"), fl.LogLoss().grad(y, z, reduction="none")
+    )
+    for gamma in (0.5, 1.0, 2.0):
+        hess = fl.FocalLogLoss(gamma).grad_and_hess(y[:2], z[:2], reduction="none")[1]
+        assert (hess == np.inf).all()
+
+
+def test_a_smoothing_that_is_nothing_in_float32():
+    value, grad = fl.LogLoss(label_smoothing=1e-46).value_and_grad([0.0], np.zeros(1, np.float32))
+    assert value == 0 and grad.tolist() == [1]
+
+
+def test_the_hessian_of_a_far_target_of_students_t():
+    z = np.array([[1e9, 1e-30]], np.float32)
+    hess = fl.StudentTNLL(4).grad_and_hess([0.0], z, reduction="none")[1]
+    assert hess[0, 0] == pytest.approx(-5e-18, rel=1e-6)
+
+
+def test_boolean_labels_of_a_linear_layer_are_classes():
+    loss, X = fl.LinearCrossEntropy(class_weight=[1.0, 3.0]), np.eye(2)
+    assert loss(np.array([True, True]), X, X) == loss(np.array([1, 1]), X, X)
+
+
+def test_a_gradient_whose_square_overflows_moves_a_matrix():
+    w = np.ones((2, 2), np.float32)
+    fl.optim.Muon(w, lr=1.0, weight_decay=0.0).step(np.diag([1e30, 1e30]).astype(np.float32))
+    assert (np.diag(w) < 0).all() and w[0, 1] == w[1, 0] == 1
+
+
+def test_a_weight_of_the_positive_class_is_not_lost_among_three():
+    linear_model = pytest.importorskip("fastloss.linear_model", reason="it needs scikit-learn")
+    model = linear_model.LinearClassifier(loss="logistic:pos_weight=2")
+    with pytest.raises(ValueError, match=r"weighs the positive one of two classes, and there are"):
+        model.fit(np.eye(3), [0, 1, 2])
