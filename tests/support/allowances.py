@@ -42,8 +42,9 @@ def subtractions(kernel, y, z, p, dtype):
             terms = [e, np.abs(y * z), _stirling(y)]
             return np.max(terms, axis=0), np.maximum(e, y), None
         case "PoissonMean" | "PoissonMeanFull":
-            terms = [z, np.abs(y * np.log(z)), _stirling(y) * (kernel == "PoissonMeanFull")]
-            return np.max(terms, axis=0), None, None
+            terms = np.maximum(z, np.abs(y * np.log(z)))
+            positive = (kernel == "PoissonMeanFull") & (y > 1)  # a deviance, and a logarithm
+            return np.where(positive, 0, terms), None, None
         case "KLDiv":
             return y * np.maximum(np.abs(np.log(np.where(y > 0, y, 1))), np.abs(z)), None, None
         case "KLDivOfLogs":
